@@ -1,0 +1,68 @@
+"""One stay of one partition with one consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .context import BACKGROUND, Scope
+
+if TYPE_CHECKING:
+    from .message import Message
+    from .route import Route
+
+
+class Assignment:
+    """A partition for as long as it is ours; when it comes back later, it is another assignment.
+
+    Compared by identity, so that what belongs to an earlier stay can never be taken for the present one. Subscriptions make
+    assignments; the router writes `route` and `scope` when it learns of one, everybody else reads.
+
+    Args:
+        topic: the topic that was subscribed to.
+        partition: its number.
+        epoch: counts the assignments of one subscription, for people reading a log.
+        wake: called by whoever settled messages from another thread; must be cheap and thread-safe.
+        redeliver: called when a message is nacked outside a router; delivers it again.
+    """
+
+    __slots__ = ("_redeliver", "_wake", "epoch", "is_closed", "is_closing", "partition", "route", "scope", "topic")
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        epoch: int = 0,
+        *,
+        wake: Callable[[], None] | None = None,
+        redeliver: Callable[[Message], None] | None = None,
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.epoch = epoch
+        self.is_closing = False
+        """No chain starts on it any more; what has started may still settle."""
+        self.is_closed = False
+        """Nothing that happens from now on commits."""
+        self.route: Route | None = None
+        self.scope: Scope = BACKGROUND
+        self._wake = wake
+        self._redeliver = redeliver
+
+    def wake(self) -> None:
+        """Tell the subscription that some of this assignment's messages were settled. Once per flush, not per message."""
+        if self._wake is not None:
+            self._wake()
+
+    def redeliver(self, message: Message) -> None:
+        """Ask the subscription to deliver a nacked *message* again."""
+        if self._redeliver is not None:
+            self._redeliver(message)
+
+    def close(self) -> None:
+        """End the assignment: from now on its holds are void and a late settlement changes nothing."""
+        self.is_closing = self.is_closed = True
+
+    def __repr__(self) -> str:
+        state = " closed" if self.is_closed else " closing" if self.is_closing else ""
+        return f"<Assignment {self.topic}[{self.partition}] epoch {self.epoch}{state}>"

@@ -1,0 +1,87 @@
+"""Errors of the router and of everything built on it.
+
+    MillstreamError
+    ├── TransientError          may work later: retried, never poisoned by class
+    ├── PermanentError          will fail again: never retried, goes to the poison sink
+    │   ├── RecoveredPanicError
+    │   └── MessageTooLarge
+    ├── ConfigurationError      the user's to mend, before anything runs (exit code 2)
+    ├── StateError              a call at the wrong time: a bug in the caller
+    ├── PublishError            some messages of one publish call did not get out
+    ├── HaltedError             stopped on purpose, nothing settled that should not be (exit code 4)
+    └── SubscriptionClosed      there is nothing more to receive
+
+`Cancelled` stands beside the tree: it says "not now, somebody else's turn", never "failed". It derives from
+`BaseException`, so that an `except Exception` in a handler cannot turn a shutdown into a handled message.
+"""
+
+from collections.abc import Mapping
+
+
+class MillstreamError(Exception):
+    """The root of every error that Millstream raises."""
+
+
+class TransientError(MillstreamError):
+    """Something outside is not available right now; the same call may work later. Wait and retry."""
+
+
+class PermanentError(MillstreamError):
+    """This message cannot be handled, now or later. It is not retried; its place is the poison sink."""
+
+
+class ConfigurationError(MillstreamError):
+    """A setting, an argument or the surroundings are wrong; the text names which and what to do."""
+
+
+class StateError(MillstreamError):
+    """A method was called at a time when it has no meaning, such as adding a handler after the start."""
+
+
+class PublishError(MillstreamError):
+    """Some messages of one publish call were not confirmed by the broker.
+
+    Args:
+        failures: the reason for each message that did not get out, by its uuid; every other message did.
+    """
+
+    def __init__(self, topic: str, failures: Mapping[str, str]) -> None:
+        self.topic = topic
+        self.failures = dict(failures)
+        uuid, reason = next(iter(self.failures.items()))
+        super().__init__(f"{len(self.failures)} messages were not published to {topic!r}; {uuid}: {reason}")
+
+
+class HaltedError(MillstreamError):
+    """A policy stopped the work: what was not settled stays uncommitted and is delivered again."""
+
+
+class SubscriptionClosed(MillstreamError):
+    """Raised by `Subscription.receive` once the subscription is closed and empty."""
+
+
+class MessageTooLarge(PermanentError):
+    """The payload is larger than the limit; the message goes to the poison sink undecoded."""
+
+    def __init__(self, size_bytes: int, max_message_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self.max_message_bytes = max_message_bytes
+        super().__init__(f"message has {size_bytes} bytes, more than max_message_bytes={max_message_bytes}")
+
+
+class RecoveredPanicError(PermanentError):
+    """A handler raised something that `except Exception` does not catch; `Recoverer` made it an error.
+
+    Args:
+        value: what was raised.
+        stacktrace: where, as text.
+    """
+
+    def __init__(self, value: BaseException, stacktrace: str) -> None:
+        self.value = value
+        self.stacktrace = stacktrace
+        super().__init__(f"panic in a handler: {type(value).__name__}: {value}")
+
+
+class Cancelled(BaseException):
+    """The work was called off (shutdown, a revoked partition). Never a failure: no retry, no poison, no ack."""

@@ -1,0 +1,32 @@
+"""Settings of the in-memory pub/sub."""
+
+import msgspec
+
+from ..errors import ConfigurationError
+
+
+class InMemoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `InMemoryPubSub` behaves.
+
+    Args:
+        partitions: per topic; a message goes to the one its key hashes to, without a key to each in turn.
+        buffer_messages: messages a subscription may have waiting before `publish` waits for it.
+        max_pending: messages of one partition that may be delivered and not settled before no more are delivered.
+        nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
+        block_publish_until_ack: let `publish` return only when every subscription has settled the message.
+        persistent: keep all messages, without bound, for subscriptions that come later.
+    """
+
+    partitions: int = 1
+    buffer_messages: int = 10_000
+    max_pending: int = 250_000
+    nack_resend_delay: float = 0.1
+    block_publish_until_ack: bool = False
+    persistent: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("partitions", "buffer_messages", "max_pending"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"InMemoryConfig.{name} must be at least 1, not {getattr(self, name)}")
+        if self.nack_resend_delay < 0:
+            raise ConfigurationError("InMemoryConfig.nack_resend_delay must not be negative")

@@ -1,0 +1,117 @@
+"""A pub/sub inside the process: for tests, demos and single-process pipelines.
+
+It survives nothing: what is in it when the process ends is gone. Within the process the delivery contract is the one of every other
+transport.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ..clock import MONOTONIC, Clock
+from ..errors import StateError
+from ..message import Message
+from ..protocols import AssignmentListener
+from .config import InMemoryConfig
+from .subscription import InMemorySubscription
+
+
+class _Topic:
+    """The subscriptions of one topic and the next offset of each partition."""
+
+    def __init__(self, name: str, config: InMemoryConfig) -> None:
+        self.name = name
+        self.config = config
+        self.lock = threading.Lock()
+        self.subscriptions: list[InMemorySubscription] = []
+        self.history: list[Message] = []
+        self._next_offsets = [0] * config.partitions
+        self._turn = itertools.count()
+
+    def forget(self, subscription: InMemorySubscription) -> None:
+        """Hand nothing more to *subscription*. Takes no lock: a publisher that waits for its room holds the topic's."""
+        self.subscriptions = [each for each in self.subscriptions if each is not subscription]
+
+    def place(self, messages: Sequence[Message]) -> list[Message]:
+        """Return copies of *messages* that know their partition, offset and time."""
+        timestamp = datetime.now(UTC).timestamp()
+        return [self._place(message, timestamp) for message in messages]
+
+    def _place(self, message: Message, timestamp: float) -> Message:
+        turn = next(self._turn) if message.key is None else zlib.crc32(message.key)
+        partition = turn % self.config.partitions
+        offset = self._next_offsets[partition]
+        self._next_offsets[partition] = offset + 1
+        return Message(
+            message.payload,
+            uuid=message.uuid,
+            metadata=message.metadata,
+            key=message.key,
+            topic=self.name,
+            partition=partition,
+            offset=offset,
+            timestamp=timestamp,
+        )
+
+
+class InMemoryPubSub:
+    """Publisher and subscriber in one. Every subscription of a topic gets every message published while it lasts.
+
+    Bounded and in order per partition: `publish` waits for a subscription that is full. A message published to a topic
+    without a subscription is dropped, unless the pub/sub is `persistent`. Thread-safe.
+    """
+
+    def __init__(self, config: InMemoryConfig | None = None, *, clock: Clock = MONOTONIC) -> None:
+        self.config = InMemoryConfig() if config is None else config
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._topics: dict[str, _Topic] = {}
+        self._is_closed = False
+
+    def publish(self, topic: str, *messages: Message) -> None:
+        """Hand *messages* to every subscription of *topic*, in order; waits for room, and for acks where configured.
+
+        Raises:
+            StateError: closed.
+        """
+        self._require_open()
+        place = self._topic(topic)
+        with place.lock:
+            placed = place.place(messages)
+            if self.config.persistent:
+                place.history.extend(placed)
+            handed = [(subscription, subscription.offer(placed)) for subscription in place.subscriptions]
+        if self.config.block_publish_until_ack:
+            for subscription, own in handed:
+                subscription.wait_settled(own)
+
+    def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> InMemorySubscription:
+        """Receive what is published to *topic* from now on; with `persistent`, from the beginning."""
+        self._require_open()
+        place = self._topic(topic)
+        subscription = InMemorySubscription(topic, self.config, self._clock, listener, place.forget)
+        with place.lock:
+            subscription.offer(place.history, wait=False)
+            place.subscriptions = [*place.subscriptions, subscription]
+        return subscription
+
+    def close(self) -> None:
+        """End every subscription; `publish` and `subscribe` raise from now on. May be called twice."""
+        self._is_closed = True
+        for topic in list(self._topics.values()):
+            for subscription in list(topic.subscriptions):
+                subscription.close()
+
+    def _topic(self, name: str) -> _Topic:
+        with self._lock:
+            if name not in self._topics:
+                self._topics[name] = _Topic(name, self.config)
+            return self._topics[name]
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StateError("the in-memory pub/sub is closed")

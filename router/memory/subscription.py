@@ -1,0 +1,173 @@
+"""One subscriber's view of an in-memory topic.
+
+Publishers put messages into it, one thread receives them; everything happens under one condition, so the offset books need no
+thread of their own. Settlement is noticed at the next `receive` or when a worker wakes the assignment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from ..assignment import Assignment
+from ..clock import Clock
+from ..errors import SubscriptionClosed
+from ..message import Message
+from ..offset_book import OffsetBook
+from ..parking import Parking
+from ..protocols import AssignmentListener
+from .config import InMemoryConfig
+
+NOTICE_SECONDS = 0.01
+"""How soon a publisher that waits for the ack looks again: an ack inside a router tells nobody."""
+
+
+class InMemorySubscription:
+    """Delivers the messages of one topic, in order per partition, each until it is settled."""
+
+    def __init__(
+        self,
+        topic: str,
+        config: InMemoryConfig,
+        clock: Clock,
+        listener: AssignmentListener | None,
+        forget: Callable[[InMemorySubscription], None],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._forget = forget
+        self._condition = threading.Condition()
+        self._assignments = [
+            Assignment(topic, partition, wake=self._wake, redeliver=self._redeliver)
+            for partition in range(config.partitions)
+        ]
+        self._books = [OffsetBook(each, max_pending=config.max_pending) for each in self._assignments]
+        self._queues: list[deque[Message]] = [deque() for _ in self._assignments]
+        self._queued = 0
+        self._turn = 0
+        self._parking = Parking()
+        self._is_closed = False
+        if listener is not None:
+            listener.assigned(self._assignments)
+
+    def offer(self, messages: Sequence[Message], *, wait: bool = True) -> list[Message]:
+        """Take in copies of *messages*, each with its partition and offset set, waiting for room where *wait* is set."""
+        own = [self._own(message) for message in messages]
+        with self._condition:
+            for message in own:
+                while wait and self._queued >= self._config.buffer_messages and not self._is_closed:
+                    self._condition.wait()
+                if self._is_closed:
+                    return []
+                self._queues[message.partition].append(message)
+                self._queued += 1
+                if self._queued == 1:
+                    self._condition.notify_all()
+        return own
+
+    def _own(self, message: Message) -> Message:
+        return Message(
+            message.payload,
+            uuid=message.uuid,
+            metadata=dict(message.metadata),
+            key=message.key,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            timestamp=message.timestamp,
+            assignment=self._assignments[message.partition],
+        )
+
+    def wait_settled(self, messages: Sequence[Message]) -> None:
+        """Wait until *messages*, as returned by `offer`, are settled or the subscription has closed."""
+        with self._condition:
+            while not self._is_closed and not all(message.is_settled for message in messages):
+                self._condition.wait(NOTICE_SECONDS)
+
+    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+        """Return the next chunk, all of one partition; see `Subscription.receive`."""
+        deadline = self._clock.now() + timeout
+        with self._condition:
+            while True:
+                self._advance()
+                now = self._clock.now()
+                chunk = self._next_nacked(now) or self._next_chunk(max_messages)
+                if chunk:
+                    return chunk
+                if self._is_closed:
+                    raise SubscriptionClosed
+                if now >= deadline:
+                    return []
+                due = self._parking.next_due()
+                self._clock.wait_until(self._condition, deadline if due is None else min(due, deadline))
+
+    def _next_nacked(self, now: float) -> list[Message]:
+        if not self._parking:
+            return []
+        messages = [message for _, parked in self._parking.take_due(now) for message in parked]
+        for message in messages:
+            message.restart()
+        return messages
+
+    def _next_chunk(self, max_messages: int) -> list[Message]:
+        """Take up to *max_messages* from the next partition, in turn, that has some and may deliver them."""
+        count = len(self._queues)
+        for step in range(count):
+            partition = (self._turn + step) % count
+            queue, book = self._queues[partition], self._books[partition]
+            if not queue or book.is_full or self._parking.holds(self._assignments[partition]):
+                continue
+            self._turn = partition + 1
+            chunk = [queue.popleft() for _ in range(min(max_messages, len(queue)))]
+            book.extend(chunk)
+            was_full = self._queued >= self._config.buffer_messages
+            self._queued -= len(chunk)
+            if was_full:
+                self._condition.notify_all()
+            return chunk
+        return []
+
+    def _advance(self) -> None:
+        for book in self._books:
+            book.advance()
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._advance()
+            self._condition.notify_all()
+
+    def _redeliver(self, message: Message) -> None:
+        with self._condition:
+            if message.assignment is None or message.assignment.is_closed:
+                return
+            if self._parking.holds(message.assignment):
+                self._parking.queue(message.assignment, [message])
+            else:
+                due = self._clock.now() + self._config.nack_resend_delay
+                self._parking.park(message.assignment, message, due)
+            self._condition.notify_all()
+
+    @property
+    def committed(self) -> dict[int, int]:
+        """The next offset to deliver after a restart, per partition, were there one: what has settled without a gap."""
+        with self._condition:
+            self._advance()
+            return {book.assignment.partition: book.next_offset or 0 for book in self._books}
+
+    @property
+    def pending(self) -> int:
+        """Messages published to it that are not settled."""
+        with self._condition:
+            self._advance()
+            return self._queued + sum(book.pending for book in self._books)
+
+    def close(self) -> None:
+        """Commit what is settled and end; what was not received can still be received, what is not settled is forgotten."""
+        with self._condition:
+            self._advance()
+            self._is_closed = True
+            for assignment in self._assignments:
+                assignment.close()
+            self._condition.notify_all()
+        self._forget(self)

@@ -1,0 +1,102 @@
+"""Which offset of one assignment may be committed: the first that is not settled.
+
+Rules:
+- one book per assignment; one thread appends to it and advances it, so it needs no lock;
+- messages settle in any order and offsets may have gaps (compaction, transactions): a message leaves the book only from the front,
+  and what is committed is the offset after the last one that left;
+- a book refuses an offset that is not above its newest: the log was rewound, which starts a new epoch with a new book.
+
+Each message enters once and leaves once, so the cost per message is constant, whatever the order of settling.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from .assignment import Assignment
+from .message import Message
+from .settlement import ACKED, RUNNING
+
+MAX_PENDING = 250_000
+"""Offsets a partition may be past its commit: what one stuck row can make a successor read again (about 10 s of work)."""
+
+
+class OffsetBook:
+    """The messages of one assignment that are not settled yet, in arrival order."""
+
+    def __init__(self, assignment: Assignment, *, max_pending: int = MAX_PENDING) -> None:
+        self.assignment = assignment
+        self.next_offset: int | None = None
+        """What may be committed: the offset after the last settled message; `None` when nothing has settled."""
+        self.settled = 0
+        """Messages settled so far."""
+        self._max_pending = max_pending
+        self._newest = -1
+        self._pending: deque[Message] = deque()
+
+    def append(self, message: Message) -> bool:
+        """Take in *message*; returns False, and does nothing, when its offset is not above the newest."""
+        if message.offset <= self._newest:
+            return False
+        self._newest = message.offset
+        self._pending.append(message)
+        return True
+
+    def extend(self, messages: Sequence[Message]) -> bool:
+        """Take in a chunk in ascending offset order; returns False, and does nothing, when it begins below the newest."""
+        if not messages:
+            return True
+        if messages[0].offset <= self._newest:
+            return False
+        self._newest = messages[-1].offset
+        self._pending.extend(messages)
+        return True
+
+    def advance(self) -> int:
+        """Let settled messages go from the front; returns how many. Afterwards `next_offset` is what may be committed.
+
+        Reads the flags of `Message.is_settled` in place: a property call per message would cost as much as all the rest.
+        """
+        pending = self._pending
+        popleft = pending.popleft
+        before = len(pending)
+        last = None
+        while pending:
+            message = pending[0]
+            if message._chain == RUNNING or message._verdict != ACKED:
+                break
+            if message._extra is not None:
+                if not message.is_settled:
+                    break
+            elif message._open:
+                break
+            if message._context is not None:
+                message._context.end()
+            last = popleft()
+        if last is not None:
+            self.next_offset = last.offset + 1
+        count = before - len(pending)
+        self.settled += count
+        return count
+
+    def discard_unstarted(self) -> int:
+        """Drop the messages at the end that no chain has started; returns how many. For a revoke: nobody need wait for them."""
+        pending = self._pending
+        before = len(pending)
+        while pending and not pending[-1].is_started:
+            pending.pop()
+        return before - len(pending)
+
+    @property
+    def pending(self) -> int:
+        """Messages delivered and not settled (or settled behind one that is not)."""
+        return len(self._pending)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the assignment has as many offsets past its commit as it may."""
+        return len(self._pending) >= self._max_pending
+
+    @property
+    def oldest(self) -> Message | None:
+        """The message that keeps the commit back, or `None`."""
+        return self._pending[0] if self._pending else None

@@ -1,0 +1,212 @@
+"""The thread behind a handler's poison sink: takes messages at once, settles them when their record is safe.
+
+A message comes in two ways. From the chain (`PoisonQueue`, or too many redeliveries): it is void for everybody else from then on.
+From an owner that failed its hold: it waits for the other holds first, so that there is one record with the first error.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from loguru import logger
+
+from .assignment import Assignment
+from .clock import MONOTONIC
+from .errors import ConfigurationError, HaltedError
+from .message import Message
+from .poison import Poison, PoisonWriter, poison_record
+from .route import HaltFunction, PoisonSink
+from .settlement import RARE, Failure
+from .worker_thread import WorkerThread
+
+RETRY_SECONDS = 1.0
+"""Between attempts to write: a full disk or an absent broker is not mended faster."""
+LOOK_AGAIN_SECONDS = 0.05
+"""How soon a message is looked at again whose other holds are not in: they settle without telling the sink."""
+MAX_RECORDS = 1000
+"""Records per write: one fsync or one publish for many."""
+
+
+class Discard:
+    """The writer of `poison="drop"`: counts and forgets."""
+
+    def write(self, messages: Sequence[Message]) -> None:
+        """Say how many were dropped and why the first was."""
+        reason = messages[0].metadata["reason_poisoned"]
+        logger.bind(messages=len(messages), reason=reason).warning("poisoned messages dropped, as configured")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class SinkWorker:
+    """Writes the poisoned messages of one handler on its own thread."""
+
+    def __init__(self, handler: str, writer: PoisonWriter) -> None:
+        self.name = f"poison-{handler}"
+        self.poisoned = 0
+        """Messages whose record is safe."""
+        self._writer = writer
+        self._condition = threading.Condition()
+        self._queue: deque[Message] = deque()
+        self._busy = 0
+        self._deadline: float | None = None
+        self._is_blocked = False
+        self._thread = WorkerThread(self.name, self._run)
+
+    def take(self, message: Message, error: BaseException) -> None:
+        """Take over *message* while its chain runs; its holds become void."""
+        with RARE:
+            extra = message._make_extra()
+            if extra.is_void:
+                return
+            extra.failures.append(Failure(error))
+            extra.is_void = True
+        self._enqueue(message)
+
+    def take_failed(self, message: Message) -> None:
+        """Take over *message*, of which a hold was failed, once its other holds are in."""
+        self._enqueue(message)
+
+    def _enqueue(self, message: Message) -> None:
+        with self._condition:
+            self._queue.append(message)
+            self._condition.notify_all()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the thread died of."""
+        return self._thread.error
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether records cannot be written right now; the handler then takes in nothing new."""
+        return self._is_blocked
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
+        """Nothing to do: records are written as they come."""
+
+    def drain(self, deadline: float) -> bool:
+        """Write what is left until *deadline*, stop, and close the writer; returns whether nothing was left."""
+        with self._condition:
+            self._deadline = deadline
+            self._condition.notify_all()
+        ended = self._thread.join(deadline)
+        if ended:
+            self._writer.close()
+        return ended and not self._queue
+
+    def abandon(self, assignments: Sequence[Assignment]) -> None:
+        """Drop the messages of *assignments*: they come again to somebody else."""
+        gone = set(map(id, assignments))
+        with self._condition:
+            self._queue = deque(message for message in self._queue if id(message.assignment) not in gone)
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            if self._write(batch):
+                self._confirm(batch)
+
+    def _next_batch(self) -> list[Message]:
+        with self._condition:
+            while True:
+                batch = self._pop_ready()
+                if batch or (self._deadline is not None and (not self._queue or MONOTONIC.now() >= self._deadline)):
+                    return batch
+                self._condition.wait(LOOK_AGAIN_SECONDS if self._queue else None)
+
+    def _pop_ready(self) -> list[Message]:
+        ready: list[Message] = []
+        waiting: deque[Message] = deque()
+        while self._queue and len(ready) < MAX_RECORDS:
+            message = self._queue.popleft()
+            if self._claim(message):
+                ready.append(message)
+            elif message.assignment is None or not message.assignment.is_closed:
+                waiting.append(message)
+        waiting.extend(self._queue)
+        self._queue = waiting
+        return ready
+
+    def _claim(self, message: Message) -> bool:
+        with RARE:
+            extra = message._make_extra()
+            if extra.is_confirmed:
+                return False
+            if not extra.is_void and message.is_held:
+                return False
+            extra.is_void = True
+            return True
+
+    def _write(self, batch: list[Message]) -> bool:
+        records = [poison_record(message, message.failures[0]) for message in batch]
+        while True:
+            try:
+                self._writer.write(records)
+            except Exception as error:  # noqa: BLE001 - any failure of a user's writer means "not safe yet"
+                if not self._wait_to_retry(error):
+                    with self._condition:
+                        self._queue.extendleft(reversed(batch))
+                    return False
+            else:
+                self._is_blocked = False
+                return True
+
+    def _wait_to_retry(self, error: Exception) -> bool:
+        if not self._is_blocked:
+            logger.bind(sink=repr(self._writer), error=str(error)).error("poison record not written, intake stops")
+        self._is_blocked = True
+        with self._condition:
+            now = MONOTONIC.now()
+            if self._deadline is not None and now >= self._deadline:
+                return False
+            until = now + RETRY_SECONDS if self._deadline is None else min(now + RETRY_SECONDS, self._deadline)
+            MONOTONIC.wait_until(self._condition, until)
+            return True
+
+    def _confirm(self, batch: list[Message]) -> None:
+        self.poisoned += len(batch)
+        for message in batch:
+            with RARE:
+                message._make_extra().is_confirmed = True
+                message._open = False
+        for assignment in {id(m.assignment): m.assignment for m in batch}.values():
+            if assignment is not None:
+                assignment.wake()
+
+
+class HaltingSink:
+    """The sink of `poison="none"`: the first message that cannot be handled stops the router."""
+
+    def __init__(self, handler: str, halt: HaltFunction) -> None:
+        self._handler = handler
+        self._halt = halt
+
+    def take(self, message: Message, error: BaseException) -> None:
+        """Stop: raises `HaltedError` into the chain."""
+        raise HaltedError(
+            f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {error}"
+        ) from error
+
+    def take_failed(self, message: Message) -> None:
+        """Stop the router from whichever thread failed the hold."""
+        self._halt(message)
+
+
+def make_sink(handler: str, choice: Poison | None, halt: HaltFunction) -> tuple[PoisonSink | None, SinkWorker | None]:
+    """Return the sink that *choice* stands for and the worker to run it, if it needs one."""
+    if choice is None:
+        return None, None
+    if choice == "none":
+        return HaltingSink(handler, halt), None
+    writer = Discard() if choice == "drop" else choice
+    if isinstance(writer, str):
+        raise ConfigurationError(f"poison must be a sink, 'none' or 'drop', not {writer!r}")
+    sink = SinkWorker(handler, writer)
+    return sink, sink

@@ -1,0 +1,120 @@
+"""What the router and its neighbours expect of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from .assignment import Assignment
+from .message import Message
+
+HandlerFunc = Callable[[Message], Sequence[Message] | None]
+"""What handles one message and returns the messages to publish, or `None`.
+
+Called on a thread of its handler, in the order of the partition (of the message key with `concurrency=N`). Returning means ack:
+what was produced is published first, then the message counts as handled, and it is committed once every hold is
+released. Raising means that it was not handled: it goes through retry and poison sink where the chain has them, else it is delivered
+again after `nack_resend_delay`. `Cancelled` is let through: it is no failure, and the message is neither acked nor poisoned.
+"""
+
+Middleware = Callable[[HandlerFunc], HandlerFunc]
+"""What wraps a handler: takes the next one and returns one. The first added is the outermost."""
+
+
+class Publisher(Protocol):
+    """Sends messages to a topic. Thread-safe."""
+
+    def publish(self, topic: str, *messages: Message) -> None:
+        """Send *messages*, in order, and return once all are confirmed. Not atomic.
+
+        Raises:
+            PublishError: names the messages that were not confirmed; the others were.
+        """
+        ...
+
+    def close(self) -> None:
+        """Send what is still on the way and release everything. May be called twice."""
+        ...
+
+
+class Subscription(Protocol):
+    """A stream of messages from one topic, read by one thread at a time."""
+
+    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+        """Return the next chunk: up to *max_messages*, as soon as there is one; `[]` after *timeout* seconds.
+
+        Who does not call lets the bounded buffer fill up; that is all the back-pressure there is.
+
+        Raises:
+            SubscriptionClosed: closed, and everything in it was received.
+        """
+        ...
+
+    def close(self) -> None:
+        """Commit what is settled and give the assignments back. May be called twice, and while another thread receives."""
+        ...
+
+
+class AssignmentListener(Protocol):
+    """Who is told when partitions come and go: the router. Called by the subscription's own thread."""
+
+    def assigned(self, assignments: Sequence[Assignment]) -> None:
+        """*assignments* are ours; none of their messages has been delivered yet."""
+        ...
+
+    def revoked(self, assignments: Sequence[Assignment], deadline: float) -> None:
+        """*assignments* are about to go: already marked closing; finish what runs and start the flush of what is held.
+
+        Returns by *deadline* (monotonic seconds). The subscription then waits for its offset books, commits and closes them.
+        """
+        ...
+
+    def lost(self, assignments: Sequence[Assignment]) -> None:
+        """*assignments* are gone already and closed: drop what was not sent, commit nothing."""
+        ...
+
+
+class Subscriber(Protocol):
+    """Opens subscriptions. Thread-safe."""
+
+    def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> Subscription:
+        """Start receiving from *topic*; the listener, if any, hears of assignments before their first message."""
+        ...
+
+    def close(self) -> None:
+        """Close every subscription. May be called twice."""
+        ...
+
+
+class Worker(Protocol):
+    """What works behind a handler on a thread of its own: a batcher. The router starts it, drains it and watches over it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs and errors."""
+        ...
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it died of; the router looks at it several times a second and stops when there is something."""
+        ...
+
+    def start(self) -> None:
+        """Begin to work. Called before the first message is delivered; calling it again does nothing."""
+        ...
+
+    def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
+        """Ask for the flush of what belongs to *assignments*, ahead of everything else, and return at once."""
+        ...
+
+    def drain(self, deadline: float) -> bool:
+        """Finish everything and stop; returns whether nothing was left at *deadline* (monotonic seconds)."""
+        ...
+
+    def abandon(self, assignments: Sequence[Assignment]) -> None:
+        """Drop what belongs to *assignments* and was never sent: they were lost."""
+        ...
+
+
+PublisherDecorator = Callable[[Publisher], Publisher]
+SubscriberDecorator = Callable[[Subscriber], Subscriber]

@@ -1,0 +1,48 @@
+"""What a message's handler is called and where its failures go; hangs at the assignment, so it costs nothing per message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .message import Message
+
+
+class PoisonSink(Protocol):
+    """Takes messages that cannot be handled, returns at once, and settles them when their record is safe."""
+
+    def take(self, message: Message, error: BaseException) -> None:
+        """Take over *message* while its chain runs; whatever else holds it becomes void."""
+        ...
+
+    def take_failed(self, message: Message) -> None:
+        """Take over a message of which an owner failed its hold; waits until its other holds are in."""
+        ...
+
+
+@dataclass(frozen=True)
+class Route:
+    """The handler that messages of one assignment go to."""
+
+    handler: str
+    topic: str
+    subscriber: str
+    publish_topic: str | None = None
+    sink: PoisonSink | None = None
+    halt: HaltFunction | None = None
+
+    def report_failure(self, message: Message) -> None:
+        """Send *message*, of which a hold was failed, to the poison sink; without one, stop the router."""
+        if self.sink is not None:
+            self.sink.take_failed(message)
+        elif self.halt is not None:
+            self.halt(message)
+
+
+class HaltFunction(Protocol):
+    """Stops the router because of a message that nobody can take."""
+
+    def __call__(self, message: Message) -> None:
+        """Stop; the message stays uncommitted."""
+        ...

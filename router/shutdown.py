@@ -1,0 +1,60 @@
+"""Closing everything in the one order that loses and repeats nothing.
+
+1. Stop intake: no new message, and every wait (retry sleep, nack delay) ends.
+2. Let handlers finish: what they produce still finds its publisher, its batcher and its poison sink open.
+3. Drain the workers: batchers flush what was handed to them, and may still poison.
+4. Drain the poison sinks: a record must be safe before its message is committed.
+5. Commit and leave: subscriptions close only now, so that whatever was finished is never delivered again.
+6. Close subscribers, then publishers, each once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from loguru import logger
+
+from .clock import MONOTONIC
+from .context import Scope
+from .handler_run import HandlerRun
+from .protocols import Worker
+
+COMMIT_SECONDS = 2.0
+"""Kept back from the time-out for the poison records and the commit, however long a handler takes."""
+
+
+class Closable(Protocol):
+    """What has a `close`."""
+
+    def close(self) -> None:
+        """Release everything; may be called twice."""
+        ...
+
+
+def shut_down(runs: Sequence[HandlerRun], workers: Sequence[Worker], scope: Scope, timeout: float) -> list[str]:
+    """Take steps 1 to 5; returns the names of what was not done in *timeout* seconds."""
+    deadline = MONOTONIC.now() + timeout
+    drain_deadline = deadline - min(COMMIT_SECONDS, timeout / 4)
+    scope.close()
+    for run in runs:
+        run.stop()
+    left = [thread.name for run in runs for thread in run.threads if not thread.join(drain_deadline)]
+    left += [worker.name for worker in workers if not worker.drain(drain_deadline)]
+    for run in runs:
+        if run.sink_worker is not None and not run.sink_worker.drain(deadline):
+            left.append(run.sink_worker.name)
+    for run in runs:
+        run.close_subscription()
+    for name in left:
+        logger.bind(name=name).warning("still running at the end of the close time-out")
+    return left
+
+
+def close_once(neighbours: Sequence[Closable]) -> None:
+    """Close each of *neighbours* once, however often it is named; one that fails does not keep the others open."""
+    for neighbour in {id(each): each for each in neighbours}.values():
+        try:
+            neighbour.close()
+        except Exception as error:  # noqa: BLE001 - a neighbour of any make, at the very end
+            logger.opt(exception=error).warning("could not close {}", type(neighbour).__name__)

@@ -1,0 +1,53 @@
+"""A thread with a name and an owner, that stops when it is told to and never dies unnoticed."""
+
+import threading
+from collections.abc import Callable
+
+from loguru import logger
+
+from .clock import MONOTONIC
+
+
+class WorkerThread:
+    """Run *target* on a thread called *name*; whatever it raises is kept in `error` for its owner to see.
+
+    A daemon: a process that is told to exit at once must not wait for it. Its owner joins it in every orderly end.
+    """
+
+    def __init__(self, name: str, target: Callable[[], None]) -> None:
+        self.name = name
+        self.error: BaseException | None = None
+        self._target = target
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._start = threading.Lock()
+
+    def start(self) -> None:
+        """Start the thread; does nothing when it was started before."""
+        with self._start:
+            if self._thread.ident is None:
+                self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._target()
+        except BaseException as error:  # noqa: BLE001 - the top of a thread: nobody above would see it
+            self.error = error
+            logger.opt(exception=error).error("thread {} died", self.name)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._thread.is_alive()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on this very thread."""
+        return threading.current_thread() is self._thread
+
+    def join(self, deadline: float) -> bool:
+        """Wait for its end until *deadline* (real monotonic seconds); returns whether it has ended, or never began."""
+        if self._thread.ident is None:
+            return True
+        if not self.is_current:
+            self._thread.join(max(0.0, deadline - MONOTONIC.now()))
+        return not self._thread.is_alive()
