@@ -1,0 +1,17 @@
+"""Batching: generic, knows neither events nor ClickHouse."""
+
+from .batch import Batch, BatchMessage, BatchResult, Trigger
+from .batcher import MessageBatcher, ProcessBatch
+from .config import BatchConfig
+from .gate import InsertGate
+
+__all__ = [
+    "Batch",
+    "BatchConfig",
+    "BatchMessage",
+    "BatchResult",
+    "InsertGate",
+    "MessageBatcher",
+    "ProcessBatch",
+    "Trigger",
+]

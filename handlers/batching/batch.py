@@ -1,0 +1,83 @@
+"""What goes into a batch and what comes out of it."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from millstream.router import Context, Message
+
+
+class BatchMessage(msgspec.Struct, gc=False, eq=False):
+    """One thing to process, and the message it came in.
+
+    Args:
+        message: what carries it; held by the batcher until the thing is stored.
+        item: the parsed content, such as an `Event`.
+        index: its place in a message that brings several; 0 otherwise.
+    """
+
+    message: Message
+    item: Any
+    index: int = 0
+
+    @property
+    def context(self) -> Context:
+        """The context of its message."""
+        return self.message.context
+
+
+class Trigger(enum.Enum):
+    """Why a batch was sealed."""
+
+    SIZE = "size"
+    BYTES = "bytes"
+    AGE = "age"
+    BOUND = "bound"
+    REVOKE = "revoke"
+    SHUTDOWN = "shutdown"
+
+
+class Batch(tuple[BatchMessage, ...]):
+    """A sealed batch: fixed rows in a fixed order under one token, kept through all its retries."""
+
+    token: str
+    """Names this exact row set; drawn at seal, never derived from content: deleted rows must be able to come back."""
+    trigger: Trigger | None
+    size_bytes: int
+    progress: Any
+    """What `process_batch` remembers between attempts on this batch; `None` before the first."""
+
+    def __new__(
+        cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
+    ) -> Batch:
+        """Seal *messages*."""
+        batch = super().__new__(cls, messages)
+        batch.token = uuid.uuid4().hex
+        batch.trigger = trigger
+        batch.size_bytes = size_bytes
+        batch.progress = None
+        return batch
+
+    def without_void(self) -> Batch:
+        """Return the batch, never sent yet, without what nobody waits for any more: a new row set, so a new token."""
+        if not any(each.message.is_void for each in self):
+            return self
+        kept = [each for each in self if not each.message.is_void]
+        return Batch(kept, trigger=self.trigger, size_bytes=sum(len(each.message.payload) for each in kept))
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The outcome per message of one `process_batch`: everything is done but for what `failures` names.
+
+    Args:
+        failures: the error of each batch message that cannot be processed, by its place in the batch; it goes to the poison sink.
+    """
+
+    failures: Mapping[int, BaseException] = field(default_factory=dict)

@@ -1,0 +1,211 @@
+"""The message batcher: takes messages from any number of handlers, hands them over in batches on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from loguru import logger
+
+from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, StateError
+from millstream.router.worker_thread import WorkerThread
+
+from .batch import Batch, BatchMessage, BatchResult, Trigger
+from .buffer import BatchBuffer
+from .config import BatchConfig
+from .flush import Flush
+from .gate import InsertGate
+
+ProcessBatch = Callable[[Sequence[BatchMessage]], BatchResult | None]
+"""What processes a batch: returns `None` when everything is done, else the outcome per message; raises when nothing is known to
+be done and the same batch should come again. Called on the batcher's thread, one batch at a time."""
+
+_TRIGGER_LINES = {
+    Trigger.SIZE: "size-based batch flush triggered",
+    Trigger.BYTES: "size-based batch flush triggered",
+    Trigger.BOUND: "size-based batch flush triggered",
+    Trigger.AGE: "time-based batch flush triggered",
+    Trigger.REVOKE: "revoke batch flush triggered",
+    Trigger.SHUTDOWN: "shutdown batch flush triggered",
+}
+
+ROOM_SECONDS = 0.05
+"""How often `add` looks whether it should give up waiting for room."""
+
+
+class MessageBatcher:
+    """Accumulates messages and flushes them by size, bytes, age, a bound, a revoke and at shutdown.
+
+    `add` holds the message and returns; the hold is released when `process_batch` has done its part. A worker: give it to
+    `Router.add_worker`, which starts and drains it. Without a router it starts at the first `add`; then call `drain`.
+
+    Args:
+        config: when to flush and how to retry.
+        process_batch: see `ProcessBatch`.
+        name: what its thread and its log lines are called.
+        gate: shared by batchers that insert into one store; *rank* says who goes first (0 before 1).
+        clock: what tells the time.
+    """
+
+    def __init__(
+        self,
+        config: BatchConfig,
+        process_batch: ProcessBatch,
+        *,
+        name: str = "batcher",
+        gate: InsertGate | None = None,
+        rank: int = 0,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        self.config = config
+        self.name = name
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._condition = threading.Condition(self._lock)
+        self._buffer = BatchBuffer(config)
+        self._is_full = False
+        self._is_urgent = False
+        self._drain_deadline: float | None = None
+        self._is_started = False
+        self._thread = WorkerThread(name, self._run)
+        self._flush = Flush(
+            self, config, process_batch, gate=InsertGate() if gate is None else gate, rank=rank, clock=clock
+        )
+        self.flushes = 0
+        """Batches done."""
+        self.messages = 0
+        """Messages in them."""
+
+    def add(self, item: BatchMessage) -> None:
+        """Hold the message of *item* and put it into the next batch. Thread-safe; returns at once, waits only at a bound.
+
+        Adding the same item of the same delivery again does nothing, so a retried handler adds no second row.
+
+        Raises:
+            Cancelled: the router closes, or the partition goes, while it waits for room.
+            StateError: its thread has died.
+        """
+        if self._is_full or not self._is_started:
+            self._prepare(item)
+        message = item.message
+        if not message.take(self, item.index):
+            return
+        with self._lock:
+            buffer = self._buffer
+            wake = buffer.add(item, len(message.payload))
+            if wake:
+                buffer.start_age(self._clock.now())
+                self._is_full = buffer.is_full
+                self._condition.notify_all()
+
+    def _prepare(self, item: BatchMessage) -> None:
+        self.start()
+        context = item.context
+        with self._condition:
+            while self._flush.is_blocked or self._buffer.is_full:
+                if self._thread.error is not None:
+                    raise StateError(f"{self.name} has died: {self._thread.error}")
+                if context.is_closing or self._drain_deadline is not None:
+                    raise Cancelled
+                self._buffer.request(Trigger.BOUND)
+                self._condition.notify_all()
+                self._condition.wait(ROOM_SECONDS)
+            self._is_full = False
+
+    def start(self) -> None:
+        """Start the flush thread; does nothing when it runs."""
+        with self._condition:
+            if self._is_started:
+                return
+            self._is_started = True
+        config = self.config
+        logger.bind(
+            batcher=self.name,
+            batch_size=config.batch_size,
+            flush_interval=config.flush_interval,
+            max_retries=config.max_retries,
+        ).info("message batcher started")
+        self._thread.start()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What its thread died of."""
+        return self._thread.error
+
+    @property
+    def pending(self) -> int:
+        """Messages added that are not in a batch yet."""
+        return len(self._buffer)
+
+    @property
+    def retries(self) -> int:
+        """Attempts on batches beyond the first."""
+        return self._flush.retries
+
+    def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
+        """Flush what is here, ahead of any other lane, and return at once."""
+        with self._condition:
+            self._is_urgent = True
+            self._buffer.request(Trigger.REVOKE)
+            self._condition.notify_all()
+
+    def abandon(self, assignments: Sequence[Assignment]) -> None:
+        """Drop the rows of lost assignments that are in no batch yet."""
+        with self._condition:
+            self._buffer.discard_void()
+            self._condition.notify_all()
+
+    def drain(self, deadline: float) -> bool:
+        """Flush what is left and stop; returns whether nothing was left at *deadline* (monotonic seconds)."""
+        with self._condition:
+            self._drain_deadline = deadline
+            self._is_urgent = True
+            self._buffer.request(Trigger.SHUTDOWN)
+            self._condition.notify_all()
+            if not self._is_started:
+                return True
+        ended = self._thread.join(deadline)
+        self._flush.give_up()
+        return ended and self._buffer.is_empty and self._flush.is_done
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            self._log_trigger(batch)
+            if self._flush.run(batch):
+                self.flushes += 1
+                self.messages += len(batch)
+                logger.bind(batcher=self.name, batch_size=len(batch)).info("batch flush successful")
+            with self._condition:
+                self._buffer.done(batch)
+                self._is_full = self._buffer.is_full or self._flush.is_blocked
+                self._condition.notify_all()
+            if not self._flush.is_done:
+                return
+
+    def _next_batch(self) -> Batch | None:
+        with self._condition:
+            while True:
+                now = self._clock.now()
+                trigger = self._buffer.due(now)
+                if trigger is None and self._drain_deadline is not None and not self._buffer.is_empty:
+                    trigger = Trigger.SHUTDOWN
+                if trigger is not None:
+                    return self._buffer.seal(trigger)
+                self._is_urgent = False
+                if self._drain_deadline is not None:
+                    return None
+                self._clock.wait_until(self._condition, self._buffer.deadline)
+
+    def stop_intake(self) -> None:
+        """Let `add` wait until the batch that cannot be processed now is done. For the flush."""
+        self._is_full = True
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether a revoke or the shutdown waits for the flush."""
+        return self._is_urgent
+
+    def _log_trigger(self, batch: Batch) -> None:
+        log = logger.bind(batcher=self.name, messages=len(batch), bytes=batch.size_bytes)
+        log.debug("batching event from message queue")
+        log.info(_TRIGGER_LINES[batch.trigger or Trigger.SHUTDOWN])

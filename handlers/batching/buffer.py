@@ -1,0 +1,109 @@
+"""The open batch: what was added and is not sealed, and when it should be.
+
+A plain object, fed with batch messages and times, under the lock of its batcher.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .batch import Batch, BatchMessage, Trigger
+from .config import BatchConfig
+
+
+class BatchBuffer:
+    """Rows in arrival order, their bytes, and the time of the oldest."""
+
+    def __init__(self, config: BatchConfig) -> None:
+        self.size_bytes = 0
+        """Payload bytes of the rows here."""
+        self.room_bytes = config.max_pending_bytes
+        """Payload bytes that may still be added: the bound less the rows here and the batches that are not done."""
+        self._config = config
+        self._batch_size = config.batch_size
+        self._max_bytes = config.max_batch_bytes
+        self._rows: deque[BatchMessage] = deque()
+        self._oldest: float | None = None
+        self._requested: Trigger | None = None
+
+    def add(self, row: BatchMessage, size_bytes: int) -> bool:
+        """Append *row*; returns whether this changes anything for whoever waits: first row, full batch, or no room left."""
+        rows = self._rows
+        rows.append(row)
+        before = self.size_bytes
+        self.size_bytes = after = before + size_bytes
+        self.room_bytes = room = self.room_bytes - size_bytes
+        count = len(rows)
+        return count == 1 or count == self._batch_size or room <= 0 or before < self._max_bytes <= after
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to seal."""
+        return not self._rows
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many bytes are pending as may be."""
+        return self.room_bytes <= 0
+
+    def start_age(self, now: float) -> None:
+        """Note when the oldest row came."""
+        if self._oldest is None:
+            self._oldest = now
+
+    def request(self, trigger: Trigger) -> None:
+        """Seal what is here as soon as possible, for a reason from outside."""
+        if self._rows:
+            self._requested = trigger
+
+    def due(self, now: float) -> Trigger | None:
+        """Return why a batch should be sealed at the moment *now*, or `None`."""
+        if not self._rows:
+            return None
+        if self._requested is not None:
+            return self._requested
+        if len(self._rows) >= self._config.batch_size:
+            return Trigger.SIZE
+        if self.size_bytes >= self._config.max_batch_bytes:
+            return Trigger.BYTES
+        if self._oldest is not None and now >= self._oldest + self._config.flush_interval:
+            return Trigger.AGE
+        return None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the oldest row triggers a flush, or `None` when there is none."""
+        return None if self._oldest is None else self._oldest + self._config.flush_interval
+
+    def seal(self, trigger: Trigger) -> Batch:
+        """Take the next batch, at most `max_batch_size` rows and `max_batch_bytes`, but at least one row."""
+        rows: list[BatchMessage] = []
+        size_bytes = 0
+        while self._rows and len(rows) < self._config.limit:
+            row_bytes = len(self._rows[0].message.payload)
+            if rows and size_bytes + row_bytes > self._config.max_batch_bytes:
+                break
+            size_bytes += row_bytes
+            rows.append(self._rows.popleft())
+        self.size_bytes -= size_bytes
+        if not self._rows:
+            # Rows that stay keep the older time: flushed a little early, never late.
+            self._oldest = self._requested = None
+        return Batch(rows, trigger=trigger, size_bytes=size_bytes)
+
+    def done(self, batch: Batch) -> None:
+        """Give the bytes of a *batch* back."""
+        self.room_bytes += batch.size_bytes
+
+    def discard_void(self) -> None:
+        """Drop the rows that nobody waits for any more."""
+        kept = deque(row for row in self._rows if not row.message.is_void)
+        kept_bytes = sum(len(row.message.payload) for row in kept)
+        self._rows = kept
+        self.room_bytes += self.size_bytes - kept_bytes
+        self.size_bytes = kept_bytes
+        if not kept:
+            self._oldest = self._requested = None
+
+    def __len__(self) -> int:
+        return len(self._rows)

@@ -1,0 +1,34 @@
+"""Who may insert next, when several batchers want to."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+URGENT = -1
+"""The rank of a flush that a revoke or a shutdown waits for."""
+
+
+class InsertGate:
+    """Lets one batcher insert at a time; of those that wait, the lowest rank goes first."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._waiting: list[int] = []
+        self._is_busy = False
+
+    @contextlib.contextmanager
+    def turn(self, rank: int) -> Iterator[None]:
+        """Wait for the turn of *rank* (0 for the regular lane, higher yields) and keep it for the body."""
+        with self._condition:
+            self._waiting.append(rank)
+            self._condition.wait_for(lambda: not self._is_busy and min(self._waiting) == rank)
+            self._waiting.remove(rank)
+            self._is_busy = True
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._is_busy = False
+                self._condition.notify_all()
