@@ -1,1 +1,43 @@
-"""Being filled."""
+"""Event consumption: batching, ClickHouse, usage events."""
+
+from .batching import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
+from .events import (
+    BillingConfig,
+    ConsumptionStats,
+    Event,
+    EventConsumptionService,
+    EventPublisher,
+    EventRepository,
+    InvalidEvent,
+    LaneConfig,
+    PostProcessor,
+    create_event,
+    decode_event,
+)
+from .store import ClickHouseTable, DataError, Store, StoreMisconfigured, StoreUnavailable, UnknownOutcome, open_store
+
+__all__ = [
+    "Batch",
+    "BatchConfig",
+    "BatchMessage",
+    "BatchResult",
+    "BillingConfig",
+    "ClickHouseTable",
+    "ConsumptionStats",
+    "DataError",
+    "Event",
+    "EventConsumptionService",
+    "EventPublisher",
+    "EventRepository",
+    "InvalidEvent",
+    "LaneConfig",
+    "MessageBatcher",
+    "PostProcessor",
+    "Store",
+    "StoreMisconfigured",
+    "StoreUnavailable",
+    "UnknownOutcome",
+    "create_event",
+    "decode_event",
+    "open_store",
+]

@@ -1,0 +1,35 @@
+"""Usage events: decoding, consumption, post-processing."""
+
+from .billing import BillingConfig, billing_line
+from .consumption import ConsumptionStats, PostProcessingFailed
+from .create import create_event
+from .decode import decode_event
+from .event import Event, InvalidEvent, canonical_line
+from .lanes import LAZY, REGULAR, REPLAY, LaneConfig
+from .post_processing import PostProcessor
+from .publisher import EventPublisher
+from .repository import EventRepository
+from .schema import EVENT_COLUMNS, create_events_table
+from .service import EventConsumptionService
+
+__all__ = [
+    "EVENT_COLUMNS",
+    "LAZY",
+    "REGULAR",
+    "REPLAY",
+    "BillingConfig",
+    "ConsumptionStats",
+    "Event",
+    "EventConsumptionService",
+    "EventPublisher",
+    "EventRepository",
+    "InvalidEvent",
+    "LaneConfig",
+    "PostProcessingFailed",
+    "PostProcessor",
+    "billing_line",
+    "canonical_line",
+    "create_event",
+    "create_events_table",
+    "decode_event",
+]

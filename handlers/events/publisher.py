@@ -1,0 +1,49 @@
+"""Sending events to be consumed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from millstream.router import Message, Publisher
+
+from .event import Event
+from .lanes import LAZY, REGULAR
+from .post_processing import event_message
+
+
+class EventPublisher:
+    """Publishes events to the regular topic, and those of chosen tenants to the lazy one.
+
+    Args:
+        publisher: what sends them.
+        topic, topic_lazy: the topics of the two lanes.
+        route_tenants_on_lazy_mode: tenants whose events can wait, such as those that send in bulk.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        topic: str = REGULAR.topic,
+        topic_lazy: str = LAZY.topic,
+        route_tenants_on_lazy_mode: Collection[str] = (),
+    ) -> None:
+        self._publisher = publisher
+        self._topic = topic
+        self._topic_lazy = topic_lazy
+        self._lazy_tenants = frozenset(route_tenants_on_lazy_mode)
+
+    def publish(self, *events: Event) -> None:
+        """Publish *events* and return once all are confirmed; events of one customer keep their order.
+
+        Raises:
+            PublishError: names those that were not confirmed.
+        """
+        lanes: dict[str, list[Message]] = {}
+        for event in events:
+            topic = self._topic_lazy if event.tenant_id in self._lazy_tenants else self._topic
+            lanes.setdefault(topic, []).append(event_message(event, msgspec.json.encode(event)))
+        for topic, messages in lanes.items():
+            self._publisher.publish(topic, *messages)

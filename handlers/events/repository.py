@@ -1,0 +1,113 @@
+"""Events in the store: the table, and what one batch becomes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loguru import logger
+
+from millstream.handlers.store import ClickHouseTable, InsertPlan, QueryError, Store, StoreDsn, open_store
+from millstream.router import ConfigurationError
+
+from .billing import BillingConfig, billing_line
+from .event import Event, canonical_line, day_number
+from .schema import EVENT_COLUMNS, create_events_table
+
+
+class EventRepository:
+    """Writes events, and their billing rows where billing is configured, into one table.
+
+    The bytes of a validated event go into the store as they came; Python never encodes them again.
+
+    Args:
+        store: an open store.
+        database, table: where events go.
+        billing: adds one billing row per event, in the same INSERT; `None` adds none.
+    """
+
+    def __init__(
+        self, store: Store, *, database: str = "default", table: str = "events", billing: BillingConfig | None = None
+    ) -> None:
+        self.store = store
+        self.billing = billing
+        self.database = database
+        self.table_name = table
+        self._table = ClickHouseTable(store, database=database, table=table, columns=EVENT_COLUMNS)
+
+    @classmethod
+    def open(
+        cls, dsn: StoreDsn | str, *, database: str | None = None, table: str = "events", billing: BillingConfig | None = None
+    ) -> EventRepository:
+        """Open the store at *dsn* and return its repository, ready to be written to.
+
+        In an embedded store the table is made where it is missing; on a server that is what `millstream migrate` is for.
+
+        Raises:
+            ConfigurationError: the store cannot be opened, or has no such table.
+            StoreUnavailable: nothing answers at *dsn*.
+        """
+        address = StoreDsn.parse(dsn) if isinstance(dsn, str) else dsn
+        name = database or address.database or "default"
+        repository = cls(open_store(address), database=name, table=table, billing=billing)
+        repository.prepare(create=address.folder is not None)
+        return repository
+
+    def prepare(self, *, create: bool) -> None:
+        """Make the table where *create* is set, else see that it is there; warn where it would not recognise a repeated INSERT.
+
+        Raises:
+            ConfigurationError: there is no such table.
+        """
+        if create:
+            self.create_table()
+        try:
+            window = self._table.deduplication_window()
+        except QueryError as error:
+            raise ConfigurationError(
+                f"table {self._table.full_name} cannot be used: create it with `millstream migrate` ({error})"
+            ) from error
+        if window == 0:
+            logger.bind(table=self._table.full_name).warning(
+                "the table has no deduplication window: an INSERT whose answer is lost may be stored twice"
+            )
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def create_table(self) -> None:
+        """Create database and table where they are missing."""
+        for statement in create_events_table(self.database, self.table_name):
+            self.store.command(statement)
+
+    def plan(self, payloads: Sequence[bytes], events: Sequence[Event], token: str) -> InsertPlan:
+        """Return the plan of one batch: one INSERT for everything, or a few where the store takes no more at once.
+
+        Args:
+            payloads: the JSON of each event as it came.
+            events: what `decode_event` made of it.
+            token: names this exact row set.
+        """
+        billing = self.billing
+        if billing is None:
+            units = list(payloads)
+        else:
+            units = [
+                b"%b\n%b" % (payload, billing_line(event, billing))
+                for payload, event in zip(payloads, events, strict=True)
+            ]
+
+        def rewrite(place: int) -> bytes:
+            line = canonical_line(events[place])
+            return line if billing is None else b"%b\n%b" % (line, billing_line(events[place], billing))
+
+        return self._table.plan(units, token, days=[day_number(event) for event in events], rewrite=rewrite)
+
+    @property
+    def rows_per_event(self) -> int:
+        """Rows that one event becomes: itself, and its billing row."""
+        return 1 if self.billing is None else 2
+
+    def insert_count(self) -> int:
+        """Return the INSERTs the engine has counted since it started; see `Store.insert_count`."""
+        return self.store.insert_count()

@@ -1,0 +1,199 @@
+"""The event consumption service: batching handlers for the lanes of a router."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loguru import logger
+
+from millstream.handlers.batching import BatchConfig, BatchMessage, BatchResult, InsertGate, MessageBatcher
+from millstream.middleware import Throttle
+from millstream.router import (
+    MONOTONIC,
+    Clock,
+    ConfigurationError,
+    Handler,
+    HandlerFunc,
+    Message,
+    PoisonTopic,
+    Publisher,
+    Router,
+    Subscriber,
+)
+from millstream.router.poison import Poison
+
+from .consumption import BatchConsumption, ConsumptionStats
+from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
+from .lanes import LAZY, REGULAR, LaneConfig
+from .post_processing import PostProcessor
+from .repository import EventRepository
+
+HANDLER = "event_consumption_handler"
+HANDLER_LAZY = "event_consumption_lazy_handler"
+
+
+class EventConsumptionService:
+    """Consumes usage events: one large INSERT for many messages instead of one for each.
+
+    The batching handlers parse a message, hand it to the batcher of their lane and return, so the router goes on at once; the
+    message is committed only after its row is in the store. The lazy lane yields to the regular one.
+
+    Args:
+        repository: where events go.
+        batch_config: for both batchers.
+        post_processor: told of every stored event; `None` tells nobody.
+        max_message_bytes: a larger payload goes to the poison sink undecoded.
+        clock: what tells the time.
+    """
+
+    def __init__(
+        self,
+        repository: EventRepository,
+        *,
+        batch_config: BatchConfig | None = None,
+        post_processor: PostProcessor | None = None,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        clock: Clock = MONOTONIC,
+    ) -> None:
+        self.repository = repository
+        self.batch_config = BatchConfig() if batch_config is None else batch_config
+        self._max_message_bytes = max_message_bytes
+        self._consumption = BatchConsumption(repository, post_processor, clock)
+        gate = InsertGate()
+        self.message_batcher = MessageBatcher(
+            self.batch_config, self.process_batch, name="batcher", gate=gate, rank=0, clock=clock
+        )
+        self.lazy_message_batcher = MessageBatcher(
+            self.batch_config, self.process_batch, name="batcher-lazy", gate=gate, rank=1, clock=clock
+        )
+
+    @property
+    def stats(self) -> ConsumptionStats:
+        """What was stored, refused and published so far."""
+        return self._consumption.stats
+
+    def register_handler(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        *,
+        lane: LaneConfig = REGULAR,
+        poison: Poison | None = None,
+        publisher: Publisher | None = None,
+    ) -> Handler:
+        """Consume the regular lane on *router*; its batcher is started and drained by the router.
+
+        Args:
+            router: not started yet.
+            subscriber: delivers the lane's topic.
+            lane: topic, poison topic, rate limit and concurrency.
+            poison: the poison sink; by default what `lane.topic_dlq` says.
+            publisher: sends to the topic that `lane.topic_dlq` names.
+
+        Raises:
+            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
+        """
+        sink = _choose_sink(HANDLER, lane, publisher) if poison is None else poison
+        function, batcher = self.process_message_with_batching, self.message_batcher
+        return self._attach(router, subscriber, HANDLER, function, batcher, lane, sink)
+
+    def register_handler_lazy(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        *,
+        lane: LaneConfig = LAZY,
+        poison: Poison | None = None,
+        publisher: Publisher | None = None,
+    ) -> Handler:
+        """Consume the lazy lane on *router*; see `register_handler`."""
+        sink = _choose_sink(HANDLER_LAZY, lane, publisher) if poison is None else poison
+        function, batcher = self.process_message_with_batching_lazy, self.lazy_message_batcher
+        return self._attach(router, subscriber, HANDLER_LAZY, function, batcher, lane, sink)
+
+    def _attach(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        name: str,
+        function: HandlerFunc,
+        batcher: MessageBatcher,
+        lane: LaneConfig,
+        sink: Poison,
+    ) -> Handler:
+        handler = router.add_consumer_handler(
+            name, lane.topic, subscriber, function, poison=sink, concurrency=lane.concurrency
+        )
+        if lane.rate_limit is not None:
+            handler.add_middleware(Throttle(lane.rate_limit))
+        router.add_worker(batcher)
+        logger.bind(
+            handler=name,
+            topic=lane.topic,
+            batch_size=self.batch_config.batch_size,
+            flush_interval=self.batch_config.flush_interval,
+            max_retries=self.batch_config.max_retries,
+        ).info("registered batching event consumption handler")
+        return handler
+
+    def process_message_with_batching(self, message: Message) -> None:
+        """Parse *message*, hand it to the regular batcher, and return; a `HandlerFunc`.
+
+        Raises:
+            InvalidEvent, MessageTooLarge: the message is no event; it belongs into the poison sink.
+        """
+        self.message_batcher.add(
+            BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
+        )
+
+    def process_message_with_batching_lazy(self, message: Message) -> None:
+        """Parse *message*, hand it to the lazy batcher, and return; see `process_message_with_batching`."""
+        self.lazy_message_batcher.add(
+            BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
+        )
+
+    def process_batch(self, batch: Sequence[BatchMessage]) -> BatchResult | None:
+        """Store the events of *batch*, and their billing rows, with one INSERT; then tell post-processing.
+
+        Called again with the same `Batch` after an error, it goes on where it stopped.
+
+        Returns:
+            `None` when all is done, else the error of each message that cannot be: refused by the store, or stored but not
+            confirmed by post-processing.
+
+        Raises:
+            TransientError: not everything is known to be done; call again with the same batch.
+            ConfigurationError: the store refuses because of its configuration.
+        """
+        result = self._consumption.process(batch)
+        return result if result.failures else None
+
+    def process_message(self, message: Message) -> None:
+        """Store the event of one message with an INSERT of its own, and return once it is stored: the old way.
+
+        Kept to be compared with; no handler is attached to it. Raises what `process_message_with_batching` and
+        `process_batch` raise, and `DataError` when the store refuses the event.
+        """
+        event = decode_event(message.payload, max_message_bytes=self._max_message_bytes)
+        result = self.process_batch([BatchMessage(message, event)])
+        if result is not None:
+            raise result.failures[0]
+
+    def process_raw_event(self, payload: bytes) -> None:
+        """Store one event that came without a broker, such as in a function service; returns once it is stored.
+
+        Raises what `process_message` raises.
+        """
+        self.process_message(Message(payload, uuid=""))
+
+
+def _choose_sink(name: str, lane: LaneConfig, publisher: Publisher | None) -> Poison:
+    if lane.topic_dlq == "none":
+        return "none"
+    if lane.topic_dlq == "drop":
+        return "drop"
+    if publisher is None:
+        raise ConfigurationError(
+            f"{name}: topic_dlq is the topic {lane.topic_dlq!r}, but nothing can publish to it: pass publisher=…, or poison=…"
+        )
+    return PoisonTopic(publisher, lane.topic_dlq)

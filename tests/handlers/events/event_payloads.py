@@ -1,0 +1,25 @@
+"""Payloads of events for the tests: a valid one, and ways to bend it."""
+
+import json
+
+VALID: dict[str, object] = {
+    "id": "e-1",
+    "tenant_id": "acme",
+    "environment_id": "production",
+    "event_name": "api_call",
+    "timestamp": "2026-11-23T10:00:00.123Z",
+    "external_customer_id": "c-1",
+    "properties": {"bytes": 7},
+}
+
+
+def make_payload(*, without: tuple[str, ...] = (), **changes: object) -> bytes:
+    """Give a valid payload with some fields changed or left out."""
+    fields = {**VALID, **changes}
+    return json.dumps({key: value for key, value in fields.items() if key not in without}).encode()
+
+
+def make_raw(**raw_values: bytes) -> bytes:
+    """Give a valid payload in which some values are exactly the given bytes."""
+    fields = {key: json.dumps(value).encode() for key, value in VALID.items()} | raw_values
+    return b"{" + b",".join(b'"%s":%s' % (key.encode(), value) for key, value in fields.items()) + b"}"
