@@ -1,7 +1,47 @@
-"""Kafka messages through a router and its middleware into batched ClickHouse inserts."""
+"""Messages through a router and its middleware into batched ClickHouse inserts."""
 
 from loguru import logger
 
+from .handlers import (
+    BatchConfig,
+    BatchMessage,
+    BatchResult,
+    Event,
+    EventConsumptionService,
+    EventPublisher,
+    EventRepository,
+    MessageBatcher,
+)
+from .middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
+from .router import InMemoryConfig, InMemoryPubSub, Message, PoisonFile, PoisonTopic, Router, RouterConfig, SignalsHandler
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "BatchConfig",
+    "BatchMessage",
+    "BatchResult",
+    "CorrelationID",
+    "Event",
+    "EventConsumptionService",
+    "EventPublisher",
+    "EventRepository",
+    "FailurePolicy",
+    "InMemoryConfig",
+    "InMemoryPubSub",
+    "InstantAck",
+    "Message",
+    "MessageBatcher",
+    "PoisonFile",
+    "PoisonQueue",
+    "PoisonTopic",
+    "Recoverer",
+    "Retry",
+    "Router",
+    "RouterConfig",
+    "SignalsHandler",
+    "Throttle",
+    "__version__",
+]
 
 logger.disable("millstream")

@@ -1,0 +1,43 @@
+"""Who imports what: read from the syntax tree, so that imports inside functions and under TYPE_CHECKING count as well."""
+
+import ast
+from collections.abc import Collection, Iterator
+
+from tests.guards.sources import Source
+
+
+def find_imports(source: Source, modules: Collection[str] = ()) -> Iterator[tuple[int, str]]:
+    """Yield the line and the absolute name of every module that *source* imports.
+
+    Args:
+        modules: the modules there are; `from package import name` counts as `package.name` if that is one of them.
+    """
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve(source, node)
+            for each in node.names:
+                full = f"{base}.{each.name}"
+                yield node.lineno, full if full in modules else base
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {
+            "__import__",
+            "import_module",
+            "importlib.import_module",
+        }:
+            names = (each.value for each in node.args[:1] if isinstance(each, ast.Constant))
+            yield from ((node.lineno, str(name)) for name in names)
+
+
+def resolve(source: Source, node: ast.ImportFrom) -> str:
+    """Return the absolute name of the module that *node*, a line of *source*, imports from."""
+    if not node.level:
+        return node.module or ""
+    parts = source.module.split(".")
+    up = node.level - 1 if source.is_package else node.level
+    return ".".join([*parts[: len(parts) - up], *([node.module] if node.module else [])])
+
+
+def is_in(module: str, package: str) -> bool:
+    """Tell whether *module* is *package* or lies in it."""
+    return module == package or module.startswith(f"{package}.")

@@ -1,0 +1,213 @@
+"""Imports point one way, and each driver is known in one place."""
+
+import ast
+import sys
+from collections.abc import Iterable
+
+import pytest
+
+from tests.guards.imports import find_imports, is_in, resolve
+from tests.guards.sources import Source
+
+ROOMS = ("millstream.router", "millstream.middleware", "millstream.handlers")
+# Rooms within a room: named absolutely by each other, as rooms are.
+SUB_ROOMS = tuple(f"millstream.handlers.{name}" for name in ("batching", "store", "events", "cli", "testing"))
+
+# What may import what: an area (the deepest name that fits wins; "=" is that package's `__init__` alone) and the areas it
+# may know besides itself. An `__init__` re-exports from below, so nothing in its own package may ask it for anything.
+ROUTER = {"=millstream.router", "millstream.router"}
+TRANSPORTS = {"millstream.router.memory", "millstream.router.kafka", "millstream.router.components"}
+MIDDLEWARE = {"=millstream.middleware", "millstream.middleware"}
+BATCHES = {"millstream.handlers.batching", "millstream.handlers.store"}
+ALLOWED: dict[str, set[str]] = {
+    "millstream.router": set(),
+    "millstream.router.memory": {"millstream.router"},
+    "millstream.router.kafka": {"millstream.router"},
+    "millstream.router.components": {"millstream.router"},
+    "millstream.router.testing": {"millstream.router", "millstream.router.memory"},
+    "=millstream.router": {"millstream.router", *TRANSPORTS},
+    "millstream.middleware": {*ROUTER, "millstream.router.components"},
+    "=millstream.middleware": {"millstream.middleware"},
+    "millstream.handlers.batching": {*ROUTER, *MIDDLEWARE},
+    "millstream.handlers.store": {*ROUTER, *MIDDLEWARE},
+    "millstream.handlers.events": {*ROUTER, *MIDDLEWARE, *BATCHES},
+    "millstream.handlers.testing": {*ROUTER, *MIDDLEWARE, *BATCHES, "millstream.handlers.events"},
+    "millstream.handlers.cli": {
+        *ROUTER,
+        *TRANSPORTS,
+        *MIDDLEWARE,
+        *BATCHES,
+        "millstream.handlers.events",
+        "=millstream",
+    },
+    "=millstream.handlers": {*BATCHES, "millstream.handlers.events", "millstream.handlers.cli"},
+    "=millstream": {"=millstream.router", "=millstream.middleware", "=millstream.handlers"},
+    "millstream.__main__": {"millstream.handlers.cli"},
+}
+
+# The only places that may import a driver.
+DRIVERS = {"confluent_kafka": "router/kafka/", "clickhouse_connect": "handlers/store/", "chdb": "handlers/"}
+
+
+def area_of(module: str) -> str | None:
+    """Return the area of *module*, or None if the table knows no place for it."""
+    if f"={module}" in ALLOWED:
+        return f"={module}"
+    fitting = [area for area in ALLOWED if is_in(module, area)]
+    return max(fitting, key=len, default=None)
+
+
+def find_wrong_ways(source: Source, modules: set[str]) -> list[str]:
+    """Return the imports of *source* that the table does not allow."""
+    area = area_of(source.module)
+    if area is None:
+        return [f"{source.name}: belongs to no area"]
+    wrong = []
+    for line, module in find_imports(source, modules):
+        target = area_of(module)
+        is_known = target == area or target in ALLOWED[area]
+        if find_bare_rooms([module]) or (is_in(module, "millstream") and not is_known):
+            wrong.append(f"{source.name}:{line} imports {module}")
+    return wrong
+
+
+def room_of(module: str) -> str | None:
+    """Return the room, or the room within a room, that *module* lies in."""
+    return next((each for each in (*SUB_ROOMS, *ROOMS) if is_in(module, each)), None)
+
+
+def find_wrong_forms(source: Source) -> list[str]:
+    """Return the imports of *source* that are absolute within its room, or relative across rooms."""
+    room = room_of(source.module)
+    wrong = []
+    for node in ast.walk(source.tree):
+        if room and isinstance(node, ast.ImportFrom):
+            is_own = is_in(resolve(source, node), room)
+            if is_own != bool(node.level):
+                wrong.append(f"{source.name}:{node.lineno}")
+    return wrong
+
+
+def find_driver_imports(source: Source, driver: str) -> list[str]:
+    """Return where *source* imports *driver* or a part of it."""
+    return [f"{source.name}:{line}" for line, module in find_imports(source) if is_in(module, driver)]
+
+
+def find_bare_rooms(modules: Iterable[str]) -> list[str]:
+    """Return those of the imported *modules* that are a room or lie in one, without `millstream.` before it."""
+    rooms = [room.removeprefix("millstream.") for room in ROOMS]
+    return sorted(module for module in modules if any(is_in(module, room) for room in rooms))
+
+
+def test_imports_point_one_way(library: list[Source]) -> None:
+    """Expect handlers -> middleware -> router, the order of the rooms inside them, and a core that knows no transport."""
+    modules = {source.module for source in library}
+    wrong = [fault for source in library for fault in find_wrong_ways(source, modules)]
+
+    assert wrong == []
+
+
+def test_imports_are_relative_within_a_room_and_absolute_across(library: list[Source]) -> None:
+    """Expect a room to be named only by those outside it."""
+    wrong = [fault for source in library for fault in find_wrong_forms(source)]
+
+    assert wrong == []
+
+
+def test_drivers_are_imported_in_their_place_only(library: list[Source]) -> None:
+    """Expect each driver to stay behind its folder, and clickhouse-connect in one file."""
+    wrong = [
+        fault
+        for driver, place in DRIVERS.items()
+        for source in library
+        if not source.name.startswith(place)
+        for fault in find_driver_imports(source, driver)
+    ]
+    clickhouse = [source.name for source in library if find_driver_imports(source, "clickhouse_connect")]
+
+    assert wrong == []
+    assert len(clickhouse) <= 1, clickhouse
+
+
+@pytest.mark.last
+def test_no_room_is_imported_twice() -> None:
+    """Expect that nothing in the whole run imported a room by its bare name, which would double its classes."""
+    doubled = find_bare_rooms(sys.modules)
+
+    assert doubled == []
+
+
+@pytest.mark.parametrize("name", ["router", "middleware.retry", "handlers.events.event"])
+def test_a_bare_room_is_found(name: str) -> None:
+    """Expect the finder to name a room's second copy among the imported modules, and no module of the right name."""
+    found = find_bare_rooms(["millstream", f"millstream.{name}", name, "routers"])
+
+    assert found == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("router/hold.py", "from millstream.middleware import Retry", id="router-middleware"),
+        pytest.param("router/hold.py", "def f():\n    import millstream.handlers", id="inside-function"),
+        pytest.param("router/hold.py", "from .memory import InMemoryPubSub", id="core-memory"),
+        pytest.param("router/hold.py", "from . import kafka", id="core-kafka-as-name"),
+        pytest.param("router/hold.py", "from . import Message", id="core-facade"),
+        pytest.param("router/memory/pubsub.py", "from ..kafka import KafkaConfig", id="memory-kafka"),
+        pytest.param("router/hold.py", "from .testing import ManualClock", id="core-testing"),
+        pytest.param("middleware/retry.py", "from millstream.handlers import Event", id="middleware-handlers"),
+        pytest.param("handlers/store/table.py", "from ..batching import BatchConfig", id="store-batching"),
+        pytest.param("handlers/batching/buffer.py", "from ..events.event import Event", id="batching-events"),
+        pytest.param("handlers/events/service.py", "from ..cli.settings import Settings", id="events-cli"),
+        pytest.param(
+            "handlers/events/event.py", "from millstream.router.testing import ManualClock", id="library-testing"
+        ),
+        pytest.param("handlers/events/event.py", "from ..testing import FakeStore", id="library-fakes"),
+        pytest.param("handlers/events/event.py", "from router import Message", id="bare-room"),
+        pytest.param("handlers/other.py", "", id="no-area"),
+    ],
+)
+def test_an_import_in_the_wrong_direction_is_found(name: str, text: str) -> None:
+    """Expect the finder to report exactly one fault."""
+    found = find_wrong_ways(Source.of(name, text), {"millstream.router.kafka"})
+
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("router/memory/pubsub.py", "from ..message import Message", id="memory-core"),
+        pytest.param("router/__init__.py", "from .memory import InMemoryPubSub", id="facade-memory"),
+        pytest.param("handlers/events/service.py", "from millstream.router import Message", id="events-router"),
+        pytest.param("handlers/cli/demo.py", "from ..events import Event\nimport json", id="cli-events"),
+    ],
+)
+def test_an_import_in_the_right_direction_passes(name: str, text: str) -> None:
+    """Expect the finder to report nothing."""
+    found = find_wrong_ways(Source.of(name, text), set())
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "text", ["from millstream.router.message import Message", "from ...middleware import Retry", "from ....x import y"]
+)
+def test_an_import_of_the_wrong_form_is_found(text: str) -> None:
+    """Expect the finder to name the line of an absolute import within a room and of a relative one across rooms."""
+    found = find_wrong_forms(Source.of("router/memory/pubsub.py", text))
+
+    assert found == ["router/memory/pubsub.py:1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import clickhouse_connect", "from clickhouse_connect.driver import x", "import_module('clickhouse_connect')"],
+)
+def test_a_driver_import_is_found(text: str) -> None:
+    """Expect the finder to see every form of import, and no name that only begins alike."""
+    found = find_driver_imports(Source.of("middleware/retry.py", text), "clickhouse_connect")
+    other = find_driver_imports(Source.of("middleware/retry.py", "import clickhouse_connector"), "clickhouse_connect")
+
+    assert found == ["middleware/retry.py:1"]
+    assert other == []

@@ -1,0 +1,46 @@
+"""Files and functions stay short enough to be read in one go."""
+
+import ast
+
+from tests.guards.sources import Source
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60  # far above the aim of 10 and the bar of 35: nothing may ever pass this one
+
+
+def find_long(source: Source) -> list[str]:
+    """Return *source* if the file is too long, and its functions that are."""
+    lines = source.text.count("\n")
+    found = [f"{source.name}: {lines} lines"] if lines > MAX_FILE_LINES else []
+    for node in ast.walk(source.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MAX_FUNCTION_LINES:
+                found.append(f"{source.name}: {node.name} has {lines} lines")
+    return found
+
+
+def test_no_file_and_no_function_is_too_long(library: list[Source]) -> None:
+    """Expect every file and every function of the library to be within its limit."""
+    found = [fault for source in library for fault in find_long(source)]
+
+    assert found == []
+
+
+def test_a_long_file_is_found() -> None:
+    """Expect the finder to name a file one line over the limit, and none at the limit."""
+    found = find_long(Source.of("router/a.py", "x = 1\n" * (MAX_FILE_LINES + 1)))
+    passed = find_long(Source.of("router/a.py", "x = 1\n" * MAX_FILE_LINES))
+
+    assert found == [f"router/a.py: {MAX_FILE_LINES + 1} lines"]
+    assert passed == []
+
+
+def test_a_long_function_is_found() -> None:
+    """Expect the finder to name a method one line over the limit, and none at the limit."""
+    method = "class C:\n    def m(self):\n" + "        x = 1\n" * MAX_FUNCTION_LINES
+    found = find_long(Source.of("router/a.py", method))
+    passed = find_long(Source.of("router/a.py", method.removesuffix("        x = 1\n")))
+
+    assert found == [f"router/a.py: m has {MAX_FUNCTION_LINES + 1} lines"]
+    assert passed == []
