@@ -75,6 +75,11 @@ class Context:
         self._ended = False
 
     @property
+    def clock(self) -> Clock:
+        """The clock that `deadline` and `wait` go by."""
+        return self._scope.clock
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether the work was called off: settled, revoked, shut down or past the deadline. Ask it in long loops."""
         if self._ended or self._scope.is_cancelled:
@@ -82,6 +87,11 @@ class Context:
         if self._assignment is not None and self._assignment.is_closing:
             return True
         return self.deadline is not None and self._scope.clock.now() >= self.deadline
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether waits end now, although running work may finish: the router closes or the partition is going."""
+        return self.is_cancelled or self._scope.is_closing
 
     def wait(self, seconds: float) -> None:
         """Sleep for *seconds*, but only as long as there is a point in it.

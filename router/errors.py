@@ -3,8 +3,8 @@
     MillstreamError
     ├── TransientError          may work later: retried, never poisoned by class
     ├── PermanentError          will fail again: never retried, goes to the poison sink
-    │   ├── RecoveredPanicError
     │   └── MessageTooLarge
+    ├── RecoveredPanicError     of unknown cause, like any error of a handler: retried, then poisoned
     ├── ConfigurationError      the user's to mend, before anything runs (exit code 2)
     ├── StateError              a call at the wrong time: a bug in the caller
     ├── PublishError            some messages of one publish call did not get out
@@ -69,8 +69,10 @@ class MessageTooLarge(PermanentError):
         super().__init__(f"message has {size_bytes} bytes, more than max_message_bytes={max_message_bytes}")
 
 
-class RecoveredPanicError(PermanentError):
+class RecoveredPanicError(MillstreamError):
     """A handler raised something that `except Exception` does not catch; `Recoverer` made it an error.
+
+    Not permanent: a panic may come of the moment (memory, a lost connection inside a library) as well as of the message.
 
     Args:
         value: what was raised.

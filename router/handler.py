@@ -73,6 +73,12 @@ class Handler:
         """Wait until it has stopped taking in messages and none is being handled; returns False after *timeout* seconds."""
         return self._stopped.wait(timeout)
 
+    @property
+    def poisoned(self) -> int:
+        """Messages that its poison sink has taken, with their records safe."""
+        sink = None if self._run is None else self._run.sink_worker
+        return 0 if sink is None else sink.poisoned
+
     def mark_started(self, run: HandlerRun) -> None:
         """Note that the router runs it. For the router."""
         self._run = run

@@ -51,9 +51,9 @@ class HandlerRun:
         fail: Callable[[BaseException], None],
     ) -> None:
         self.handler = handler
+        self.subscriber = subscriber
         self.publisher = publisher
         self.sink, self.sink_worker = make_sink(handler.name, handler.poison, self._halt)
-        self._subscriber = subscriber
         self._scope = scope
         self._workers = workers
         self._retries = retries
@@ -77,7 +77,7 @@ class HandlerRun:
         """Subscribe and start the threads."""
         if self.sink_worker is not None:
             self.sink_worker.start()
-        subscription = self._subscription = self._subscriber.subscribe(self.handler.topic, self)
+        subscription = self._subscription = self.subscriber.subscribe(self.handler.topic, self)
         name, count = self.handler.name, self.handler.concurrency
         if count == 1:
             self._runners = [self._runner(name, subscription, _by_assignment)]
@@ -115,6 +115,11 @@ class HandlerRun:
             self._fan_out.stop()
         for runner in self._runners:
             runner.stop()
+
+    def feeds(self, other: HandlerRun) -> bool:
+        """Whether what it publishes goes to *other* inside the process, through a pub/sub that both share."""
+        reader: object = other.handler.subscriber
+        return self.handler.publish_topic == other.handler.topic and self.handler.publisher is reader
 
     def close_subscription(self) -> None:
         """Commit what is settled and leave."""

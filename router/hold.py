@@ -25,6 +25,8 @@ class Hold:
     def release(self) -> None:
         """Say that this owner is done with the message. Thread-safe, idempotent; after `fail` it changes nothing."""
         self.message.release(self.owner, self.part)
+        if self.message.assignment is not None:
+            self.message.assignment.wake()
 
     def fail(self, error: BaseException) -> None:
         """Say that this owner cannot do its part: the message goes to its handler's poison sink, once all holds are in.

@@ -86,13 +86,15 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         Idempotent per owner, part and delivery: a retry that holds again gets an equal hold.
 
         Args:
-            owner: who holds; compared by identity.
+            owner: who holds; compared by identity, so anything but `None`.
             part: which of several things in one message is held, such as an event's place in a bulk message.
 
         Raises:
-            StateError: the chain has returned; a hold must be taken while it runs.
+            StateError: the chain has returned (a hold must be taken while it runs), or *owner* is `None`.
             Cancelled: the message's partition is no longer ours.
         """
+        if owner is None:
+            raise StateError("hold() needs an owner: a hold of nobody could not be told from no hold")
         self.take(owner, part)
         return Hold(self, owner, part)
 
@@ -124,24 +126,45 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         """Release the hold of *owner*; see `Hold.release`. The caller wakes the assignment once per batch."""
         if self._owner is owner and self._part == part:
             self._open = False
-        elif self._extra is not None and (key := (id(owner), part)) in self._extra.holds:
-            self._extra.holds[key] = (owner, False)
+        elif self._extra is not None:
+            with RARE:
+                self._let_go_further(self._extra, owner, part)
 
     def fail(self, error: BaseException, owner: object, part: int = 0) -> None:
         """Fail the hold of *owner*; see `Hold.fail`."""
         with RARE:
-            if not self._is_held_by(owner, part):
+            if self.is_void or not self._is_held_by(owner, part):
                 return
+            extra = self._make_extra()
+            is_first = not extra.failures
             # The failure is recorded before the hold is let go: a book that reads in between must not see a released hold.
-            self._make_extra().failures.append(Failure(error, owner, part))
-            self.release(owner, part)
-        if self.assignment is not None and self.assignment.route is not None:
+            extra.failures.append(Failure(error, owner, part))
+            if not self._let_go(extra, owner, part):
+                extra.failures.pop()
+                return
+        # Told once: the sink waits for the other holds by itself.
+        if is_first and self.assignment is not None and self.assignment.route is not None:
             self.assignment.route.report_failure(self)
 
     def _is_held_by(self, owner: object, part: int) -> bool:
         if self._owner is owner and self._part == part:
             return self._open
         return self._extra is not None and self._extra.holds.get((id(owner), part), (None, False))[1]
+
+    def _let_go(self, extra: Extra, owner: object, part: int) -> bool:
+        """Close the hold of *owner*; returns whether it was open. A release by another thread may have come first."""
+        if self._owner is owner and self._part == part:
+            # No call between reading and writing: no other thread can come in between.
+            was_open, self._open = self._open, False
+            return was_open
+        return self._let_go_further(extra, owner, part)
+
+    def _let_go_further(self, extra: Extra, owner: object, part: int) -> bool:
+        key = (id(owner), part)
+        was_open = extra.holds.get(key, (None, False))[1]
+        if was_open:
+            extra.holds[key] = (owner, False)
+        return was_open
 
     def _make_extra(self) -> Extra:
         if self._extra is None:
@@ -155,8 +178,8 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
 
     @property
     def is_started(self) -> bool:
-        """Whether a router's chain has begun to handle it."""
-        return self._chain != NO_CHAIN
+        """Whether anybody has begun to handle it: a router's chain, or without one who acked, nacked or held it."""
+        return self._chain != NO_CHAIN or self._verdict != UNDECIDED or self._owner is not None
 
     @property
     def is_acked(self) -> bool:
@@ -185,9 +208,10 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         """Whether the last word on this message is spoken, so that its offset may be committed."""
         if self._chain == RUNNING or self._verdict != ACKED:
             return False
+        is_open = self._open  # read before `_extra`: `fail` writes in the opposite order
         if self._extra is None:
-            return not self._open
-        return self._extra.is_settled and (self._extra.is_confirmed or not self._open)
+            return not is_open
+        return self._extra.is_settled and (self._extra.is_confirmed or not is_open)
 
     @property
     def failures(self) -> list[Failure]:
@@ -206,6 +230,7 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
             offset=self.offset,
             timestamp=self.timestamp,
             assignment=self.assignment,
+            redeliveries=self.redeliveries,
             _origin=self,
         )
 
@@ -213,6 +238,10 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         if not isinstance(other, Message):
             return NotImplemented
         return self.uuid == other.uuid and self.payload == other.payload and self.metadata == other.metadata
+
+    def __ne__(self, other: object) -> bool:
+        # Spelled out: the struct's own compares by identity.
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -243,8 +272,15 @@ class _Copy(Message, gc=False, eq=False, kw_only=True):
     def release(self, owner: object, part: int = 0) -> None:
         self._origin.release(owner, part)
 
+    def _make_extra(self) -> Extra:
+        return self._origin._make_extra()
+
     def fail(self, error: BaseException, owner: object, part: int = 0) -> None:
         self._origin.fail(error, owner, part)
+
+    @property
+    def is_started(self) -> bool:
+        return self._origin.is_started
 
     @property
     def is_acked(self) -> bool:

@@ -4,7 +4,8 @@ Rules:
 - one book per assignment; one thread appends to it and advances it, so it needs no lock;
 - messages settle in any order and offsets may have gaps (compaction, transactions): a message leaves the book only from the front,
   and what is committed is the offset after the last one that left;
-- a book refuses an offset that is not above its newest: the log was rewound, which starts a new epoch with a new book.
+- a book refuses an offset that is not above its newest: the log was rewound, which starts a new epoch with a new book;
+- once its assignment has closed a book stands still: what settles later belongs to whoever has the partition now.
 
 Each message enters once and leaves once, so the cost per message is constant, whatever the order of settling.
 """
@@ -56,6 +57,8 @@ class OffsetBook:
 
         Reads the flags of `Message.is_settled` in place: a property call per message would cost as much as all the rest.
         """
+        if self.assignment.is_closed:
+            return 0
         pending = self._pending
         popleft = pending.popleft
         before = len(pending)
@@ -64,10 +67,8 @@ class OffsetBook:
             message = pending[0]
             if message._chain == RUNNING or message._verdict != ACKED:
                 break
-            if message._extra is not None:
-                if not message.is_settled:
-                    break
-            elif message._open:
+            # `_open` is read before `_extra`: `Message.fail` writes in the opposite order.
+            if (message._open or message._extra is not None) and not message.is_settled:
                 break
             if message._context is not None:
                 message._context.end()
@@ -79,7 +80,7 @@ class OffsetBook:
         return count
 
     def discard_unstarted(self) -> int:
-        """Drop the messages at the end that no chain has started; returns how many. For a revoke: nobody need wait for them."""
+        """Drop the messages at the end that nobody has started on; returns how many. For a revoke: nobody need wait for them."""
         pending = self._pending
         before = len(pending)
         while pending and not pending[-1].is_started:
@@ -95,6 +96,11 @@ class OffsetBook:
     def is_full(self) -> bool:
         """Whether the assignment has as many offsets past its commit as it may."""
         return len(self._pending) >= self._max_pending
+
+    @property
+    def room(self) -> int:
+        """How many more messages the assignment may have past its commit."""
+        return max(0, self._max_pending - len(self._pending))
 
     @property
     def oldest(self) -> Message | None:

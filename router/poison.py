@@ -108,11 +108,11 @@ class PoisonFile:
         block = b"".join(msgspec.json.encode(self._record(message)) + b"\n" for message in messages)
         file = self._open()
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.write(block)
+            _write_all(file, block)
             return
         end = os.fstat(file.fileno()).st_size
         try:
-            file.write(block)
+            _write_all(file, block)
             os.fsync(file.fileno())
         except OSError:
             os.ftruncate(file.fileno(), end)  # half a line would spoil the whole file for whoever reads it
@@ -127,6 +127,11 @@ class PoisonFile:
             self._file = FileIO(descriptor, "wb")
         return self._file
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was written."""
+        return self._file is not None
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
@@ -136,11 +141,19 @@ class PoisonFile:
         return f"PoisonFile({str(self.path)!r})"
 
 
+def _write_all(file: FileIO, block: bytes) -> None:
+    """Write the whole *block*: on a disk that fills up, a write takes what fits and reports no error."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
 def poison_record(message: Message, failure: Failure) -> Message:
     """Return what the sink writes for *message*: its content, with metadata that says what happened."""
     route = None if message.assignment is None else message.assignment.route
     metadata = dict(message.metadata)
-    metadata[REASON] = str(failure.error)
+    # An error may quote half a character of what it choked on; no file or header could take that.
+    metadata[REASON] = str(failure.error).encode(errors="backslashreplace").decode()
     metadata[TOPIC] = message.topic
     metadata[HANDLER] = "" if route is None else route.handler
     metadata[SUBSCRIBER] = "" if route is None else route.subscriber

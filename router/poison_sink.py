@@ -50,8 +50,9 @@ class SinkWorker:
         """Messages whose record is safe."""
         self._writer = writer
         self._condition = threading.Condition()
-        self._queue: deque[Message] = deque()
-        self._busy = 0
+        self._ready: deque[Message] = deque()
+        self._waiting: list[Message] = []
+        """Messages whose other holds are not in."""
         self._deadline: float | None = None
         self._is_blocked = False
         self._thread = WorkerThread(self.name, self._run)
@@ -64,15 +65,14 @@ class SinkWorker:
                 return
             extra.failures.append(Failure(error))
             extra.is_void = True
-        self._enqueue(message)
+        with self._condition:
+            self._ready.append(message)
+            self._condition.notify_all()
 
     def take_failed(self, message: Message) -> None:
         """Take over *message*, of which a hold was failed, once its other holds are in."""
-        self._enqueue(message)
-
-    def _enqueue(self, message: Message) -> None:
         with self._condition:
-            self._queue.append(message)
+            self._waiting.append(message)
             self._condition.notify_all()
 
     @property
@@ -100,49 +100,45 @@ class SinkWorker:
         ended = self._thread.join(deadline)
         if ended:
             self._writer.close()
-        return ended and not self._queue
+        return ended and not self._ready and not self._waiting
 
     def abandon(self, assignments: Sequence[Assignment]) -> None:
-        """Drop the messages of *assignments*: they come again to somebody else."""
+        """Drop the messages of *assignments*: they come again to somebody else. Those that wait for holds are void already."""
         gone = set(map(id, assignments))
         with self._condition:
-            self._queue = deque(message for message in self._queue if id(message.assignment) not in gone)
+            self._ready = deque(message for message in self._ready if id(message.assignment) not in gone)
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            if self._write(batch):
-                self._confirm(batch)
+        while (batch := self._next_batch()) and self._write(batch):
+            self._confirm(batch)
 
     def _next_batch(self) -> list[Message]:
+        """Wait for messages that can be written; returns `[]` when the sink has drained or its deadline is over."""
         with self._condition:
             while True:
-                batch = self._pop_ready()
-                if batch or (self._deadline is not None and (not self._queue or MONOTONIC.now() >= self._deadline)):
-                    return batch
-                self._condition.wait(LOOK_AGAIN_SECONDS if self._queue else None)
+                self._look_at_waiting()
+                if self._ready:
+                    return [self._ready.popleft() for _ in range(min(MAX_RECORDS, len(self._ready)))]
+                if self._deadline is not None and (not self._waiting or MONOTONIC.now() >= self._deadline):
+                    return []
+                self._condition.wait(LOOK_AGAIN_SECONDS if self._waiting else None)
 
-    def _pop_ready(self) -> list[Message]:
-        ready: list[Message] = []
-        waiting: deque[Message] = deque()
-        while self._queue and len(ready) < MAX_RECORDS:
-            message = self._queue.popleft()
-            if self._claim(message):
-                ready.append(message)
-            elif message.assignment is None or not message.assignment.is_closed:
-                waiting.append(message)
-        waiting.extend(self._queue)
-        self._queue = waiting
-        return ready
-
-    def _claim(self, message: Message) -> bool:
-        with RARE:
-            extra = message._make_extra()
-            if extra.is_confirmed:
-                return False
-            if not extra.is_void and message.is_held:
-                return False
-            extra.is_void = True
-            return True
+    def _look_at_waiting(self) -> None:
+        """Sort the waiting messages: ready, still waiting, or nobody's business any more."""
+        still_waiting = []
+        for message in self._waiting:
+            if message.is_void:
+                continue  # gone with its assignment, or taken already: one record for a message, however many failed it
+            if message.is_held:
+                still_waiting.append(message)
+                continue
+            with RARE:
+                extra = message._make_extra()
+                is_taken = extra.is_void
+                extra.is_void = True
+            if not is_taken:
+                self._ready.append(message)
+        self._waiting = still_waiting
 
     def _write(self, batch: list[Message]) -> bool:
         records = [poison_record(message, message.failures[0]) for message in batch]
@@ -152,7 +148,7 @@ class SinkWorker:
             except Exception as error:  # noqa: BLE001 - any failure of a user's writer means "not safe yet"
                 if not self._wait_to_retry(error):
                     with self._condition:
-                        self._queue.extendleft(reversed(batch))
+                        self._ready.extendleft(reversed(batch))
                     return False
             else:
                 self._is_blocked = False
@@ -173,6 +169,8 @@ class SinkWorker:
     def _confirm(self, batch: list[Message]) -> None:
         self.poisoned += len(batch)
         for message in batch:
+            for failure in message.failures:
+                failure.forget_traceback()
             with RARE:
                 message._make_extra().is_confirmed = True
                 message._open = False

@@ -26,7 +26,7 @@ from .protocols import (
     Worker,
 )
 from .runner import Retries
-from .shutdown import close_once, shut_down
+from .shutdown import Closable, close_once, shut_down
 from .worker_thread import WorkerThread
 
 WATCH_SECONDS = 0.05
@@ -229,8 +229,10 @@ class Router:
                 plugin(self)
             self._start_runs()
         except BaseException:
-            self._close_everything()
-            self._set_state(State.CLOSED)
+            try:
+                self._close_everything()
+            finally:
+                self._set_state(State.CLOSED)
             raise
         self._set_state(State.RUNNING)
         self._thread.start()
@@ -282,8 +284,9 @@ class Router:
             HaltedError, or another error: what had stopped the router before.
         """
         self.request_close()
-        if self._state is State.NEW:
-            self._set_state(State.CLOSED)
+        with self._changed:
+            if self._state is State.NEW:
+                self._set_state(State.CLOSED)
         if any(thread.is_current for run in self._runs for thread in run.threads):
             return
         self.wait_closed()
@@ -307,15 +310,25 @@ class Router:
             run.close_subscription()
 
     def _supervise(self) -> None:
-        pause = threading.Event()
-        while not self._is_close_requested:
-            pause.wait(WATCH_SECONDS)
-            self._watch()
-        self._set_state(State.CLOSING)
-        logger.info("router closing")
-        self._close_everything()
-        self._set_state(State.CLOSED)
+        try:
+            self._watch_until_closing()
+            logger.info("router closing")
+            self._close_everything()
+        except BaseException as error:  # noqa: BLE001 - kept, so that whoever waits for the end hears of it
+            self.fail(error)
+        finally:
+            self._set_state(State.CLOSED)
         logger.info("router closed")
+
+    def _watch_until_closing(self) -> None:
+        pause = threading.Event()
+        try:
+            while not self._is_close_requested:
+                pause.wait(WATCH_SECONDS)
+                self._watch()
+        except Exception as error:  # noqa: BLE001 - a worker of any make is asked; close in order nevertheless
+            self.fail(error)
+        self._set_state(State.CLOSING)
 
     def _watch(self) -> None:
         threads = [thread for run in self._runs for thread in run.threads]
@@ -334,15 +347,21 @@ class Router:
             self.request_close()
 
     def _close_everything(self) -> None:
-        left = shut_down(self._runs, self._workers, self._scope, self.config.close_timeout)
-        close_once([run.handler.subscriber for run in self._runs])
-        writers = [handler.poison for handler in self._handlers.values()]
-        topics = [writer.publisher for writer in writers if isinstance(writer, PoisonTopic)]
-        close_once([*[run.publisher for run in self._runs if run.publisher is not None], *topics])
+        left = shut_down(self._runs, self._workers, self._scope, self.config.close_timeout, self.fail)
+        close_once(self._neighbours())
         self._scope.cancel()
         self._watch()
         if left and self._error is None:
             self._error = UndrainedError(left, self.config.close_timeout)
+
+    def _neighbours(self) -> list[Closable]:
+        """Subscribers, then publishers, in the order of closing; those of poison topics unless a handler has them too."""
+        subscribers: list[Closable] = [run.subscriber for run in self._runs]
+        publishers = [run.publisher for run in self._runs if run.publisher is not None]
+        known = [run.handler.publisher for run in self._runs]
+        choices = [run.handler.poison for run in self._runs]
+        topics = [choice.publisher for choice in choices if isinstance(choice, PoisonTopic)]
+        return [*subscribers, *publishers, *[topic for topic in topics if all(topic is not each for each in known)]]
 
     def _set_state(self, state: State) -> None:
         with self._changed:

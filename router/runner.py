@@ -6,6 +6,7 @@ The loop in `_dispatch` is the way of every message; what is not needed for a go
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from .message import Message
 from .parking import Parking
 from .protocols import HandlerFunc
 from .route import PoisonSink
-from .settlement import ACKED, NACKED, RETURNED, RUNNING, UNDECIDED
+from .settlement import ACKED, NACKED, RETURNED, RUNNING
 from .worker_thread import WorkerThread
 
 CHUNK_MESSAGES = 1000
@@ -83,6 +84,8 @@ class Runner:
         self._is_blocked = is_blocked
         self._order_key = order_key
         self._parking = Parking()
+        self._gone: deque[list[Assignment]] = deque()
+        """What `discard` was told, for the runner's own thread: the parking has no lock."""
         self._is_stopping = False
         self._pause = threading.Event()
         self.thread = WorkerThread(name, self._loop)
@@ -93,8 +96,8 @@ class Runner:
         self._pause.set()
 
     def discard(self, assignments: list[Assignment]) -> None:
-        """Forget what waits for a redelivery on *assignments*: they are going."""
-        self._parking.discard(assignments)
+        """Forget what waits for a redelivery on *assignments*: they are going. Done at the next step, by the thread itself."""
+        self._gone.append(assignments)
 
     def _loop(self) -> None:
         try:
@@ -108,9 +111,12 @@ class Runner:
     def _step(self) -> None:
         parking = self._parking
         timeout = RECEIVE_SECONDS
+        while self._gone:
+            parking.discard(self._gone.popleft())
         if parking:
             for key, messages in parking.take_due(self._now()):
                 self._redeliver(key, messages)
+            self.current = None
             due = parking.next_due()
             timeout = RECEIVE_SECONDS if due is None else min(timeout, max(0.0, due - self._now()))
         if len(parking) >= MAX_PARKED or self._is_blocked():
@@ -159,8 +165,11 @@ class Runner:
 
     def _redeliver(self, key: Hashable, messages: list[Message]) -> None:
         first, *behind = messages
-        first.restart()
-        self._dispatch(iter((first,)))
+        if first.failures:
+            self._settle(first)
+        else:
+            first.restart()
+            self._dispatch(iter((first,)))
         if self._parking.holds(key):
             self._parking.queue(key, behind)
         else:
@@ -172,19 +181,24 @@ class Runner:
         While nothing is closing nobody else will get it: a handler raised the signal by itself, which is a nack.
         """
         assignment = message.assignment
-        if self._is_stopping or (assignment is not None and (assignment.is_closing or assignment.scope.is_closing)):
+        if assignment is not None and assignment.scope.is_closing:
+            self._is_stopping = True  # what was handled after it could not be committed, and would be handled twice
+        if self._is_stopping or (assignment is not None and assignment.is_closing):
             return
         self._failed(message, Nacked())
 
     def _failed(self, message: Message, error: Exception) -> None:
-        if self._sink is not None and message.redeliveries >= self._retries.limit:
+        if self._sink is not None and (message.failures or message.redeliveries >= self._retries.limit):
             self._sink.take(message, error)
-            message._verdict = ACKED
-            message._chain = RETURNED
+            self._settle(message)
             return
         if message.redeliveries == 0:
             logger.bind(handler=self.name, message=repr(message), error=repr(error)).error(
                 "message not handled, it will be delivered again"
             )
-        message._verdict = UNDECIDED
         self._parking.park(self._order_key(message), message, self._now() + self._retries.delay)
+
+    def _settle(self, message: Message) -> None:
+        """Leave *message* to the poison sink, which has it: its record is the last word."""
+        message._verdict = ACKED
+        message._chain = RETURNED

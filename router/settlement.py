@@ -31,6 +31,21 @@ class Failure:
         self.owner = owner
         self.part = part
 
+    def forget_traceback(self) -> None:
+        """Let go of the frames behind the error. They lead back to the message, which the garbage collector does not look
+        into: kept, neither would ever be freed."""
+        errors: list[BaseException | None] = [self.error]
+        known: set[int] = set()
+        while errors:
+            error = errors.pop()
+            if error is None or id(error) in known:
+                continue
+            known.add(id(error))
+            error.__traceback__ = None
+            errors += [error.__cause__, error.__context__]
+            if isinstance(error, BaseExceptionGroup):
+                errors += error.exceptions
+
 
 class Extra:
     """The less common part of one message's settlement."""
@@ -49,9 +64,10 @@ class Extra:
     @property
     def is_settled(self) -> bool:
         """Whether all that is recorded here is done."""
+        is_open = self.is_open  # read before the failures: `Message.fail` writes in the opposite order
         if self.is_void or self.failures:
             return self.is_confirmed
-        return not self.is_open
+        return not is_open
 
     @property
     def is_open(self) -> bool:

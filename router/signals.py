@@ -52,14 +52,14 @@ class SignalsHandler:
         self._count += 1
         if self._router is None:
             return
+        # Act first: a signal may come while this very thread is inside the logger, which then refuses.
+        name = signal.Signals(signum).name
         if self._count == 1:
-            logger.bind(signal=signal.Signals(signum).name).info("closing on a signal")
             self._router.request_close()
+            logger.bind(signal=name).info("closing on a signal")
             return
-        logger.bind(signal=signal.Signals(signum).name).warning(
-            "second signal: no flush, what is not stored comes again"
-        )
         self._router.abort()
+        logger.bind(signal=name).warning("second signal: no flush, what is not stored comes again")
         raise ForcedExit(signum)
 
     def restore(self) -> None:

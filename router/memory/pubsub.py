@@ -29,12 +29,19 @@ class _Topic:
         self.lock = threading.Lock()
         self.subscriptions: list[InMemorySubscription] = []
         self.history: list[Message] = []
+        self._membership = threading.Lock()
         self._next_offsets = [0] * config.partitions
         self._turn = itertools.count()
 
+    def add(self, subscription: InMemorySubscription) -> None:
+        """Hand all that is published from now on to *subscription*."""
+        with self._membership:
+            self.subscriptions = [*self.subscriptions, subscription]
+
     def forget(self, subscription: InMemorySubscription) -> None:
-        """Hand nothing more to *subscription*. Takes no lock: a publisher that waits for its room holds the topic's."""
-        self.subscriptions = [each for each in self.subscriptions if each is not subscription]
+        """Hand nothing more to *subscription*. Does not take `lock`: a publisher that waits for its room holds that one."""
+        with self._membership:
+            self.subscriptions = [each for each in self.subscriptions if each is not subscription]
 
     def place(self, messages: Sequence[Message]) -> list[Message]:
         """Return copies of *messages* that know their partition, offset and time."""
@@ -96,8 +103,15 @@ class InMemoryPubSub:
         subscription = InMemorySubscription(topic, self.config, self._clock, listener, place.forget)
         with place.lock:
             subscription.offer(place.history, wait=False)
-            place.subscriptions = [*place.subscriptions, subscription]
+            place.add(subscription)
+        if self._is_closed:
+            subscription.close()  # `close` may have looked before it was there
         return subscription
+
+    def backlog(self, topic: str) -> tuple[int, int]:
+        """Return the messages of *topic* that were not received yet, and those that are not settled, over all subscriptions."""
+        subscriptions = self._topic(topic).subscriptions
+        return sum(each.unread for each in subscriptions), sum(each.pending for each in subscriptions)
 
     def close(self) -> None:
         """End every subscription; `publish` and `subscribe` raise from now on. May be called twice."""

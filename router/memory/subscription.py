@@ -47,6 +47,7 @@ class InMemorySubscription:
         self._queued = 0
         self._turn = 0
         self._parking = Parking()
+        self._due: deque[Message] = deque()
         self._is_closed = False
         if listener is not None:
             listener.assigned(self._assignments)
@@ -60,9 +61,11 @@ class InMemorySubscription:
                     self._condition.wait()
                 if self._is_closed:
                     return []
-                self._queues[message.partition].append(message)
+                queue = self._queues[message.partition]
+                queue.append(message)
                 self._queued += 1
-                if self._queued == 1:
+                # A receiver that waits although a queue has something can do nothing with that queue.
+                if len(queue) == 1:
                     self._condition.notify_all()
         return own
 
@@ -92,7 +95,7 @@ class InMemorySubscription:
             while True:
                 self._advance()
                 now = self._clock.now()
-                chunk = self._next_nacked(now) or self._next_chunk(max_messages)
+                chunk = self._next_nacked(now, max_messages) or self._next_chunk(max_messages)
                 if chunk:
                     return chunk
                 if self._is_closed:
@@ -102,13 +105,20 @@ class InMemorySubscription:
                 due = self._parking.next_due()
                 self._clock.wait_until(self._condition, deadline if due is None else min(due, deadline))
 
-    def _next_nacked(self, now: float) -> list[Message]:
-        if not self._parking:
+    def _next_nacked(self, now: float, max_messages: int) -> list[Message]:
+        due = self._due
+        if self._parking:
+            for _, parked in self._parking.take_due(now):
+                due.extend(sorted(parked, key=_offset))
+        if not due:
             return []
-        messages = [message for _, parked in self._parking.take_due(now) for message in parked]
-        for message in messages:
+        assignment = due[0].assignment
+        chunk: list[Message] = []
+        while due and due[0].assignment is assignment and len(chunk) < max_messages:
+            message = due.popleft()
             message.restart()
-        return messages
+            chunk.append(message)
+        return chunk
 
     def _next_chunk(self, max_messages: int) -> list[Message]:
         """Take up to *max_messages* from the next partition, in turn, that has some and may deliver them."""
@@ -119,7 +129,7 @@ class InMemorySubscription:
             if not queue or book.is_full or self._parking.holds(self._assignments[partition]):
                 continue
             self._turn = partition + 1
-            chunk = [queue.popleft() for _ in range(min(max_messages, len(queue)))]
+            chunk = [queue.popleft() for _ in range(min(max_messages, len(queue), book.room))]
             book.extend(chunk)
             was_full = self._queued >= self._config.buffer_messages
             self._queued -= len(chunk)
@@ -156,6 +166,11 @@ class InMemorySubscription:
             return {book.assignment.partition: book.next_offset or 0 for book in self._books}
 
     @property
+    def unread(self) -> int:
+        """Messages published to it that were not received."""
+        return self._queued
+
+    @property
     def pending(self) -> int:
         """Messages published to it that are not settled."""
         with self._condition:
@@ -169,5 +184,11 @@ class InMemorySubscription:
             self._is_closed = True
             for assignment in self._assignments:
                 assignment.close()
+            self._parking.discard(self._assignments)
+            self._due.clear()
             self._condition.notify_all()
         self._forget(self)
+
+
+def _offset(message: Message) -> int:
+    return message.offset

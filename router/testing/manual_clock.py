@@ -39,6 +39,23 @@ class ManualClock:
                 condition.notify_all()
 
     def wait_for_waiters(self, count: int = 1, timeout: float = 10.0) -> bool:
-        """Block until *count* threads wait for a moment on this clock; returns False after *timeout* real seconds."""
+        """Block until *count* threads wait for a moment to come; returns False after *timeout* real seconds."""
         with self._lock:
-            return self._lock.wait_for(lambda: sum(d is not None for _, d in self._waiting) >= count, timeout)
+            return self._lock.wait_for(lambda: len(self._ahead()) >= count, timeout)
+
+    def advance_to_next_deadline(self, timeout: float = 10.0) -> float:
+        """Block until somebody waits for a moment to come, and advance to the earliest; returns the seconds that passed.
+
+        Raises:
+            TimeoutError: nobody did within *timeout* real seconds.
+        """
+        with self._lock:
+            if not self._lock.wait_for(self._ahead, timeout):
+                raise TimeoutError(f"nobody waited on the clock within {timeout:g} s")
+            seconds = min(self._ahead()) - self._now
+        self.advance(seconds)
+        return seconds
+
+    def _ahead(self) -> list[float]:
+        # A thread that was woken stays in the list until it runs again; its moment has come.
+        return [deadline for _, deadline in self._waiting if deadline is not None and deadline > self._now]

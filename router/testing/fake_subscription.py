@@ -1,0 +1,292 @@
+"""A broker that a test drives: it delivers what the test says, and takes partitions away when the test says so.
+
+The thread of the test plays the poll thread. A revoke does here what every transport does, in the same order: mark closing, tell
+the listener, wait for the offset books, commit, close.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..assignment import Assignment
+from ..clock import MONOTONIC
+from ..errors import SubscriptionClosed
+from ..message import Message
+from ..offset_book import OffsetBook
+from ..protocols import AssignmentListener
+from ..settlement import RETURNED
+
+LOOK_AGAIN_SECONDS = 0.002
+"""Between looks at the books: a chain that returns tells nobody."""
+
+
+def ignore(_event: str) -> None:
+    """Record nothing: the default of every fake's `record`."""
+
+
+@dataclass
+class FakePartition:
+    """What the broker keeps of one partition, whoever reads it."""
+
+    records: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    """Payload and key; the offset is the place in the list."""
+    committed: int = 0
+    """The next offset to deliver to whoever gets the partition."""
+
+
+class FakeSubscription:
+    """One member's view of a topic; implements `Subscription`."""
+
+    def __init__(
+        self,
+        topic: str,
+        partitions: dict[int, FakePartition],
+        listener: AssignmentListener | None,
+        record: Callable[[str], None] = ignore,
+    ) -> None:
+        self.topic = topic
+        self.assignments: dict[int, Assignment] = {}
+        """What it has, by partition."""
+        self.commits: list[tuple[Assignment, int]] = []
+        """Every commit that moved something: the assignment and the next offset."""
+        self.messages: list[Message] = []
+        """Every message that it was given, in order."""
+        self._partitions = partitions
+        self._listener = listener
+        self._record = record
+        self._condition = threading.Condition()
+        self._books: dict[int, OffsetBook] = {}
+        self._buffer: deque[Message] = deque()
+        self._epoch = 0
+        self._error: BaseException | None = None
+        self._readers = 0
+        self._is_closed = False
+
+    def assign(self, *partitions: int) -> list[Assignment]:
+        """Give it *partitions*, from their committed offsets on; returns the new assignments."""
+        with self._condition:
+            self._epoch += 1
+            made = [Assignment(self.topic, number, self._epoch, wake=self._wake) for number in partitions]
+        if self._listener is not None:
+            self._listener.assigned(made)
+        with self._condition:
+            for assignment in made:
+                self.assignments[assignment.partition] = assignment
+                self._books[assignment.partition] = OffsetBook(assignment)
+                self._fetch(assignment, self._partitions[assignment.partition].committed)
+        return made
+
+    def deliver(self, *payloads: bytes, partition: int = 0, key: bytes | None = None) -> list[Message]:
+        """Append *payloads* to the partition; returns the messages, or `[]` while it is assigned to nobody here."""
+        with self._condition:
+            log = self._partitions[partition]
+            first_offset = len(log.records)
+            log.records.extend((payload, key) for payload in payloads)
+            assignment = self.assignments.get(partition)
+            return [] if assignment is None else self._fetch(assignment, first_offset)
+
+    def _fetch(self, assignment: Assignment, first_offset: int) -> list[Message]:
+        records = self._partitions[assignment.partition].records[first_offset:]
+        messages = [
+            Message(
+                payload,
+                key=key,
+                topic=self.topic,
+                partition=assignment.partition,
+                offset=offset,
+                assignment=assignment,
+            )
+            for offset, (payload, key) in enumerate(records, first_offset)
+        ]
+        self._books[assignment.partition].extend(messages)
+        self._buffer.extend(messages)
+        self.messages.extend(messages)
+        self._condition.notify_all()
+        return messages
+
+    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+        """Return what was delivered; see `Subscription.receive`."""
+        deadline = MONOTONIC.now() + timeout
+        with self._condition:
+            self._readers += 1
+            try:
+                return self._receive(max_messages, deadline)
+            finally:
+                self._readers -= 1
+
+    def _receive(self, max_messages: int, deadline: float) -> list[Message]:
+        while True:
+            if self._error is not None:
+                raise self._error
+            if self._buffer:
+                return [self._buffer.popleft() for _ in range(min(max_messages, len(self._buffer)))]
+            if self._is_closed:
+                raise SubscriptionClosed
+            if MONOTONIC.now() >= deadline:
+                return []
+            MONOTONIC.wait_until(self._condition, deadline)
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether somebody waits in `receive` right now; who has stopped intake does not."""
+        return self._readers > 0
+
+    def fail(self, error: BaseException) -> None:
+        """Let `receive` raise *error* from now on."""
+        with self._condition:
+            self._error = error
+            self._condition.notify_all()
+
+    def revoke(self, *partitions: int, timeout: float = 10.0) -> bool:
+        """Take *partitions* away in order, within *timeout* seconds; returns whether all settled that still could."""
+        deadline = MONOTONIC.now() + timeout
+        gone = [self.assignments[number] for number in partitions]
+        for assignment in gone:
+            assignment.is_closing = True
+        self._forget_buffered(gone)
+        if self._listener is not None:
+            self._listener.revoked(gone, deadline)
+        is_drained = self._wait_for_books(gone, deadline)
+        self.commit()
+        self._record(f"commit {self.topic} {sorted(partitions)}")
+        self._drop(gone)
+        return is_drained
+
+    def lose(self, *partitions: int) -> None:
+        """Take *partitions* away as after a missed heartbeat: closed already, nothing can be committed."""
+        gone = [self.assignments[number] for number in partitions]
+        self._drop(gone)
+        self._forget_buffered(gone)
+        if self._listener is not None:
+            self._listener.lost(gone)
+
+    def _forget_buffered(self, gone: list[Assignment]) -> None:
+        with self._condition:
+            self._buffer = deque(message for message in self._buffer if message.assignment not in gone)
+
+    def _wait_for_books(self, gone: list[Assignment], deadline: float) -> bool:
+        """Wait until nothing more of *gone* can settle.
+
+        The listener has returned, so no chain runs: a message whose chain has not returned was never started, was cancelled or
+        waits for a redelivery. It will not settle here, and nothing behind it can be committed.
+        """
+        with self._condition:
+            while True:
+                books = [self._books[assignment.partition] for assignment in gone]
+                for book in books:
+                    book.advance()
+                fronts = [book.oldest for book in books]
+                if all(front is None or front._chain != RETURNED for front in fronts):
+                    return True
+                if MONOTONIC.now() >= deadline:
+                    return False
+                self._condition.wait(LOOK_AGAIN_SECONDS)
+
+    def _drop(self, gone: list[Assignment]) -> None:
+        with self._condition:
+            for assignment in gone:
+                assignment.close()
+                del self._books[assignment.partition], self.assignments[assignment.partition]
+
+    def commit(self) -> None:
+        """Commit what has settled, as the poll thread does at each interval."""
+        with self._condition:
+            for number, book in self._books.items():
+                book.advance()
+                next_offset = book.next_offset
+                if next_offset is not None and next_offset > self._partitions[number].committed:
+                    self._partitions[number].committed = next_offset
+                    self.commits.append((book.assignment, next_offset))
+
+    def committed(self, partition: int = 0) -> int:
+        """Return the next offset of *partition* as the broker knows it, after a commit of what has settled."""
+        self.commit()
+        return self._partitions[partition].committed
+
+    def wait_committed(self, next_offset: int, partition: int = 0, *, timeout: float = 10.0) -> bool:
+        """Wait until everything before *next_offset* is committed; returns False after *timeout* seconds."""
+        deadline = MONOTONIC.now() + timeout
+        with self._condition:
+            while self.committed(partition) < next_offset:
+                if MONOTONIC.now() >= deadline:
+                    return False
+                self._condition.wait(LOOK_AGAIN_SECONDS)
+            return True
+
+    @property
+    def unread(self) -> int:
+        """Messages delivered and not received."""
+        return len(self._buffer)
+
+    @property
+    def pending(self) -> int:
+        """Messages delivered and not settled."""
+        self.commit()
+        with self._condition:
+            return sum(book.pending for book in self._books.values())
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._is_closed
+
+    def close(self) -> None:
+        """Commit what has settled and give everything back; see `Subscription.close`."""
+        with self._condition:
+            if self._is_closed:
+                return
+            self.commit()
+            self._is_closed = True
+            self._drop(list(self.assignments.values()))
+            self._condition.notify_all()
+        self._record(f"close subscription {self.topic}")
+
+
+class FakeSubscriber:
+    """The broker of one test, and the subscriber of one consumer group on it; implements `Subscriber`.
+
+    Args:
+        partitions: of each topic. A subscription gets all of them at once.
+        error: what `subscribe` raises.
+        record: called with a short text for each commit of a revoke and each close, for tests of an order.
+    """
+
+    def __init__(
+        self, partitions: int = 1, *, error: BaseException | None = None, record: Callable[[str], None] = ignore
+    ) -> None:
+        self.subscriptions: list[FakeSubscription] = []
+        """In the order they were opened."""
+        self.close_count = 0
+        self._count = partitions
+        self._error = error
+        self._record = record
+        self._topics: dict[str, dict[int, FakePartition]] = {}
+
+    def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> FakeSubscription:
+        """Open a subscription that has every partition of *topic*."""
+        if self._error is not None:
+            raise self._error
+        partitions = self._topics.setdefault(topic, {number: FakePartition() for number in range(self._count)})
+        subscription = FakeSubscription(topic, partitions, listener, self._record)
+        subscription.assign(*partitions)
+        self.subscriptions.append(subscription)
+        return subscription
+
+    @property
+    def subscription(self) -> FakeSubscription:
+        """The newest subscription."""
+        return self.subscriptions[-1]
+
+    def close(self) -> None:
+        """Close every subscription, and count the call."""
+        self.close_count += 1
+        for subscription in self.subscriptions:
+            subscription.close()
+        self._record("close subscriber")

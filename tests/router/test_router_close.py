@@ -1,0 +1,135 @@
+"""Closing a router by call, and by the death of a part of it."""
+
+import threading
+
+import pytest
+
+from millstream.router import HaltedError, Router, RouterConfig, StateError, UndrainedError
+from millstream.router.testing import FakeSubscriber, FakeWorker, RecordingHandler, RecordingPublisher
+
+
+def test_close_twice_does_nothing_more():
+    """The second close returns at once and closes nobody again."""
+    subscriber, router = FakeSubscriber(), Router()
+    router.add_consumer_handler("h", "t", subscriber, RecordingHandler())
+    router.start()
+    router.close()
+    router.close()
+
+    assert subscriber.close_count == 1
+
+
+def test_close_after_an_undrained_close_says_it_again():
+    """The outcome of a router does not change by asking again."""
+    router = Router(RouterConfig(close_timeout=0.1))
+    router.add_worker(FakeWorker("slow", on_drain=lambda deadline: False))
+    router.start()
+    with pytest.raises(UndrainedError):
+        router.close()
+
+    with pytest.raises(UndrainedError):
+        router.close()
+
+
+def test_concurrent_closes_all_return_when_it_is_over():
+    """Ten threads close; everything is closed once and each returns to a closed router."""
+    subscriber, publisher, states = FakeSubscriber(), RecordingPublisher(), []
+    router = Router()
+    router.add_handler("h", "t", subscriber, "out", publisher, RecordingHandler())
+    router.start()
+
+    def close():
+        router.close()
+        states.append(router.is_closed)
+
+    threads = [threading.Thread(target=close) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert states == [True] * 10
+    assert (subscriber.close_count, publisher.close_count) == (1, 1)
+
+
+def test_close_before_the_start_returns_at_once_and_touches_nothing():
+    """Handlers that never started do not count; the router cannot be started afterwards."""
+    subscriber, publisher = FakeSubscriber(), RecordingPublisher()
+    router = Router()
+    router.add_handler("h", "t", subscriber, "out", publisher, RecordingHandler())
+
+    router.close()
+
+    assert router.is_closed
+    assert (subscriber.close_count, publisher.close_count) == (0, 0)
+    with pytest.raises(StateError, match="runs once"):
+        router.run()
+
+
+def test_close_from_inside_a_handler_finishes_that_handler():
+    """The call returns at once, as the close has to wait for its own caller; the message is handled and committed."""
+    subscriber, router = FakeSubscriber(), Router()
+    router.add_consumer_handler("h", "t", subscriber, lambda message: router.close())
+    router.start()
+    subscriber.subscription.deliver(b"x")
+
+    assert router.wait_closed(10)
+    assert subscriber.subscription.committed() == 1
+
+
+def test_error_of_the_router_comes_out_of_run_and_of_every_close():
+    """`fail` stops the router; the first error counts."""
+    router = Router()
+    router.start()
+    router.fail(HaltedError("first"))
+    router.fail(HaltedError("second"))
+
+    with pytest.raises(HaltedError, match="first"):
+        router.wait_closed(10)
+    with pytest.raises(HaltedError, match="first"):
+        router.close()
+
+
+def test_dying_worker_stops_the_router_with_its_error():
+    """No silent stop: the router looks at its workers and closes when one died."""
+    worker, router = FakeWorker(), Router()
+    router.add_worker(worker)
+    router.add_consumer_handler("h", "t", FakeSubscriber(), RecordingHandler())
+    router.start()
+
+    worker.die(MemoryError("no more"))
+
+    with pytest.raises(MemoryError, match="no more"):
+        router.wait_closed(10)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_subscription_that_fails_stops_the_router_with_its_error(concurrency):
+    """A thread that cannot receive any more is a dead thread, also behind a fan-out."""
+    subscriber, router = FakeSubscriber(), Router()
+    router.add_consumer_handler("h", "t", subscriber, RecordingHandler(), concurrency=concurrency)
+    router.start()
+
+    subscriber.subscription.fail(OSError("fatal"))
+
+    with pytest.raises(OSError, match="fatal"):
+        router.wait_closed(10)
+
+
+def test_worker_whose_error_cannot_be_asked_stops_the_router():
+    """Watching over the others must not be what dies unnoticed; everything else still closes in order."""
+
+    class Odd(FakeWorker):
+        @property
+        def error(self):
+            raise AttributeError("no error here")
+
+    subscriber, router = FakeSubscriber(), Router()
+    router.add_worker(Odd())
+    router.add_consumer_handler("h", "t", subscriber, RecordingHandler())
+    router.start()
+
+    with pytest.raises(AttributeError, match="no error here"):
+        router.wait_closed(10)
+
+    assert (router.is_closed, subscriber.close_count) == (True, 1)

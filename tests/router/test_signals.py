@@ -1,0 +1,164 @@
+"""Signals to a process that runs a router. Each test has a process of its own and speaks with it over pipes."""
+
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from millstream.router import ForcedExit, Router, SignalsHandler
+
+PROGRAM = """
+import os
+import sys
+import threading
+
+from millstream.router import Router, RouterConfig, SignalsHandler
+from millstream.router.testing import FakeSubscriber, FakeWorker, eventually
+
+def say(text):
+    os.write(1, f"{text}\\n".encode())  # in one piece, whichever threads speak at the same time
+
+def handle(message):
+    if message.payload == b"slow":
+        say("entered")
+        sys.stdin.readline()
+        say("handled")
+
+subscriber = FakeSubscriber(record=say)
+router = Router(RouterConfig(close_timeout=60.0))
+router.add_plugin(SignalsHandler())
+router.add_worker(FakeWorker(on_drain=lambda deadline: say("drained") is None))
+router.add_consumer_handler("h", "t", subscriber, handle)
+router.add_plugin(lambda given: threading.Thread(target=deliver, daemon=True).start())
+
+def deliver():
+    router.wait_running(10)
+    subscriber.subscription.deliver(*PAYLOADS)
+    say("running")
+    eventually(lambda: not router.is_running)
+    say("closing")
+
+try:
+    router.run()
+finally:
+    say(f"committed {subscriber.subscription.commits[-1][1] if subscriber.subscription.commits else 0}")
+"""
+
+
+@contextmanager
+def program(*payloads):
+    """Run PROGRAM in a process of its own with *payloads* delivered; ends it whatever happens."""
+    code = PROGRAM.replace("PAYLOADS", repr(list(payloads)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    guard = threading.Timer(30.0, process.kill)
+    guard.start()
+    try:
+        yield process
+    finally:
+        guard.cancel()
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def read_until(process, *texts):
+    """Read lines of the process until all of *texts* were seen; returns all lines."""
+    lines, missing = [], set(texts)
+    while missing:
+        line = process.stdout.readline()
+        assert line, f"the process ended with {process.wait()} before it said {sorted(missing)}: {lines}"
+        lines.append(line.strip())
+        missing.discard(lines[-1])
+    return lines
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_drains_and_ends_with_code_zero(signum):
+    """The first signal is a close in order: workers drain, offsets are committed, `run` returns."""
+    with program(b"a", b"b") as process:
+        read_until(process, "running")
+        process.send_signal(signum)
+        output, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    lines = output.split("\n")
+    assert [line for line in lines if line in ("drained", "close subscription t")] == [
+        "drained",
+        "close subscription t",
+    ]
+
+
+def test_one_signal_waits_for_a_running_handler():
+    """The handler finishes its message, and that message is committed."""
+    with program(b"slow", b"never") as process:
+        read_until(process, "running", "entered")
+        process.send_signal(signal.SIGTERM)
+        read_until(process, "closing")
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        lines = read_until(process, "committed 1")
+        code = process.wait(20)
+
+    assert code == 0
+    assert lines.index("handled") < lines.index("drained")
+
+
+def test_second_signal_ends_a_hanging_process_at_once():
+    """With a handler that hangs, the second SIGTERM commits what is durable and ends with 128 + 15, without a flush."""
+    with program(b"done", b"slow") as process:
+        read_until(process, "running", "entered")
+        process.send_signal(signal.SIGTERM)
+        read_until(process, "closing")
+        process.send_signal(signal.SIGTERM)
+        lines = read_until(process, "committed 1")
+        code = process.wait(20)
+
+    assert code == 143
+    assert "drained" not in lines
+    assert lines.index("close subscription t") < lines.index("committed 1")
+
+
+def test_handler_of_signals_counts_and_restores():
+    """`received` counts, and `restore` puts back what was there before."""
+    earlier = signal.getsignal(signal.SIGUSR1)
+    handler, router = SignalsHandler([signal.SIGUSR1]), Router()
+    handler(router)
+    router.start()
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        closed = router.wait_closed(10)
+        received = handler.received
+        with pytest.raises(ForcedExit) as caught:
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        handler.restore()
+
+    assert (closed, received, handler.received) == (True, 1, 2)
+    assert caught.value.code == 128 + signal.SIGUSR1
+    assert signal.getsignal(signal.SIGUSR1) == earlier
+
+
+def test_signals_can_only_be_heard_in_the_main_thread():
+    """Elsewhere the start fails with the reason, instead of running deaf."""
+    errors = []
+    router = Router()
+    router.add_plugin(SignalsHandler())
+
+    def run():
+        try:
+            router.run()
+        except ValueError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10)
+
+    assert "main thread" in str(errors[0])
+    assert router.is_closed
