@@ -1,0 +1,41 @@
+"""Following one request through every message that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from millstream.router import HandlerFunc, Message
+
+CORRELATION_ID = "correlation_id"
+"""The metadata key, Watermill's: its services read and write the same one."""
+
+
+def correlation_id_of(message: Message) -> str:
+    """Return the correlation id of *message*, `""` when it has none."""
+    return message.metadata.get(CORRELATION_ID, "")
+
+
+def set_correlation_id(message: Message, correlation_id: str) -> None:
+    """Give *message* a correlation id, at the place where a request enters; one that it has already is kept."""
+    if correlation_id and not correlation_id_of(message):
+        message.metadata[CORRELATION_ID] = correlation_id
+
+
+class CorrelationID:
+    """Give the messages that a handler returns the correlation id of the message that it handled.
+
+    A produced message that has one keeps it. No id is made up: a message without one passes none on.
+    """
+
+    def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
+        """Wrap *next_handler*."""
+
+        def correlating(message: Message) -> Sequence[Message] | None:
+            produced = next_handler(message)
+            if produced:
+                correlation_id = correlation_id_of(message)
+                for each in produced:
+                    set_correlation_id(each, correlation_id)
+            return produced
+
+        return correlating

@@ -1,0 +1,39 @@
+"""What becomes of a handler's errors, in the one order that works."""
+
+from __future__ import annotations
+
+from millstream.router import HandlerFunc
+
+from .poison_queue import PoisonQueue
+from .recoverer import Recoverer
+from .retry import Retry
+
+DEFAULT_RETRY = Retry()
+
+
+class FailurePolicy:
+    """Recover, then retry, then poison: `PoisonQueue(Retry(Recoverer(handler)))` as one middleware.
+
+    In this order a panic is retried like an error, and only what no retry could mend is set aside. In others, such as the
+    recoverer outermost, a panic goes past both.
+
+    Args:
+        retry: how errors are retried; `None`: not at all.
+        poison: whether what is left goes to the handler's poison sink; otherwise the message is delivered again.
+        recover: whether panics count as errors; otherwise one ends the handler's thread, and with it the router.
+    """
+
+    def __init__(self, *, retry: Retry | None = DEFAULT_RETRY, poison: bool = True, recover: bool = True) -> None:
+        self.needs_poison_sink = poison
+        self._retry = retry
+        self._recover = recover
+
+    def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
+        """Wrap *next_handler*."""
+        if self._recover:
+            next_handler = Recoverer()(next_handler)
+        if self._retry is not None:
+            next_handler = self._retry(next_handler)
+        if self.needs_poison_sink:
+            next_handler = PoisonQueue()(next_handler)
+        return next_handler

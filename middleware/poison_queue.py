@@ -1,0 +1,58 @@
+"""Setting a message aside that its handler cannot handle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from millstream.router import HaltedError, HandlerFunc, Message, PermanentError
+
+if TYPE_CHECKING:
+    from millstream.router.route import PoisonSink
+
+
+class PoisonQueue:
+    """Give a message whose handler raises to the poison sink of that handler, and go on with the next.
+
+    The sink is the one that was named where the handler was added (`poison=…`); the router refuses to start without one. It takes
+    the message over at once and writes the record on its own thread; the message is committed when that record is safe. Whatever
+    else holds the message need not finish with it.
+
+    Passed on instead: being cancelled; `HaltedError`; what the filter declines; the error of a message that no router delivered;
+    and, while the router closes or the partition is revoked, every error that is not permanent, as the closing may have caused
+    it: the message stays uncommitted and is delivered again.
+
+    Args:
+        filter: says of an error whether the message goes to the sink; by default every one does.
+    """
+
+    needs_poison_sink = True
+    """Makes the router check at its start that each handler inside has a sink."""
+
+    def __init__(self, *, filter: Callable[[Exception], bool] | None = None) -> None:  # noqa: A002 - what it is
+        self._filter = filter
+
+    def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
+        """Wrap *next_handler*."""
+
+        def poisoning(message: Message) -> Sequence[Message] | None:
+            try:
+                return next_handler(message)
+            except Exception as error:
+                sink = self._sink_for(message, error)
+                if sink is None:
+                    raise
+                sink.take(message, error)
+                return None
+
+        return poisoning
+
+    def _sink_for(self, message: Message, error: Exception) -> PoisonSink | None:
+        assignment = message.assignment
+        if isinstance(error, HaltedError) or assignment is None or assignment.route is None:
+            return None
+        if (assignment.is_closing or assignment.scope.is_closing) and not isinstance(error, PermanentError):
+            return None
+        if self._filter is not None and not self._filter(error):
+            return None
+        return assignment.route.sink
