@@ -1,0 +1,27 @@
+"""The store: a ClickHouse server or an embedded chDB folder, and how batches of JSON lines get into its tables."""
+
+from .client import open_store
+from .dsn import StoreDsn
+from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+from .identifiers import quote_identifier, quote_table
+from .insert_plan import InsertPlan
+from .protocols import LineFormat, Result, Store
+from .table import ClickHouseTable
+
+__all__ = [
+    "ClickHouseTable",
+    "DataError",
+    "InsertPlan",
+    "LineFormat",
+    "QueryError",
+    "Result",
+    "ShapeError",
+    "Store",
+    "StoreDsn",
+    "StoreMisconfigured",
+    "StoreUnavailable",
+    "UnknownOutcome",
+    "open_store",
+    "quote_identifier",
+    "quote_table",
+]

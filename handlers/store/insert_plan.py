@@ -1,0 +1,127 @@
+"""The way of one batch into its table: usually one INSERT, in trouble as many as it takes, each row once."""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+from .errors import DataError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+from .parts import Part, PartLedger, cut_by_day
+
+MAX_ISOLATED_PER_CYCLE = 64
+MAX_INSERTS_PER_CYCLE = 200
+"""What one cycle may spend on finding bad units before it lets others have their turn (design §4): 64 units cost up to
+three INSERTs each when the store points at them."""
+
+
+class InsertPlan:
+    """Send the units of one batch until each is stored or refused. Used by one thread at a time.
+
+    Args:
+        send: insert a block of lines under a token, as `Store.insert_lines` does.
+        units: what each message became: one or more JSON lines joined by newlines, inserted together or not at all.
+        token: drawn for this batch; it names exactly these units in this order.
+        days: the day (table partition) of each unit; None when all fit into one INSERT.
+        rewrite: return the canonical form of the unit at an index; tried once before any unit is blamed.
+        max_partitions: how many days one INSERT may touch.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes, str], None],
+        units: Sequence[bytes],
+        token: str,
+        *,
+        days: Sequence[int] | None = None,
+        rewrite: Callable[[int], bytes] | None = None,
+        max_partitions: int = 100,
+    ) -> None:
+        self._send = send
+        self._units = units
+        self._rewrite = rewrite
+        self._rewritten: dict[int, bytes] = {}
+        self._order: list[int] | None = None
+        runs = [(0, len(units) - 1)] if units else []
+        if days is not None and len(set(days)) > max_partitions:
+            self._order, runs = cut_by_day(days, max_partitions)
+        self._ledger = PartLedger(token, runs, can_rewrite=rewrite is not None)
+        self.inserts = 0
+        """How many INSERT statements were sent, failed ones included."""
+
+    @property
+    def refused(self) -> dict[int, DataError]:
+        """Why the store refused a unit, by its index in *units*."""
+        return {self._index(position): error for position, error in self._ledger.refused.items()}
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every unit is stored or refused."""
+        return self._ledger.next_part() is None
+
+    @property
+    def stored(self) -> int:
+        """How many units are known to be stored."""
+        return self._ledger.stored
+
+    def run(self) -> bool:
+        """Send what is not yet known to be stored; blocks for as long as the INSERTs take.
+
+        Call it again after an error, and as long as it returns False: it goes on where it was. A part that may have
+        been stored is sent again with the same bytes and token.
+
+        Returns:
+            True when every unit is stored or refused, False when this cycle's budget is used up.
+
+        Raises:
+            StoreUnavailable: try again later.
+            UnknownOutcome: try again; until then the part may be stored or not.
+            StoreMisconfigured: try again when it is mended.
+        """
+        inserts_allowed = self.inserts + MAX_INSERTS_PER_CYCLE
+        refused_allowed = len(self._ledger.refused) + MAX_ISOLATED_PER_CYCLE
+        while (part := self._ledger.next_part()) is not None:
+            if self.inserts >= inserts_allowed or len(self._ledger.refused) >= refused_allowed:
+                return False
+            self._send_part(part)
+        return True
+
+    def _send_part(self, part: Part) -> None:
+        lines = self._lines(part)
+        self.inserts += 1
+        try:
+            self._send(b"\n".join(lines), part.token)
+        except DataError as error:
+            self._ledger.mark_bad_data(error, _suspect(part, lines, error.row))
+        except ShapeError as error:
+            if not self._ledger.mark_bad_shape(error):
+                raise UnknownOutcome(error.reason, code=error.code) from error
+        except (StoreUnavailable, StoreMisconfigured):
+            raise
+        except BaseException:
+            # Also an interrupt: it may have come after the store had everything.
+            self._ledger.mark_unknown()
+            raise
+        else:
+            self._ledger.mark_stored()
+
+    def _lines(self, part: Part) -> Sequence[bytes]:
+        if self._order is None and not part.is_rewritten:
+            return self._units[part.first : part.last + 1]
+        return [self._unit(self._index(position), part) for position in range(part.first, part.last + 1)]
+
+    def _index(self, position: int) -> int:
+        return position if self._order is None else self._order[position]
+
+    def _unit(self, index: int, part: Part) -> bytes:
+        if not part.is_rewritten or self._rewrite is None:
+            return self._units[index]
+        if index not in self._rewritten:
+            # Kept: a retry must send the very same bytes.
+            self._rewritten[index] = self._rewrite(index)
+        return self._rewritten[index]
+
+
+def _suspect(part: Part, lines: Sequence[bytes], row: int | None) -> int | None:
+    """Return the position of the unit that holds the row the store pointed at, from 1, counting lines."""
+    if row is None:
+        return None
+    ends = accumulate(unit.count(b"\n") + 1 for unit in lines)
+    return next((part.first + offset for offset, end in enumerate(ends) if row <= end), None)

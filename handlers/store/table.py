@@ -1,0 +1,95 @@
+"""A table that takes JSON lines."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from millstream.router.errors import ConfigurationError
+
+from .identifiers import quote_identifier, quote_table
+from .insert_plan import InsertPlan
+from .protocols import Store
+
+
+class ClickHouseTable:
+    """One table of a store: its name, what may be written into it, and how a batch gets there.
+
+    Any thread may use it; each plan belongs to one thread at a time.
+
+    Args:
+        database: the table's database; it need not exist yet.
+        columns: what may come from the lines; every other key of a line is ignored.
+        max_partitions_per_insert: how many days one INSERT may touch: ClickHouse's `max_partitions_per_insert_block`
+            is 100, and it refuses more.
+        settings: sent with each INSERT beside what the store sends always.
+
+    Raises:
+        ConfigurationError: a name is not a plain identifier, or there are no columns.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        database: str,
+        table: str,
+        columns: Sequence[str],
+        max_partitions_per_insert: int = 100,
+        settings: Mapping[str, str | int] | None = None,
+    ) -> None:
+        if not columns:
+            raise ConfigurationError(f"table {table!r} needs at least one column to insert")
+        if max_partitions_per_insert < 1:
+            raise ConfigurationError(f"max_partitions_per_insert={max_partitions_per_insert} must be at least 1")
+        for column in columns:
+            quote_identifier(column)
+        self.full_name = quote_table(database, table)
+        """`database`.`table`, quoted for SQL."""
+        self.columns = tuple(columns)
+        self.max_partitions_per_insert = max_partitions_per_insert
+        self._store = store
+        self._settings = settings
+
+    def plan(
+        self,
+        units: Sequence[bytes],
+        token: str,
+        *,
+        days: Sequence[int] | None = None,
+        rewrite: Callable[[int], bytes] | None = None,
+    ) -> InsertPlan:
+        """Return the plan that brings a batch into the table; nothing is sent before its `run`.
+
+        Args:
+            units: what each message became: JSON lines joined by newlines, inserted together or not at all.
+            token: drawn for this batch, never used for another; it names exactly these units in this order.
+            days: the day number of each unit, the table's partition. Up to `max_partitions_per_insert` days make one
+                INSERT under *token*; more are cut by day into as few INSERTs as possible.
+            rewrite: return the canonical form of the unit at an index, for a unit the store may refuse as it came.
+
+        Raises:
+            ConfigurationError: *days* has another length than *units*.
+        """
+        if days is not None and len(days) != len(units):
+            raise ConfigurationError(f"{len(units)} units with {len(days)} days")
+        return InsertPlan(
+            self._send, units, token, days=days, rewrite=rewrite, max_partitions=self.max_partitions_per_insert
+        )
+
+    def deduplication_window(self) -> int:
+        """Return how many of its last INSERTs the table remembers; 0 when a repeated one would double its rows. Blocks.
+
+        Raises:
+            QueryError: there is no such table.
+            StoreUnavailable: the store cannot answer now.
+        """
+        create = self._store.query(f"SHOW CREATE TABLE {self.full_name}").rows[0][0]
+        is_replicated = re.search(r"\bENGINE = (?:Replicated|Shared)", create) is not None
+        setting = f"{'' if is_replicated else 'non_'}replicated_deduplication_window"
+        own = re.search(rf"\b{setting} = (\d+)", create)
+        if own is not None:
+            return int(own[1])
+        defaults = self._store.query("SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'")
+        return int(dict(defaults.rows)[setting])
+
+    def _send(self, block: bytes, token: str) -> None:
+        self._store.insert_lines(self.full_name, self.columns, block, token, self._settings)

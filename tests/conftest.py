@@ -1,0 +1,39 @@
+"""What tests of several rooms share."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from millstream.handlers.store.protocols import Store
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def chdb_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one chDB folder that this test process can have open."""
+    return tmp_path_factory.mktemp("chdb") / "store"
+
+
+@pytest.fixture(scope="session")
+def chdb_store(chdb_folder: Path) -> "Iterator[Store]":
+    """An embedded store, open for the whole test process."""
+    # chDB takes half a second to load: only tests that ask for it pay for it.
+    from millstream.handlers.store.client import open_store
+
+    store = open_store(f"chdb://{chdb_folder}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def database(chdb_store: "Store") -> Iterator[str]:
+    """The name of a new, empty database in the embedded store, dropped when the test is over."""
+    name = f"test_{next(_numbers)}"
+    chdb_store.command(f"CREATE DATABASE `{name}`")
+    yield name
+    chdb_store.command(f"DROP DATABASE `{name}` SYNC")

@@ -1,0 +1,193 @@
+"""The store on a server, through every way an exchange over HTTP can fail."""
+
+import pytest
+
+from millstream.handlers.store import (
+    DataError,
+    QueryError,
+    ShapeError,
+    StoreMisconfigured,
+    StoreUnavailable,
+    UnknownOutcome,
+    open_store,
+)
+from millstream.router.errors import ConfigurationError, StateError
+from tests.handlers.store.scripted_server import running_server
+
+BLOCK = b'{"id":"a"}\n{"id":"b"}'
+
+
+@pytest.fixture
+def server():
+    """A server that fails as told."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def store(server):
+    """The store on it."""
+    opened = open_store(server.dsn, insert_deadline=30)
+    yield opened
+    opened.close()
+
+
+def insert(store, **options):
+    """Send one INSERT."""
+    store.insert_lines("`db`.`t`", ["id"], BLOCK, "tok", **options)
+
+
+def test_insert_carries_token_deadline_and_settings(store, server):
+    """One request with the bytes as given, under the token, answered when stored, one block, with a deadline."""
+    insert(store, settings={"date_time_input_format": "basic"})
+
+    parameters, body = server.inserts[0]
+    assert (len(server.inserts), body) == (1, BLOCK)
+    assert parameters["query"] == "INSERT INTO `db`.`t` (`id`) FORMAT JSONEachRow"
+    expected = {
+        "insert_deduplication_token": "tok",
+        "async_insert": "0",
+        "wait_end_of_query": "1",
+        "date_time_input_format": "basic",
+        "input_format_json_read_objects_as_strings": "1",
+        "input_format_skip_unknown_fields": "1",
+        "input_format_null_as_default": "1",
+        "max_execution_time": "25",
+        "max_insert_block_size": "1048449",
+        "min_insert_block_size_rows": "1048449",
+        "min_insert_block_size_bytes": "268402944",
+    }
+    assert {name: parameters.get(name) for name in expected} == expected
+    assert "session_id" not in parameters
+    assert "database" not in parameters
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param((400, 41, "Code: 41. DB::Exception: Cannot read: (at row 2)"), DataError, id="data"),
+        pytest.param((500, 252, "Code: 252. DB::Exception: Too many partitions for"), ShapeError, id="shape"),
+        pytest.param(
+            (500, 252, "Code: 252. DB::Exception: Too many parts (300)"), StoreUnavailable, id="too many parts"
+        ),
+        pytest.param((200, 243, "Code: 243. DB::Exception: no space"), StoreUnavailable, id="error after status 200"),
+        pytest.param((404, 60, "Code: 60. DB::Exception: no table hush-hush"), StoreMisconfigured, id="no table"),
+        pytest.param(
+            (403, 516, "Code: 516. DB::Exception: wrong hush-hush"), StoreMisconfigured, id="password changed"
+        ),
+        pytest.param((503, None, "busy"), StoreUnavailable, id="busy proxy"),
+        pytest.param((502, None, "bad gateway"), UnknownOutcome, id="gateway"),
+        pytest.param((500, None, ""), UnknownOutcome, id="nothing known"),
+        pytest.param((500, 77_777, "Code: 77777. DB::Exception: new"), UnknownOutcome, id="unknown code"),
+        pytest.param(None, UnknownOutcome, id="connection dropped"),
+    ],
+)
+def test_every_answer_becomes_one_of_our_errors(store, server, answer, expected):
+    """No error of the driver slips through, and none shows the password."""
+    server.script.append(answer)
+
+    with pytest.raises(expected) as caught:
+        insert(store)
+
+    assert type(caught.value) is expected
+    assert "hush-hush" not in str(caught.value)
+
+
+def test_dropped_connection_is_not_sent_again_behind_our_back(store, server):
+    """An INSERT whose answer got lost was sent once: whether to send it again is the plan's to decide."""
+    server.script.append(None)
+
+    with pytest.raises(UnknownOutcome):
+        insert(store)
+
+    assert len(server.inserts) == 1
+
+
+def test_row_the_server_points_at_is_passed_on(store, server):
+    """The hint of a data error over HTTP is as good as one of the embedded engine."""
+    server.script.append((400, 41, "Code: 41. DB::Exception: Cannot read: (at row 2)"))
+
+    with pytest.raises(DataError) as caught:
+        insert(store)
+
+    assert (caught.value.row, caught.value.code) == (2, 41)
+
+
+def test_server_that_went_away_is_unavailable():
+    """A refused connection proves that nothing was stored."""
+    with running_server() as server:
+        store = open_store(server.dsn)
+
+    with pytest.raises(StoreUnavailable, match="Connection refused"):
+        insert(store)
+    with pytest.raises(StoreUnavailable, match="Connection refused"):
+        store.query("SELECT 1")
+
+    store.close()
+
+
+def test_unreachable_server_is_told_in_one_line():
+    """Opening names the address without its password, and the reason."""
+    with running_server() as server:
+        dsn = server.dsn
+
+    with pytest.raises(StoreUnavailable) as caught:
+        open_store(dsn)
+
+    assert str(caught.value) == f"cannot reach {dsn.replace('hush-hush', '***')}: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        pytest.param((403, 516, "Code: 516. DB::Exception: wrong password"), StoreMisconfigured, id="wrong password"),
+        pytest.param((404, None, "not here"), StoreMisconfigured, id="no ClickHouse at that path"),
+        pytest.param((503, None, "busy"), StoreUnavailable, id="busy"),
+        pytest.param((200, None, "<html>hello</html>\n"), ConfigurationError, id="some other server"),
+    ],
+)
+def test_refused_opening_is_told_in_one_line(server, refusal, expected):
+    """Login, path and kind of server are the user's to mend; a busy one is tried later."""
+    server.refusal = refusal
+
+    with pytest.raises(expected) as caught:
+        open_store(server.dsn)
+
+    assert "hush-hush" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_setting_the_user_may_not_change_is_a_matter_of_configuration(store):
+    """The driver refuses such an INSERT by itself; nothing is sent and no row is to blame."""
+    with pytest.raises(StoreMisconfigured, match="locked"):
+        insert(store, settings={"locked": 1})
+
+
+def test_refused_query_shows_no_password(store, server):
+    """A text of the server that quotes the password loses it."""
+    store.query("SELECT 1")
+    server.refusal = (500, 62, "Code: 62. DB::Exception: near hush-hush")
+
+    with pytest.raises(QueryError, match=r"near \*\*\*"):
+        store.query("SELECT hush")
+
+
+@pytest.mark.parametrize(("read_only", "expected"), [(True, "1"), (False, None)], ids=["reading", "writing"])
+def test_query_is_read_only_unless_told_otherwise(store, server, read_only, expected):
+    """The server itself is asked to refuse what writes, in the database of the address."""
+    store.query("SELECT 1", read_only=read_only)
+
+    parameters, body = server.questions[-1]
+    assert (parameters.get("readonly"), parameters["database"]) == (expected, "db")
+    assert body.startswith(b"SELECT 1")
+
+
+def test_closed_store_refuses_every_call(store):
+    """Closing twice is harmless, and using a closed store is a bug of the caller."""
+    store.close()
+    store.close()
+
+    with pytest.raises(StateError):
+        insert(store)
+    with pytest.raises(StateError):
+        store.query("SELECT 1")

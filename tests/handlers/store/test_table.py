@@ -1,0 +1,66 @@
+"""Tables: their names, their columns, their windows."""
+
+import pytest
+
+from millstream.handlers.store import ClickHouseTable, Result
+from millstream.handlers.testing import FakeStore
+from millstream.router.errors import ConfigurationError
+
+
+def test_insert_carries_name_columns_and_settings_of_the_table():
+    """Every INSERT names the table in full, its columns, and the table's own settings."""
+    store = FakeStore()
+    table = ClickHouseTable(store, database="m", table="events", columns=["id", "at"], settings={"max_threads": 1})
+
+    table.plan([b"{}"], "tok").run()
+
+    insert = store.inserts[0]
+    assert (insert.table, insert.columns, insert.settings) == ("`m`.`events`", ("id", "at"), {"max_threads": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        pytest.param({"database": "m;"}, "m;", id="database"),
+        pytest.param({"table": "a b"}, "a b", id="table"),
+        pytest.param({"columns": ["id", "x`"]}, "x`", id="column"),
+        pytest.param({"columns": []}, "events", id="no columns"),
+        pytest.param({"max_partitions_per_insert": 0}, "max_partitions_per_insert=0", id="no partitions"),
+    ],
+)
+def test_wrong_table_is_refused_by_name(options, named):
+    """What cannot stand in SQL, or makes no sense, is a configuration error that names it."""
+    with pytest.raises(ConfigurationError, match=named):
+        ClickHouseTable(FakeStore(), **{"database": "m", "table": "events", "columns": ["id"], **options})
+
+
+@pytest.mark.parametrize(
+    ("engine", "window"),
+    [
+        pytest.param("MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 1000", 1000, id="set"),
+        pytest.param("ReplacingMergeTree ORDER BY a", 0, id="default is none"),
+    ],
+)
+def test_deduplication_window_is_read_from_the_table(chdb_store, database, engine, window):
+    """The table's own setting counts, and the engine's default where it has none."""
+    chdb_store.command(f"CREATE TABLE `{database}`.`t` (a String) ENGINE = {engine}")
+    table = ClickHouseTable(chdb_store, database=database, table="t", columns=["a"])
+
+    found = table.deduplication_window()
+
+    assert found == window
+
+
+def test_deduplication_window_of_a_replicated_table_is_the_replicated_one():
+    """Replicated tables have a setting of their own, on by default."""
+    store = FakeStore()
+    create = "CREATE TABLE m.t (a String) ENGINE = ReplicatedMergeTree ORDER BY a"
+    store.answers["SHOW CREATE TABLE `m`.`t`"] = Result(columns=("statement",), rows=[(create,)])
+    store.answers["SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'"] = Result(
+        columns=("name", "value"),
+        rows=[("non_replicated_deduplication_window", "0"), ("replicated_deduplication_window", "10000")],
+    )
+
+    found = ClickHouseTable(store, database="m", table="t", columns=["a"]).deduplication_window()
+
+    assert found == 10_000
