@@ -28,14 +28,15 @@ def create_event(properties: Mapping[str, object] | None = None, **fields: Unpac
     """Make a valid event from Python values, under the same rules as `decode_event`.
 
     Args:
-        properties: what JSON can say, and what msgspec turns into that (`Decimal`, `UUID`, `datetime` become text).
+        properties: None is `{}`; else what JSON can say, and what msgspec turns into that (`Decimal`, `UUID` and
+            `datetime` become text).
 
     Raises:
         InvalidEvent: a field breaks a rule, or the properties hold something JSON cannot say, NaN included.
         MessageTooLarge: the event is longer than 1 MiB as JSON.
     """
     try:
-        text = json.dumps({} if properties is None else properties, allow_nan=False, default=msgspec.to_builtins)
+        text = json.dumps(properties, allow_nan=False, default=msgspec.to_builtins)
         return decode_event(msgspec.json.encode({**fields, "properties": msgspec.Raw(text.encode())}))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent(None, f"cannot be written as JSON: {error}") from error

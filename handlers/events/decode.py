@@ -1,7 +1,8 @@
 """From the bytes of a message to a valid `Event`.
 
 The way of a good event is short: msgspec checks types, required fields and JSON (lone surrogates and NaN included); what
-it lets through is looked at here with checks of some 50 ns each. Anything odd leaves for `_settle_odd`, anything refused for
+it lets through is looked at here with checks of some 50 ns each (but for one search of the payload, 0.3 to 0.5 µs, which
+only times of whole milliseconds need). Anything odd leaves for `_settle_odd`, anything refused for
 `diagnose`; both may take their time.
 """
 

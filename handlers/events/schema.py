@@ -19,9 +19,10 @@ a zero time in it."""
 DEDUPLICATION_WINDOW = 10_000
 """How many inserted blocks the table remembers the token of.
 
-An insert makes one block per day it holds. 10,000 (which the engine itself chose for replicated tables) are 100 inserts over
-100 days each, the widest possible, or at one insert a second of a single day almost three hours: longer than any retry. A
-remembered block costs about 100 bytes of memory and of disk.
+An insert makes one block per day it holds. 10,000, the engine's own default for replicated tables, are 100 inserts over 100
+days each, the widest possible, or almost three hours at one insert a second of a single day. It is a bound, not for ever: an
+insert whose outcome stays unknown for longer has to be read back. Measured: 60 bytes of disk a block, and no difference in
+the time of an insert between windows of 100, 1,000 and 10,000 (the last filled to 2,400).
 """
 
 _TABLE = """\

@@ -13,10 +13,14 @@ VALID: dict[str, object] = {
 }
 
 
-def make_payload(*, without: tuple[str, ...] = (), **changes: object) -> bytes:
-    """Give a valid payload with some fields changed or left out."""
+MISSING = object()
+"""As the value of a field: leave the field out."""
+
+
+def make_payload(**changes: object) -> bytes:
+    """Give a valid payload with some fields changed, or left out."""
     fields = {**VALID, **changes}
-    return json.dumps({key: value for key, value in fields.items() if key not in without}).encode()
+    return json.dumps({key: value for key, value in fields.items() if value is not MISSING}).encode()
 
 
 def make_raw(**raw_values: bytes) -> bytes:

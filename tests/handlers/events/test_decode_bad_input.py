@@ -4,7 +4,7 @@ import pytest
 
 from millstream.handlers.events.decode import decode_event
 from millstream.handlers.events.event import InvalidEvent
-from tests.handlers.events.event_payloads import make_payload, make_raw
+from tests.handlers.events.event_payloads import MISSING, make_payload, make_raw
 
 VALID = make_payload()
 OUTSIDE = "outside 1970-01-01 to 2299-12-31 (UTC)"
@@ -61,7 +61,7 @@ FIELDS = [
     param
     for field in ("id", "tenant_id", "environment_id", "event_name")
     for param in (
-        pytest.param(make_payload(without=(field,)), field, "missing", id=f"{field} missing"),
+        pytest.param(make_payload(**{field: MISSING}), field, "missing", id=f"{field} missing"),
         pytest.param(make_payload(**{field: ""}), field, "empty", id=f"{field} empty"),
         pytest.param(make_payload(**{field: 7}), field, "expected str, got int", id=f"{field} a number"),
         pytest.param(make_payload(**{field: None}), field, "expected str, got null", id=f"{field} null"),
@@ -69,7 +69,7 @@ FIELDS = [
 ]
 
 CUSTOMERS = [
-    pytest.param(make_payload(without=("external_customer_id",)), "customer_id", "missing or empty", id="missing"),
+    pytest.param(make_payload(external_customer_id=MISSING), "customer_id", "missing or empty", id="missing"),
     pytest.param(
         make_payload(external_customer_id=None, customer_id=None), "customer_id", "missing or empty", id="null"
     ),
@@ -79,7 +79,7 @@ CUSTOMERS = [
 ]
 
 TIMES = [
-    pytest.param(make_payload(without=("timestamp",)), "timestamp", "missing", id="missing"),
+    pytest.param(make_payload(timestamp=MISSING), "timestamp", "missing", id="missing"),
     pytest.param(make_payload(timestamp=None), "timestamp", "expected datetime, got null", id="null"),
     pytest.param(make_payload(timestamp=1577836800), "timestamp", "expected datetime, got int", id="a number"),
     pytest.param(make_payload(timestamp="2020-01-01T00:00:00"), "timestamp", "has no zone", id="no zone"),

@@ -9,7 +9,7 @@ from millstream.handlers.events.create import create_event
 from millstream.handlers.events.decode import decode_event
 from millstream.handlers.events.event import Event, InvalidEvent
 from millstream.router.errors import MessageTooLarge, PermanentError
-from tests.handlers.events.event_payloads import make_payload, make_raw
+from tests.handlers.events.event_payloads import MISSING, make_payload, make_raw
 
 
 def test_every_field_is_read_and_unknown_keys_are_ignored() -> None:
@@ -32,7 +32,7 @@ def test_every_field_is_read_and_unknown_keys_are_ignored() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        pytest.param(make_payload(without=("properties",)), id="missing"),
+        pytest.param(make_payload(properties=MISSING), id="missing"),
         pytest.param(make_payload(properties=None), id="null"),
     ],
 )
@@ -139,6 +139,20 @@ def test_created_event_equals_the_decoded_one() -> None:
     )
 
     assert event == decode_event(make_payload())
+
+
+def test_an_event_can_be_created_without_properties() -> None:
+    """No properties are an empty object, as in a payload."""
+    event = create_event(
+        id="e",
+        tenant_id="t",
+        environment_id="p",
+        event_name="n",
+        timestamp=datetime(2026, 11, 23, tzinfo=UTC),
+        customer_id="c",
+    )
+
+    assert bytes(event.properties) == b"{}"
 
 
 @pytest.mark.parametrize(

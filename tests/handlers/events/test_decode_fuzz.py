@@ -4,13 +4,13 @@ import json
 from datetime import date
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millstream.handlers.events.decode import decode_event
 from millstream.handlers.events.event import Event, InvalidEvent, canonical_line
 from millstream.router.errors import MessageTooLarge
-from tests.handlers.events.event_payloads import VALID, make_payload
+from tests.handlers.events.event_payloads import VALID, make_payload, make_raw
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(
@@ -77,10 +77,10 @@ def mutated_payloads(draw: st.DrawFn) -> bytes:
     return payload
 
 
-def decode_or_refuse(payload: bytes) -> Event | None:
+def decode_or_refuse(payload: bytes, max_message_bytes: int = 4096) -> Event | None:
     """Give the event, or None when it was refused in one of the two ways allowed."""
     try:
-        return decode_event(payload, max_message_bytes=4096)
+        return decode_event(payload, max_message_bytes=max_message_bytes)
     except (InvalidEvent, MessageTooLarge):
         return None
 
@@ -97,6 +97,7 @@ def on_one_line(event: Event) -> Event:
     )
 
 
+@settings(deadline=None)
 @given(PAYLOADS | mutated_payloads())
 def test_what_is_accepted_survives_its_canonical_line(payload: bytes) -> None:
     """An accepted event written as its line and read again is the same event, and its line the same line."""
@@ -111,6 +112,7 @@ def test_what_is_accepted_survives_its_canonical_line(payload: bytes) -> None:
     assert b"\n" not in line
 
 
+@settings(deadline=None)
 @given(mutated_payloads() | st.binary(max_size=64))
 def test_any_bytes_give_an_event_or_an_error_of_ours(payload: bytes) -> None:
     """No payload makes decoding end in anything but an event, `InvalidEvent` or `MessageTooLarge`."""
@@ -119,6 +121,7 @@ def test_any_bytes_give_an_event_or_an_error_of_ours(payload: bytes) -> None:
     assert event is None or isinstance(event, Event)
 
 
+@settings(deadline=None)
 @given(mutated_payloads())
 def test_what_is_accepted_is_strict_json_to_the_standard_library(payload: bytes) -> None:
     """An accepted payload is UTF-8, has no lone surrogate and no NaN anywhere, by an independent parser."""
@@ -128,3 +131,15 @@ def test_what_is_accepted_is_strict_json_to_the_standard_library(payload: bytes)
     text = json.dumps(document, ensure_ascii=False)
 
     assert text.encode().decode() == text
+
+
+def test_nesting_right_at_the_limit_is_accepted_or_refused() -> None:
+    """Where the parser's depth ends, an event that is read twice is one or the other, never an error of Python's."""
+    payloads = [
+        make_raw(external_customer_id=b'""', customer_id=b'"c"', properties=b'{"a":' * depth + b"1" + b"}" * depth)
+        for depth in range(500, 1100)
+    ]
+    events = [decode_or_refuse(payload, max_message_bytes=1 << 20) for payload in payloads]
+
+    assert events[0] is not None
+    assert events[-1] is None

@@ -9,7 +9,7 @@ from millstream.handlers.store.errors import DataError
 from millstream.handlers.store.identifiers import quote_table
 from millstream.handlers.store.protocols import Store
 from millstream.router.errors import ConfigurationError
-from tests.handlers.events.event_payloads import make_payload
+from tests.handlers.events.event_payloads import MISSING, make_payload
 
 
 @pytest.fixture(name="events")
@@ -73,7 +73,7 @@ def test_a_token_stored_before_inserts_nothing(chdb_store: Store, events: str) -
 
 def test_defaults_fill_what_a_payload_leaves_out(chdb_store: Store, events: str) -> None:
     """No properties are `{}`, and the ingestion time is the engine's own whatever the payload says."""
-    line = make_payload(without=("properties",), ingested_at="0001-01-01T00:00:00Z")
+    line = make_payload(properties=MISSING, ingested_at="0001-01-01T00:00:00Z")
     chdb_store.insert_lines(events, EVENT_COLUMNS, line, "defaults")
     [(properties, ingested_at)] = chdb_store.query(f"SELECT properties, ingested_at FROM {events}").rows
 

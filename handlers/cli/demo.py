@@ -1,0 +1,169 @@
+"""`millstream demo`: the main job on made-up events, and what batching is worth."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from millstream.handlers.events import EventConsumptionService, EventRepository
+from millstream.handlers.store import Store, open_store
+from millstream.router import MONOTONIC, Message, RouterConfig, SignalsHandler
+
+from .demo_events import make_events
+from .gc_tuning import tune_gc
+from .options import global_options, open_configured_store
+from .pipeline import LocalPipeline
+from .progress import progress
+from .settings import Settings
+
+CHUNK_EVENTS = 1000
+TICK_SECONDS = 0.1
+"""How often a part of `--rate` is published."""
+SAMPLE_EVENTS = 200
+"""Events for the per-message way: at some 100 a second enough to compare, and over in a few seconds."""
+SAMPLE_TABLE = "events_per_message"
+TOP_CUSTOMERS = 5
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What one way of storing events came to; *inserts* is the engine's own count."""
+
+    name: str
+    events: int
+    inserts: int
+    seconds: float
+
+    @property
+    def rows_per_insert(self) -> int:
+        """Events per INSERT, rounded."""
+        return round(self.events / self.inserts) if self.inserts else 0
+
+
+@click.command()
+@click.option("--events", default=100_000, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same events.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second.  [default: as fast as it goes]"
+)
+@click.option("--forever", is_flag=True, help="Go on until interrupted.")
+@global_options
+def demo(settings: Settings, events: int, seed: int, rate: float | None, forever: bool) -> None:
+    """Run made-up usage events through broker, router, middleware, batcher and store, and show what became of them.
+
+    Uses a new temporary store unless --store is given.
+    """
+    with _store(settings) as store:
+        tune_gc()
+        Demo(settings, store).run(None if forever else events, seed, rate)
+
+
+@contextlib.contextmanager
+def _store(settings: Settings) -> Iterator[Store]:
+    if settings.clickhouse.is_given:  # a store of the user's own
+        with open_configured_store(settings) as store:
+            yield store
+        return
+    folder = tempfile.mkdtemp(prefix="millstream-demo-")
+    try:
+        with contextlib.closing(open_store(f"chdb://{folder}")) as store:
+            yield store
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Demo:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._console = Console()
+
+    def run(self, count: int | None, seed: int, rate: float | None) -> None:
+        """Run both ways and print the tables."""
+        batched = self._batched(count, seed, rate)
+        per_message = self._per_message(seed)
+        self._console.print(_ways_table([batched, per_message]))
+        self._console.print(self._customers_table())
+        click.echo(f"rows per INSERT: {batched.rows_per_insert}")
+
+    def _repository(self, table: str) -> EventRepository:
+        clickhouse = self._settings.clickhouse
+        repository = EventRepository(self._store, database=clickhouse.database, table=table)
+        repository.create_table()
+        return repository
+
+    def _batched(self, count: int | None, seed: int, rate: float | None) -> Way:
+        signals = SignalsHandler()
+        pipeline = LocalPipeline(
+            self._repository(self._settings.clickhouse.table),
+            batch=self._settings.batch,
+            poison="none",
+            router=RouterConfig(close_timeout=self._settings.router.close_timeout),
+            plugins=[signals],
+        )
+        inserts, began = self._store.insert_count(), MONOTONIC.now()
+        pipeline.start()
+        try:
+            part = (lambda: pipeline.snapshot().stored / count) if count is not None else lambda: None
+            with progress("demo", pipeline.snapshot, part):
+                _publish(pipeline, itertools.islice(make_events(seed), count), rate)
+                pipeline.finish()
+        finally:
+            signals.restore()
+        seconds = MONOTONIC.now() - began
+        return Way("batched", pipeline.snapshot().stored, self._store.insert_count() - inserts, seconds)
+
+    def _per_message(self, seed: int) -> Way:
+        service = EventConsumptionService(self._repository(SAMPLE_TABLE))
+        sample = [Message(payload, uuid=uuid) for uuid, payload in itertools.islice(make_events(seed), SAMPLE_EVENTS)]
+        inserts, began = self._store.insert_count(), MONOTONIC.now()
+        for message in sample:
+            service.process_message(message)
+        seconds = MONOTONIC.now() - began
+        return Way("per message (sample)", len(sample), self._store.insert_count() - inserts, seconds)
+
+    def _customers_table(self) -> Table:
+        name = self._settings.clickhouse.table
+        rows = self._store.query(
+            "SELECT external_customer_id, count(), sum(JSONExtractUInt(properties, 'bytes')) AS bytes"
+            f" FROM {name} FINAL GROUP BY external_customer_id ORDER BY bytes DESC, external_customer_id LIMIT {TOP_CUSTOMERS}"  # noqa: S608
+        ).rows
+        table = Table(title="top customers by usage, computed in SQL from the stored rows")
+        table.add_column("customer")
+        table.add_column("events", justify="right")
+        table.add_column("bytes", justify="right")
+        for customer, events, used in rows:
+            table.add_row(str(customer), f"{events:,}", f"{used:,}")
+        return table
+
+
+def _publish(pipeline: LocalPipeline, events: Iterator[tuple[str, bytes]], rate: float | None) -> None:
+    size = CHUNK_EVENTS if rate is None else max(1, round(rate * TICK_SECONDS))
+    began, sent, pause = MONOTONIC.now(), 0, threading.Event()
+    while chunk := [Message(payload, uuid=uuid) for uuid, payload in itertools.islice(events, size)]:
+        if not pipeline.publish(chunk):
+            return
+        sent += len(chunk)
+        if rate is not None:
+            pause.wait(max(0.0, began + sent / rate - MONOTONIC.now()))
+
+
+def _ways_table(ways: list[Way]) -> Table:
+    table = Table(title="what batching is worth (INSERTs as counted by the engine)")
+    table.add_column("way")
+    for column in ("events", "INSERTs", "rows per INSERT", "events/s"):
+        table.add_column(column, justify="right")
+    for way in ways:
+        rate = way.events / max(way.seconds, 1e-9)
+        table.add_row(way.name, f"{way.events:,}", f"{way.inserts:,}", f"{way.rows_per_insert:,}", f"{rate:,.0f}")
+    return table

@@ -1,0 +1,89 @@
+"""The command line `millstream`: its commands, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from millstream import __version__
+from millstream.router import Cancelled
+
+from .demo import demo
+from .exit_report import report
+from .ingest import ingest
+from .migrate import migrate
+from .options import GlobalOptions, global_option_declarations
+from .query import query
+
+PROGRAM = "millstream"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, message="millstream %(version)s")
+@global_option_declarations
+@click.pass_context
+def commands(
+    context: click.Context, config: Path | None, store: str | None, log_level: str | None, log_format: str | None
+) -> None:
+    """Usage events through a router and its middleware into ClickHouse, in a few large INSERTs.
+
+    The store is a ClickHouse server or, without any set-up, an embedded one in a folder. The options below may stand before
+    the name of a command or after it. Settings come from millstream.toml and from MILLSTREAM_<SECTION>__<KEY>, which wins.
+
+    \b
+    Exit codes:
+      0  clean
+      1  a bug
+      2  wrong usage or configuration, or a store that cannot be opened
+      3  done, but something was set aside
+      4  halted by policy
+      5  closed before everything was flushed; safe to repeat
+    """
+    context.obj = GlobalOptions(config, store, log_level, log_format)
+
+
+for _command in (demo, ingest, query, migrate):
+    commands.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; blocks until the command has ended. Nothing is raised.
+
+    Args:
+        arguments: those after the program's name; `None`: those of this process.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _run(given)
+    except (Exception, KeyboardInterrupt, Cancelled) as error:  # noqa: BLE001 - the end of the line: all becomes an exit code
+        code = report(error)
+    _settle_stdout()
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    code: object = 0
+    try:
+        # Not `commands.main()`: it ends a broken pipe with exit code 1 before anybody can tell it from a bug.
+        with commands.make_context(PROGRAM, arguments) as context:
+            commands.invoke(context)
+    except click.exceptions.Exit as ended:
+        code = ended.exit_code
+    except SystemExit as ended:
+        code = ended.code
+    return code if isinstance(code, int) else 0 if code is None else 1
+
+
+def _settle_stdout() -> None:
+    """Drop what cannot be written; Python would try again at its end, complain, and exit with a code of its own."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,106 @@
+"""The options that every command takes, before its name and after it, and what they lead to: settings, logging, the store."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+import msgspec
+
+from millstream.handlers.store import Store, open_store
+
+from .log_output import LOG_LEVELS, LogFormat, set_up_logging
+from .settings import DEFAULT_DSN, Settings
+from .settings_loading import load_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_LOG_LEVEL = "WARNING"
+
+
+class GlobalOptions(msgspec.Struct, frozen=True):
+    """What was given of the options of every command; `None`: not given."""
+
+    config: Path | None = None
+    store: str | None = None
+    log_level: str | None = None
+    log_format: str | None = None
+
+    def over(self, other: GlobalOptions) -> GlobalOptions:
+        """Return these, with those of *other* where nothing was given."""
+        given = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        return msgspec.structs.replace(other, **given)
+
+
+_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Settings as TOML.  [default: millstream.toml in the current folder, if it is there]",
+    ),
+    click.option(
+        "--store",
+        metavar="DSN",
+        help="chdb:///folder, or http://user:password@host:8123/database; also MILLSTREAM_CLICKHOUSE__DSN, which other users"
+        f" of the machine cannot read off the list of processes.  [default: {DEFAULT_DSN}]",
+    ),
+    click.option(
+        "--log-level",
+        type=click.Choice(LOG_LEVELS, case_sensitive=False),
+        help=f"Log records from this level on go to stderr.  [default: {DEFAULT_LOG_LEVEL}]",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice([each.value for each in LogFormat]),
+        help="json: one object a line, with the fields of the record.  [default: text]",
+    ),
+)
+
+
+def global_option_declarations(function: Callable[P, R]) -> Callable[P, R]:
+    """Declare the options on a click command or group, which then gets them as arguments."""
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), function)
+
+
+def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[..., R]:
+    """Give a command the options of every command: it is called with the `Settings` first, and logging is set up.
+
+    An option after the command's name wins over the same one before it. Raises `ConfigurationError` for wrong settings.
+    """
+
+    @functools.wraps(function)
+    def command(
+        config: Path | None,
+        store: str | None,
+        log_level: str | None,
+        log_format: str | None,
+        **arguments: Any,
+    ) -> R:
+        before = click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
+        given = GlobalOptions(config, store, log_level, log_format).over(before)
+        set_up_logging(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
+        return function(load_settings(given.config, store=given.store), **arguments)  # type: ignore[call-arg]
+
+    return global_option_declarations(command)
+
+
+@contextlib.contextmanager
+def open_configured_store(settings: Settings, *, create: bool = True, database: str | None = None) -> Iterator[Store]:
+    """Open the store of the settings, and close it behind the body; blocks until it has answered once.
+
+    Args:
+        create: make a chDB folder that is missing.
+        database: what unqualified table names mean; `None`: the database of the settings.
+
+    Raises:
+        ConfigurationError, StoreUnavailable: see `open_store`.
+    """
+    clickhouse = settings.clickhouse
+    database = clickhouse.database if database is None else database
+    with contextlib.closing(open_store(clickhouse.address, database=database, create=create)) as store:
+        yield store

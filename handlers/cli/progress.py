@@ -1,0 +1,89 @@
+"""Showing how far a pipeline has come: a moving display on a terminal, a line a second anywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from millstream.router import MONOTONIC
+from millstream.router.worker_thread import WorkerThread
+
+from .pipeline import Snapshot
+
+LINE_SECONDS = 1.0
+TERMINAL_SECONDS = 0.1
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """Return the line for logs; the counts are of what is confirmed."""
+    return f"stored {snapshot.stored} poisoned {snapshot.poisoned} inserts {snapshot.inserts}"
+
+
+@contextlib.contextmanager
+def progress(title: str, snapshot: Callable[[], Snapshot], done: Callable[[], float | None]) -> Iterator[None]:
+    """Show progress on stderr while the body runs.
+
+    Args:
+        title: what is going on.
+        snapshot: how far it is.
+        done: the part that is done, 0 to 1, or `None` when nobody knows.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        with _every(LINE_SECONDS, lambda: click.echo(status_line(snapshot()), err=True)):
+            yield
+        return
+    began = MONOTONIC.now()
+    bar = Progress(*_columns(), console=console, transient=False)
+    task = bar.add_task(title, total=1.0 if done() is not None else None)
+
+    def show() -> None:
+        now = snapshot()
+        rate = now.stored / max(MONOTONIC.now() - began, 1e-9)
+        bar.update(task, completed=done() or 0.0, status=f"{status_line(now)}  {rate:,.0f} events/s")
+
+    with bar, _every(TERMINAL_SECONDS, show):
+        yield
+
+
+def _columns() -> list[ProgressColumn | str]:
+    return [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[status]}"),
+        TimeElapsedColumn(),
+    ]
+
+
+@contextlib.contextmanager
+def _every(seconds: float, show: Callable[[], None]) -> Iterator[None]:
+    """Call *show* every *seconds* on a thread while the body runs, and once more at its end."""
+    stopping = threading.Event()
+
+    def loop() -> None:
+        while not stopping.wait(seconds):
+            show()
+
+    thread = WorkerThread("millstream-progress", loop)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(MONOTONIC.now() + LINE_SECONDS)
+        show()

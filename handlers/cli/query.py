@@ -1,0 +1,49 @@
+"""`millstream query`: one SQL statement, its answer on stdout."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from millstream.router import ConfigurationError
+
+from .options import global_options, open_configured_store
+from .output import OutputFormat, default_format, write_answer
+from .settings import Settings
+
+
+@click.command()
+@click.argument("sql")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice([each.value for each in OutputFormat]),
+    help="tsv, csv and jsonl have no header line, and nothing else is on stdout.  [default: table on a terminal, else tsv]",
+)
+@click.option(
+    "--write", is_flag=True, help="Allow statements that change something; without it the store refuses them."
+)
+@global_options
+def query(settings: Settings, sql: str, output_format: str | None, write: bool) -> None:
+    """Run one SQL statement and print its answer.
+
+    SQL is the statement, or - to read it from stdin. Tables without a database are those of the settings' database, so
+
+    \b
+        millstream query "SELECT count() FROM events FINAL"
+
+    counts the stored events: FINAL merges the rows of one event. An answer of any size needs little memory; a table shows its
+    first 1,000 rows.
+    """
+    statement = _read_stdin() if sql == "-" else sql
+    chosen = default_format() if output_format is None else OutputFormat(output_format)
+    with open_configured_store(settings, create=False) as store:
+        write_answer(store, statement, chosen, read_only=not write)
+
+
+def _read_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("the SQL on standard input is not UTF-8") from error

@@ -1,0 +1,79 @@
+"""`millstream demo` as a user runs it."""
+
+import re
+import signal
+import subprocess
+
+import pytest
+
+from millstream.handlers.cli.demo_events import make_events
+from millstream.handlers.events import decode_event
+from tests.handlers.cli.command_aids import command, environment, query, run
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_demo_closes_with_tables_and_the_rows_per_insert(tmp_path):
+    """Both ways stand beside each other, the answer comes from SQL, and the last line is for scripts."""
+    done = run("demo", "--events", "5000", cwd=tmp_path)
+    text = done.stdout.decode()
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"batched +│ +5,000 │", text)
+    assert re.search(r"per message \(sample\) +│ +200 │ +200 │ +1 │", text)
+    assert "customer-001" in text
+    assert re.fullmatch(r"rows per INSERT: \d+", text.splitlines()[-1])
+
+
+def test_the_demo_leaves_nothing_behind(tmp_path):
+    """Without --store everything happens in a temporary store."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    run("demo", "--events", "1000", cwd=tmp_path, TMPDIR=str(temporary))
+
+    assert list(temporary.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir()] == ["tmp"]
+
+
+@pytest.mark.parametrize("columns", ["20", "200"])
+def test_the_last_line_is_not_wrapped_at_any_width(tmp_path, columns):
+    """However narrow the terminal, a script finds the line whole."""
+    done = run("demo", "--events", "1000", cwd=tmp_path, COLUMNS=columns)
+
+    assert re.fullmatch(rb"rows per INSERT: \d+", done.stdout.splitlines()[-1])
+
+
+def test_a_given_store_keeps_the_events(tmp_path):
+    """With --store the events can be queried afterwards; the same seed makes the same events."""
+    for _ in range(2):
+        assert run("demo", "--events", "2000", "--seed", "7", "--store", "chdb://kept", cwd=tmp_path).returncode == 0
+
+    assert query("SELECT count() FROM events FINAL", cwd=tmp_path, store="chdb://kept") == "2000"
+
+
+def test_a_demo_that_goes_on_ends_with_its_tables_when_it_is_interrupted(tmp_path):
+    """--rate --forever stores as it goes; the first signal closes it in order."""
+    process = subprocess.Popen(
+        command("demo", "--rate", "2000", "--forever"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    for line in process.stderr:
+        if not line.startswith(b"stored 0 "):
+            break
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert out.splitlines()[-1].startswith(b"rows per INSERT: ")
+
+
+def test_made_up_events_are_valid_and_the_same_for_a_seed():
+    """The generator makes events that pass every check, again and again the same."""
+    first, second = make_events(3), make_events(3)
+    pairs = [(next(first), next(second)) for _ in range(200)]
+
+    assert all(one == other for one, other in pairs)
+    assert all(decode_event(payload).id == uuid for (uuid, payload), _ in pairs)

@@ -1,0 +1,137 @@
+"""`millstream ingest` at its limits: killed at any moment, a year of days, a million events."""
+
+import itertools
+import re
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.handlers.cli.command_aids import command, environment, make_payload, query, run, write_events
+
+pytestmark = pytest.mark.slow
+
+EVENTS_TO_KILL = 400_000
+KILLS = 10
+STATUS = re.compile(rb"stored (\d+) poisoned \d+ inserts (\d+)")
+EARLY_PART, MEMORY_GROWTH = 0.2, 1.15
+"""Memory at the end is at most 1.15 of that when a fifth was stored."""
+
+
+class Watched:
+    """A running ingest whose stderr is read as it comes."""
+
+    def __init__(self, folder, *arguments):
+        self.process = subprocess.Popen(
+            command("ingest", *arguments), cwd=folder, stderr=subprocess.PIPE, env=environment(PYTHONUNBUFFERED="1")
+        )
+        self.status = (0, 0)
+        self.lines = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if found := STATUS.match(line):
+                self.status = (int(found[1]), int(found[2]))
+
+    def kill(self):
+        """Kill it with SIGKILL; returns the last counts that it printed."""
+        self.process.kill()
+        return self._end()
+
+    def wait(self):
+        """Wait for its end."""
+        self.process.wait(300)
+        return self._end()
+
+    def _end(self):
+        self.process.wait()
+        self._reader.join(10)
+        return self.status
+
+    def wait_until(self, seconds):
+        """Wait until *seconds* after its start, or its end; returns whether it still runs."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+
+def flush_moments(folder):
+    """Ingest everything once; returns the seconds from start to the first flush, to the last one, and to the end."""
+    began = time.monotonic()
+    watched = Watched(folder, "in.ndjson", "--store", "chdb://calm", "--log-level", "INFO", "--log-format", "json")
+    moments = []
+    while watched.process.poll() is None:
+        flushes = sum(b"batch flush successful" in line for line in list(watched.lines))
+        moments += [time.monotonic() - began] * (flushes - len(moments))
+        watched.wait_until(0.005)
+    watched.wait()
+    assert watched.process.returncode == 0
+    return moments[0], moments[-1], time.monotonic() - began
+
+
+def test_a_killed_ingest_keeps_what_it_called_stored(tmp_path):
+    """Kill -9 at ten moments over the run: the folder opens, holds what was printed, and the same command completes it."""
+    write_events(tmp_path / "in.ndjson", EVENTS_TO_KILL)
+    first, last, end = flush_moments(tmp_path)
+    between = [first + (last - first) * part / 8 for part in range(1, 8)]
+    moments = [first / 2, *between, (last + end) / 2, end * 0.98]
+    assert len(moments) == KILLS
+    killed_between = 0
+    for moment in sorted(moments):
+        watched = Watched(tmp_path, "in.ndjson")
+        was_running = watched.wait_until(moment)
+        stored, _ = watched.kill()
+        found = (
+            int(query("SELECT count() FROM events FINAL", cwd=tmp_path))
+            if (tmp_path / "millstream-data").exists()
+            else 0
+        )
+        killed_between += was_running and found > 0
+        assert found >= stored
+    done = run("ingest", "in.ndjson", cwd=tmp_path)
+
+    assert killed_between >= 5
+    assert done.returncode == 0
+    assert query("SELECT count() FROM events FINAL", cwd=tmp_path) == str(EVENTS_TO_KILL)
+
+
+def test_events_over_400_days_are_stored(tmp_path):
+    """More days than ClickHouse takes in one INSERT are cut by day."""
+    days = [f"{year}-{month:02}-{day:02}" for year in (2024, 2025) for month in range(1, 11) for day in range(1, 21)]
+    lines = [make_payload(id=str(n), timestamp=f"{day}T00:00:00Z") for n, day in enumerate(days * 50)]
+    (tmp_path / "in.ndjson").write_bytes(b"\n".join(lines))
+    done = run("ingest", "in.ndjson", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert query("SELECT count(), uniqExact(toDate(timestamp)) FROM events", cwd=tmp_path) == "20000\t400"
+
+
+def resident_bytes(process):
+    """Return the resident memory of *process*."""
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096
+
+
+def test_a_million_events_need_no_more_memory_than_a_fifth_of_them(tmp_path):
+    """Memory does not grow with the input."""
+    count = 1_000_000
+    write_events(tmp_path / "in.ndjson", count)
+    watched = Watched(tmp_path, "in.ndjson")
+    samples = []
+    while watched.process.poll() is None:
+        memory = resident_bytes(watched.process)
+        samples.append((watched.status[0], memory))
+        watched.wait_until(0.05)
+    watched.wait()
+    early = max(memory for _, memory in itertools.takewhile(lambda sample: sample[0] <= count * EARLY_PART, samples))
+    late = max(memory for _, memory in samples[-5:])
+
+    assert watched.process.returncode == 0
+    assert watched.status[0] == count
+    assert late <= early * MEMORY_GROWTH

@@ -1,0 +1,134 @@
+"""Reading lines: numbers, offsets, compression, and files that are not what they seem."""
+
+import collections
+import gzip
+import io
+import itertools
+
+import pytest
+import zstandard
+
+from millstream.handlers.cli import lines
+from millstream.handlers.cli.lines import Input, InputError, Line, read_lines
+
+
+def read(path, content):
+    """Write *content* to *path* and return its lines."""
+    path.write_bytes(content)
+    return all_lines(path)
+
+
+def all_lines(source):
+    """Return every line of the input called *source*."""
+    return list(itertools.chain.from_iterable(read_lines(Input(str(source)))))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(b"", [], id="empty"),
+        pytest.param(b"a\nbb\n", [Line(1, 0, b"a"), Line(2, 2, b"bb")], id="two lines"),
+        pytest.param(b"a\nbb", [Line(1, 0, b"a"), Line(2, 2, b"bb")], id="no line feed at the end"),
+        pytest.param(b"\n\nx\n", [Line(1, 0, b""), Line(2, 1, b""), Line(3, 2, b"x")], id="blank lines"),
+        pytest.param(b"\xef\xbb\xbfa\nb", [Line(1, 3, b"a"), Line(2, 5, b"b")], id="byte order mark"),
+        pytest.param(b"a\r\nb\r\n", [Line(1, 0, b"a\r"), Line(2, 3, b"b\r")], id="carriage returns stay"),
+    ],
+)
+def test_lines_have_numbers_and_offsets(tmp_path, content, expected):
+    """Numbers count from 1, offsets from 0, in the uncompressed bytes."""
+    assert read(tmp_path / "f", content) == expected
+
+
+def test_offsets_hold_across_blocks(tmp_path, monkeypatch):
+    """A line that spans blocks is whole, and every offset points at its line."""
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 7)
+    content = b"".join(b"%d-%s\n" % (number, b"x" * number) for number in range(50))
+    found = read(tmp_path / "f", content)
+
+    assert [content[line.byte_offset :].split(b"\n", 1)[0] for line in found] == [line.raw for line in found]
+    assert len(found) == 50
+
+
+def test_of_a_very_long_line_the_beginning_is_kept_and_offsets_stay_right(tmp_path, monkeypatch):
+    """A line longer than memory should hold is cut, and the next one is found where it is."""
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 25)
+    found = read(tmp_path / "f", b"x" * 95 + b"\nnext\n")
+
+    assert found == [Line(1, 0, b"x" * 25), Line(2, 96, b"next")]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [pytest.param(".gz", gzip.compress, id="gzip"), pytest.param(".zst", zstandard.compress, id="zstandard")],
+)
+def test_compression_goes_by_the_name(tmp_path, suffix, compress):
+    """A compressed file reads as what was compressed, several frames one after the other too."""
+    content = b"a\nb\n"
+
+    assert [line.raw for line in read(tmp_path / f"f{suffix}", compress(content) + compress(b"c\n"))] == [
+        b"a",
+        b"b",
+        b"c",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [pytest.param(".gz", gzip.compress, id="gzip"), pytest.param(".zst", zstandard.compress, id="zstandard")],
+)
+def test_a_file_that_ends_early_gives_what_is_there_and_says_how_much(tmp_path, suffix, compress):
+    """The lines before the cut are read, and the error counts them."""
+    content = compress(b"".join(b"%032x\n" % (number * 7919**9) for number in range(20_000)))
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(content[: len(content) // 2])
+    found = []
+    blocks = read_lines(Input(str(path)))
+    with pytest.raises(InputError, match="ends early") as caught:
+        collections.deque(map(found.extend, blocks))
+
+    assert 0 < len(found) < 20_000
+    assert caught.value.lines == len(found)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_file_that_is_not_what_its_name_says_is_named(tmp_path, suffix):
+    """Plain text under a compressed name is an error, not gibberish."""
+    path = tmp_path / f"plain{suffix}"
+    path.write_bytes(b"plain text\n" * 10)
+    with pytest.raises(InputError, match=rf"plain{suffix}: is not what its name says"):
+        all_lines(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(lambda path: None, "No such file", id="missing"),
+        pytest.param(lambda path: path.mkdir(), "Is a directory", id="a folder"),
+    ],
+)
+def test_what_cannot_be_opened_is_named(tmp_path, make, reason):
+    """The error says which input and why."""
+    path = tmp_path / "input.ndjson"
+    make(path)
+    with pytest.raises(InputError, match=rf"input\.ndjson: {reason}"):
+        Input(str(path))
+
+
+@pytest.mark.parametrize(
+    "compress",
+    [
+        pytest.param(bytes, id="plain"),
+        pytest.param(gzip.compress, id="gzip"),
+        pytest.param(zstandard.compress, id="zstandard"),
+    ],
+)
+def test_stdin_is_recognised_by_its_first_bytes(monkeypatch, tmp_path, compress):
+    """A compressed stream on stdin needs no name."""
+    path = tmp_path / "stdin"
+    path.write_bytes(compress(b"a\nb\n"))
+    with path.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+        found = [line.raw for line in all_lines("-")]
+
+    assert found == [b"a", b"b"]

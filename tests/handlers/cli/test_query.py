@@ -1,0 +1,199 @@
+"""`millstream query` and `millstream migrate` on a real embedded store."""
+
+from pathlib import Path
+
+import pytest
+
+from millstream.handlers.store import Store
+from tests.handlers.cli.command_aids import run
+from tests.handlers.cli.main_in_process import run_main
+
+VALUES = """SELECT 18446744073709551615 AS big, toDecimal128('1.10', 2) AS decimal, 0.1 AS float, 'tab\\there, "q"' AS text,
+ CAST(NULL AS Nullable(String)) AS missing, toDateTime64('2015-05-17 10:05:03.123', 3, 'UTC') AS time, [1, 2] AS list"""
+
+ROUND_TRIPS = [
+    pytest.param(
+        "tsv", '18446744073709551615\t1.1\t0.1\ttab\\there, "q"\t\\N\t2015-05-17 10:05:03.123\t[1,2]\n', id="tsv"
+    ),
+    pytest.param(
+        "csv", '18446744073709551615,1.1,0.1,"tab\there, ""q""",\\N,"2015-05-17 10:05:03.123","[1,2]"\n', id="csv"
+    ),
+    pytest.param(
+        "jsonl",
+        '{"big":18446744073709551615,"decimal":1.1,"float":0.1,"text":"tab\\there, \\"q\\"","missing":null,'
+        '"time":"2015-05-17 10:05:03.123","list":[1,2]}\n',
+        id="jsonl",
+    ),
+]
+
+REFUSED = [
+    pytest.param("SELEC 1", id="wrong SQL"),
+    pytest.param("SELECT * FROM no_such_table", id="unknown table"),
+    pytest.param("CREATE TABLE made (n Int8) ENGINE = Memory", id="CREATE"),
+    pytest.param("DROP TABLE kept", id="DROP"),
+    pytest.param("INSERT INTO kept VALUES (1)", id="INSERT"),
+    pytest.param("SELECT 1 INTO OUTFILE 'made.tsv'", id="INTO OUTFILE"),
+    pytest.param("SELECT 1 SETTINGS readonly = 0; DROP TABLE kept", id="two statements"),
+    pytest.param("SET readonly = 0", id="SET"),
+    pytest.param("", id="nothing"),
+    pytest.param("SELECT throwIf(number = 3) FROM numbers(5)", id="an error half-way"),
+]
+
+
+class Place:
+    """The embedded store of the test process, one database in it, and the options that lead there."""
+
+    def __init__(self, store: Store, folder: Path, database: str, tmp_path: Path) -> None:
+        self.store = store
+        self.database = database
+        self.folder = tmp_path
+        config = tmp_path / "millstream.toml"
+        config.write_text(f"[clickhouse]\ndsn = 'chdb://{folder}'\ndatabase = '{database}'\n")
+
+    def run(self, *arguments: str) -> int:
+        """Call the command line and return its exit code."""
+        return run_main(*arguments, folder=self.folder)
+
+
+@pytest.fixture
+def place(chdb_store: Store, chdb_folder: Path, database: str, tmp_path: Path) -> Place:
+    """A folder whose settings lead to an empty database of the embedded store."""
+    return Place(chdb_store, chdb_folder, database, tmp_path)
+
+
+@pytest.mark.parametrize(("form", "line"), ROUND_TRIPS)
+def test_values_come_back_as_the_store_writes_them(place: Place, capsysbinary, form: str, line: str) -> None:
+    """One line for one row, no header, nothing else on stdout or stderr."""
+    code = place.run("query", VALUES, "--format", form)
+    out, err = capsysbinary.readouterr()
+
+    assert (code, out.decode(), err) == (0, line, b"")
+
+
+def test_a_table_shows_names_and_values(place: Place, capsys) -> None:
+    """Numbers as the store has them, text without quotes, nothing that a terminal would obey."""
+    code = place.run("query", VALUES.replace("tab", "\x1b[31m"), "--format", "table")
+    lines = capsys.readouterr().out.splitlines()
+
+    assert code == 0
+    assert lines[0].split() == ["big", "decimal", "float", "text", "missing", "time", "list"]
+    assert "18446744073709551615" in lines[2]
+    assert r'\x1b[31m\there, "q"' in lines[2]
+    assert "NULL" in lines[2]
+    assert "2015-05-17 10:05:03.123" in lines[2]
+
+
+def test_text_in_brackets_is_no_markup(place: Place, capsys) -> None:
+    """What is stored is shown, also where it looks like an instruction to the one who draws the table."""
+    place.run("query", "SELECT '[red]x[/red] :smile:' AS \"[b]name[/b]\"", "--format", "table")
+    out = capsys.readouterr().out
+
+    assert "[red]x[/red] :smile:" in out
+    assert "[b]name[/b]" in out
+
+
+def test_a_table_does_not_break_a_row_where_it_is_no_terminal(place: Place, capsys) -> None:
+    """A long value stays on the line of its row."""
+    place.run("query", "SELECT repeat('x', 5000) AS long", "--format", "table")
+    out = capsys.readouterr().out
+
+    assert "x" * 5000 in out
+
+
+def test_a_long_table_is_cut_with_a_note(place: Place, capsys) -> None:
+    """The first 1,000 rows are on stdout, the note on stderr; the rest of a huge answer is not waited for."""
+    code = place.run("query", "SELECT number FROM numbers(100000000000)", "--format", "table")
+    out, err = capsys.readouterr()
+
+    assert code == 0
+    assert out.split()[-1] == "999"
+    assert err == "millstream: these are the first 1,000 rows; --format tsv writes all\n"
+
+
+def test_a_table_of_exactly_the_limit_is_whole(place: Place, capsys) -> None:
+    """There is no note about rows that do not exist."""
+    place.run("query", "SELECT number FROM numbers(1000)", "--format", "table")
+    out, err = capsys.readouterr()
+
+    assert (out.split()[-1], err) == ("999", "")
+
+
+def test_an_empty_table_says_so(place: Place, capsys) -> None:
+    """Stdout stays empty."""
+    code = place.run("query", "SELECT 1 WHERE 0", "--format", "table")
+
+    assert code == 0
+    assert capsys.readouterr() == ("", "millstream: no rows\n")
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_a_statement_that_is_wrong_or_writes_is_refused(place: Place, capsysbinary, sql: str) -> None:
+    """Exit code 2, at most three lines, nothing on stdout, and nothing has changed."""
+    place.store.command(f"CREATE TABLE {place.database}.kept (n Int8) ENGINE = Memory")
+    code = place.run("query", sql, "--format", "csv")
+    out, err = capsysbinary.readouterr()
+    tables = place.store.query(f"SELECT name, total_rows FROM system.tables WHERE database = '{place.database}'").rows
+
+    assert (code, out) == (2, b"")
+    assert 1 <= len(err.splitlines()) <= 3
+    assert all(line.startswith(b"millstream: ") for line in err.splitlines())
+    assert tables == [("kept", 0)]
+    assert [path.name for path in place.folder.iterdir()] == ["millstream.toml"]
+
+
+def test_writing_is_allowed_when_asked_for(place: Place, capsysbinary) -> None:
+    """`--write` lets a statement change the database of the settings; it answers nothing."""
+    codes = [
+        place.run("query", "--write", "CREATE TABLE made (n Int8) ENGINE = Memory"),
+        place.run("query", "--write", "INSERT INTO made VALUES (1), (2)"),
+        place.run("query", "SELECT sum(n) FROM made"),
+    ]
+
+    assert codes == [0, 0, 0]
+    assert capsysbinary.readouterr() == (b"3\n", b"")
+
+
+def test_migrate_makes_the_table_once(place: Place, capsys) -> None:
+    """The second time it says that all was there; the rows of the first stay."""
+    name = f"{place.database}.events"
+    codes = [place.run("migrate")]
+    first = capsys.readouterr().out.splitlines()
+    line = "('1', 'x', 't', 'e', 'n')"
+    place.store.command(
+        f"INSERT INTO {name} (id, external_customer_id, tenant_id, environment_id, event_name) VALUES {line}"
+    )
+    codes.append(place.run("migrate"))
+    second = capsys.readouterr().out.splitlines()
+    codes.append(place.run("query", "SELECT count() FROM events FINAL"))
+
+    assert codes == [0, 0, 0]
+    assert first[1:] == [f"database {place.database}: was there", f"table {name}: created"]
+    assert second[1:] == [f"database {place.database}: was there", f"table {name}: was there"]
+    assert capsys.readouterr().out == "1\n"
+
+
+def test_migrate_makes_folder_and_database(tmp_path: Path) -> None:
+    """In an empty folder everything is made, and what is then queried is that database; the SQL may come from stdin."""
+    made = run("migrate", cwd=tmp_path, MILLSTREAM_CLICKHOUSE__DATABASE="usage")
+    counted = run(
+        "query",
+        "-",
+        cwd=tmp_path,
+        stdin=b"SELECT count()\nFROM events FINAL;\n",
+        MILLSTREAM_CLICKHOUSE__DATABASE="usage",
+    )
+
+    assert made.stdout.decode().splitlines() == [
+        "store chdb://millstream-data",
+        "database usage: created",
+        "table usage.events: created",
+    ]
+    assert (made.returncode, made.stderr) == (0, b"")
+    assert (counted.returncode, counted.stdout, counted.stderr) == (0, b"0\n", b"")
+
+
+def test_a_statement_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    """One line, before any store is looked for."""
+    done = run("query", "-", cwd=tmp_path, stdin=b"SELECT '\xff'")
+
+    assert (done.returncode, done.stderr) == (2, b"millstream: the SQL on standard input is not UTF-8\n")
