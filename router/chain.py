@@ -10,7 +10,8 @@ def build_chain(handler: HandlerFunc, *levels: Sequence[Middleware]) -> HandlerF
 
     Args:
         handler: the innermost function.
-        levels: router-level first, then handler-level; an earlier level is outside a later one, and within a level the first is outermost.
+        levels: router-level first, then handler-level; an earlier level is outside a later one, and within a level the first is
+            outermost.
     """
     for level in reversed(levels):
         for middleware in reversed(level):

@@ -2,8 +2,8 @@
 
 Rules:
 - one book per assignment; one thread appends to it and advances it, so it needs no lock;
-- messages settle in any order and offsets may have gaps (compaction, transactions): a message leaves the book only from the front,
-  and what is committed is the offset after the last one that left;
+- messages settle in any order and offsets may have gaps (compaction, transactions): a message leaves the book only from the
+  front, and what is committed is the offset after the last one that left;
 - a book refuses an offset that is not above its newest: the log was rewound, which starts a new epoch with a new book;
 - once its assignment has closed a book stands still: what settles later belongs to whoever has the partition now.
 

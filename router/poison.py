@@ -44,7 +44,7 @@ class PoisonWriter(Protocol):
 
 
 Poison = PoisonWriter | Literal["none", "drop"]
-"""A poison sink, as it is chosen: a writer, `"none"` (halt: nothing is committed past the message) or `"drop"` (count it and go on)."""
+"""A poison sink, as it is chosen: a writer, `"none"` (halt: nothing is committed past the message) or `"drop"` (count, go on)."""
 
 
 class PoisonTopic:
@@ -166,6 +166,6 @@ def poison_record(message: Message, failure: Failure) -> Message:
 
 
 def attempts_of(message: Message) -> int:
-    """Return how often *message* was tried: the attempts of its last delivery, counted by `Retry`, and one for each earlier one."""
+    """Return how often *message* was tried: in its last delivery as counted by `Retry`, and once in each earlier one."""
     attempts: int = message.context.values.get("attempts", 1)
     return attempts + message.redeliveries

@@ -1,7 +1,7 @@
 """A pub/sub inside the process: for tests, demos and single-process pipelines.
 
-It survives nothing: what is in it when the process ends is gone. Within the process the delivery contract is the one of every other
-transport.
+It survives nothing: what is in it when the process ends is gone. Within the process the delivery contract is the one of
+every other transport.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Waiter:
     def __init__(self, wait):
         self.outcome = None
         self._wait = wait
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self):

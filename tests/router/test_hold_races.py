@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from millstream.router import Message, OffsetBook
+from millstream.router.settlement import Extra
 from tests.router.model.stand_ins import StepSink, delivered, handle, routed
 
 ROUNDS = 300
@@ -90,6 +91,75 @@ def test_release_against_fail_ends_in_exactly_one_way(further):
         book.advance()
 
         assert (book.settled, sink.told, len(message.failures)) in [(1, 0, 0), (0, 1, 1)]
+
+
+class Meddling(int):
+    """Part 0, during whose second comparison something else happens: the place where a thread may be interrupted."""
+
+    def __new__(cls, meddle):
+        """Return a part that calls *meddle*."""
+        part = super().__new__(cls, 0)
+        part.meddle, part.looks = meddle, 0
+        return part
+
+    def __eq__(self, other):
+        self.looks += 1
+        if self.looks == 2:
+            self.meddle()
+        return int(self) == int(other)
+
+    __hash__ = int.__hash__
+
+
+def test_release_in_the_middle_of_a_fail_comes_first():
+    """The hold was still open when the fail looked, and is not when it lets go: the release counts, nobody is told."""
+    message, book, sink = booked()
+    message.take("a")
+    handle(message)
+
+    message.fail(ValueError(), "a", Meddling(partial(release_and_look, message, book)))
+    book.advance()
+
+    assert (book.settled, sink.told, message.failures) == (1, 0, [])
+
+
+def test_fail_between_two_looks_of_the_book_is_not_missed(monkeypatch):
+    """A further hold is failed after the book has begun to look at the message: its failure is seen with its end."""
+    message, book, sink = booked()
+    message.take("a")
+    message.take("b")
+    handle(message)
+    message.release("a")
+    is_open = Extra.is_open.fget
+
+    def interrupted(extra):
+        monkeypatch.undo()
+        message.fail(ValueError(), "b")
+        return is_open(extra)
+
+    monkeypatch.setattr(Extra, "is_open", property(interrupted))
+
+    assert (book.advance(), sink.told) == (0, 1)
+
+
+def test_fail_of_the_first_hold_between_two_looks_of_the_book_is_not_missed(monkeypatch):
+    """The book has found the further holds in order when the first one fails: it was out when the look began."""
+    message, book, sink = booked()
+    message.take("a")
+    message.take("b")
+    handle(message)
+    message.release("b")
+    is_settled = Extra.is_settled.fget
+
+    def interrupted(extra):
+        monkeypatch.undo()
+        answer = is_settled(extra)
+        message.fail(ValueError(), "a")
+        return answer
+
+    monkeypatch.setattr(Extra, "is_settled", property(interrupted))
+
+    assert (book.advance(), sink.told) == (0, 1)
 
 
 def test_book_never_lets_a_message_go_while_its_holds_are_being_failed():

@@ -1,5 +1,6 @@
 """Publishers and receivers of the in-memory pub/sub that wait for each other, and for the close."""
 
+import sys
 import threading
 
 import pytest
@@ -54,13 +55,13 @@ def test_publish_waits_for_room_and_goes_on_in_order():
     subscription = pubsub.subscribe("t")
     publisher = Background(lambda: pubsub.publish("t", *messages(20)))
 
-    got, is_bounded = [], []
+    got = []
     while len(got) < 17:
-        is_bounded.append(eventually(lambda: subscription.unread == 3) and publisher.is_blocked)
-        got += subscription.receive(1, 10.0)
+        assert eventually(lambda: subscription.unread == 3)
+        assert publisher.is_blocked
+        got += subscription.receive(1, 0.0)
 
     assert publisher.ended()
-    assert all(is_bounded)
     assert [int(message.payload) for message in got + subscription.receive(10, 0.0)] == list(range(20))
 
 
@@ -254,6 +255,25 @@ def test_closed_pubsub_refuses_publish_and_subscribe():
         pubsub.subscribe("t")
 
 
+def test_close_in_the_middle_of_a_subscribe_closes_the_new_subscription():
+    """Its reader would otherwise wait for ever for messages that nobody can publish."""
+    pubsub = InMemoryPubSub()
+
+    class Closer:
+        def assigned(self, assignments):
+            pubsub.close()
+
+        def revoked(self, assignments, deadline):
+            raise AssertionError
+
+        lost = revoked
+
+    subscription = pubsub.subscribe("t", Closer())
+
+    with pytest.raises(SubscriptionClosed):
+        subscription.receive(1, 0.0)
+
+
 def test_what_was_not_received_can_still_be_received_after_the_close():
     """The end comes when the subscription is empty, whatever was nacked before it."""
     pubsub = InMemoryPubSub(InMemoryConfig(nack_resend_delay=FOREVER))
@@ -291,19 +311,29 @@ def test_closed_subscription_gets_nothing_more_and_others_go_on():
     """The topic forgets it."""
     pubsub = InMemoryPubSub()
     closed, other = pubsub.subscribe("t"), pubsub.subscribe("t")
-    closed.close()
-
     pubsub.publish("t", Message(b"x"))
+    closed.close()
+    backlog = pubsub.backlog("t")
 
-    assert (closed.pending, other.unread) == (0, 1)
-    with pytest.raises(SubscriptionClosed):
-        closed.receive(1, 0.0)
+    pubsub.publish("t", Message(b"y"))
+
+    assert (backlog, closed.unread, other.unread) == ((1, 1), 1, 2)
 
 
+@pytest.fixture
+def _eager_switching():
+    """Let the interpreter switch threads as often as it can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("_eager_switching")
 def test_subscriptions_that_come_and_go_at_once_lose_nobody():
     """A subscription that opens while another closes gets what is published afterwards."""
     pubsub = InMemoryPubSub()
-    for _ in range(200):
+    for _ in range(500):
         leaving = pubsub.subscribe("t")
         barrier = threading.Barrier(2)
         closer = Background(lambda barrier=barrier, leaving=leaving: (barrier.wait(10.0), leaving.close()))

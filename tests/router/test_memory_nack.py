@@ -135,7 +135,7 @@ def test_waiting_receiver_gets_the_message_when_its_moment_comes():
     setting = Setting(1)
     setting.receive()[0].nack()
     got = []
-    thread = threading.Thread(target=lambda: got.extend(setting.subscription.receive(10, 1e6)))
+    thread = threading.Thread(target=lambda: got.extend(setting.subscription.receive(10, 1e6)), daemon=True)
     thread.start()
     assert setting.clock.wait_for_waiters()
 
@@ -150,7 +150,7 @@ def test_nack_wakes_a_waiting_receiver():
     setting = Setting(1)
     (message,) = setting.receive()
     got = []
-    thread = threading.Thread(target=lambda: got.extend(setting.subscription.receive(10, 1e6)))
+    thread = threading.Thread(target=lambda: got.extend(setting.subscription.receive(10, 1e6)), daemon=True)
     thread.start()
     assert setting.clock.wait_for_waiters()
 
