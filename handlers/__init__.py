@@ -1,6 +1,7 @@
 """Event consumption: batching, ClickHouse, usage events."""
 
 from .batching import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
+from .cli import Settings, load_settings
 from .events import (
     BillingConfig,
     ConsumptionStats,
@@ -33,11 +34,13 @@ __all__ = [
     "LaneConfig",
     "MessageBatcher",
     "PostProcessor",
+    "Settings",
     "Store",
     "StoreMisconfigured",
     "StoreUnavailable",
     "UnknownOutcome",
     "create_event",
     "decode_event",
+    "load_settings",
     "open_store",
 ]

@@ -13,7 +13,16 @@ from .handlers import (
     MessageBatcher,
 )
 from .middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
-from .router import InMemoryConfig, InMemoryPubSub, Message, PoisonFile, PoisonTopic, Router, RouterConfig, SignalsHandler
+from .router import (
+    InMemoryConfig,
+    InMemoryPubSub,
+    Message,
+    PoisonFile,
+    PoisonTopic,
+    Router,
+    RouterConfig,
+    SignalsHandler,
+)
 
 __version__ = "0.1.0"
 

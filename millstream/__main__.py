@@ -2,6 +2,6 @@
 
 import sys
 
-from millstream.handlers.cli import main
+from millstream.handlers.cli.main import main
 
 sys.exit(main())

@@ -27,6 +27,9 @@ LOOK_AGAIN_SECONDS = 0.05
 """How soon a message is looked at again whose other holds are not in: they settle without telling the sink."""
 MAX_RECORDS = 1000
 """Records per write: one fsync or one publish for many."""
+MAX_READY = 10 * MAX_RECORDS
+"""Messages that wait to be written before the handler takes in nothing new: a topic of nothing but bad messages must not
+pile up in memory."""
 
 
 class Discard:
@@ -83,7 +86,7 @@ class SinkWorker:
     @property
     def is_blocked(self) -> bool:
         """Whether records cannot be written right now; the handler then takes in nothing new."""
-        return self._is_blocked
+        return self._is_blocked or len(self._ready) >= MAX_READY
 
     def start(self) -> None:
         """Start the thread."""
@@ -106,6 +109,9 @@ class SinkWorker:
         """Drop the messages of *assignments*: they come again to somebody else. Those that wait for holds are void already."""
         gone = set(map(id, assignments))
         with self._condition:
+            for message in self._ready:
+                if id(message.assignment) in gone:
+                    _forget_tracebacks(message)
             self._ready = deque(message for message in self._ready if id(message.assignment) not in gone)
 
     def _run(self) -> None:
@@ -128,6 +134,7 @@ class SinkWorker:
         still_waiting = []
         for message in self._waiting:
             if message.is_void:
+                _forget_tracebacks(message)
                 continue  # gone with its assignment, or taken already: one record for a message, however many failed it
             if message.is_held:
                 still_waiting.append(message)
@@ -169,14 +176,18 @@ class SinkWorker:
     def _confirm(self, batch: list[Message]) -> None:
         self.poisoned += len(batch)
         for message in batch:
-            for failure in message.failures:
-                failure.forget_traceback()
+            _forget_tracebacks(message)
             with RARE:
                 message._make_extra().is_confirmed = True
                 message._open = False
         for assignment in {id(m.assignment): m.assignment for m in batch}.values():
             if assignment is not None:
                 assignment.wake()
+
+
+def _forget_tracebacks(message: Message) -> None:
+    for failure in message.failures:
+        failure.forget_traceback()
 
 
 class HaltingSink:

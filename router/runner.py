@@ -13,7 +13,7 @@ from typing import Protocol
 from loguru import logger
 
 from .assignment import Assignment
-from .errors import Cancelled, HaltedError, SubscriptionClosed
+from .errors import Cancelled, HaltedError, PermanentError, SubscriptionClosed
 from .message import Message
 from .parking import Parking
 from .protocols import HandlerFunc
@@ -188,7 +188,7 @@ class Runner:
         self._failed(message, Nacked())
 
     def _failed(self, message: Message, error: Exception) -> None:
-        if self._sink is not None and (message.failures or message.redeliveries >= self._retries.limit):
+        if self._sink is not None and self._is_final(message, error):
             self._sink.take(message, error)
             self._settle(message)
             return
@@ -197,6 +197,11 @@ class Runner:
                 "message not handled, it will be delivered again"
             )
         self._parking.park(self._order_key(message), message, self._now() + self._retries.delay)
+
+    def _is_final(self, message: Message, error: Exception) -> bool:
+        if isinstance(error, PermanentError) or message.failures:
+            return True
+        return message.redeliveries >= self._retries.limit
 
     def _settle(self, message: Message) -> None:
         """Leave *message* to the poison sink, which has it: its record is the last word."""

@@ -27,7 +27,7 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         on_exhausted: after the last retry, `"wait"`: one attempt every `wait_interval` with intake stopped, until the store is
             back; `"poison"`: the whole batch goes to the poison sink, as in the original.
         wait_interval: seconds between these attempts.
-        halt_after: seconds that a wrong configuration (no such table, no rights) is waited out before the router halts.
+        halt_after: seconds that what somebody must mend (no such table, no rights, a bug) is waited out before the router halts.
     """
 
     batch_size: int = 250

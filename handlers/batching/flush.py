@@ -3,7 +3,8 @@
 What an attempt's error means:
 - `PermanentError`: the batch can never be processed; every message of it goes to the poison sink.
 - `ConfigurationError`: somebody has to mend something; nobody's data is at fault. Retried slowly, then the router halts.
-- anything else: may work later. Retried with backoff, and past `max_retries` as `on_exhausted` says.
+- `TransientError` and `OSError`: may work later. Retried with backoff, and past `max_retries` as `on_exhausted` says.
+- anything else, such as a bug: retried with backoff as well, and past `max_retries` like a wrong configuration.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 from loguru import logger
 
 from millstream.middleware import Backoff
-from millstream.router import Clock, ConfigurationError, HaltedError, PermanentError
+from millstream.router import Clock, ConfigurationError, HaltedError, PermanentError, TransientError
 
 from .batch import Batch, BatchMessage, BatchResult
 from .config import BatchConfig
@@ -89,7 +90,11 @@ class Flush:
                 break
             except Exception as error:  # noqa: BLE001 - what processes a batch is the user's
                 attempts.count += 1
-                if self._config.on_exhausted == "poison" and attempts.are_exhausted and not _is_configuration(error):
+                if (
+                    self._config.on_exhausted == "poison"
+                    and attempts.are_exhausted
+                    and not isinstance(error, ConfigurationError)
+                ):
                     self._settle(batch, BatchResult(dict.fromkeys(range(len(batch)), error)))
                     break
                 if not self._wait_for_next(batch, attempts, error):
@@ -168,7 +173,8 @@ class _Attempts:
         Raises:
             HaltedError: the configuration has been wrong for too long.
         """
-        if _is_configuration(error):
+        is_explained = isinstance(error, TransientError | OSError)
+        if isinstance(error, ConfigurationError) or (self.are_exhausted and not is_explained):
             self._halt_after_a_while(error)
             return self._config.wait_interval
         self._misconfigured_since = None
@@ -178,12 +184,6 @@ class _Attempts:
         now = self._clock.now()
         if self._misconfigured_since is None:
             self._misconfigured_since = now
-            logger.bind(error=str(error)).error(
-                "the store refuses because of its configuration: mend it, nothing is lost"
-            )
+            logger.bind(error=repr(error)).error("no batch can be processed until somebody mends this; nothing is lost")
         if now - self._misconfigured_since >= self._config.halt_after:
-            raise HaltedError(f"still refused after {self._config.halt_after:g} s: {error}") from error
-
-
-def _is_configuration(error: Exception) -> bool:
-    return isinstance(error, ConfigurationError)
+            raise HaltedError(f"still not possible after {self._config.halt_after:g} s: {error!r}") from error

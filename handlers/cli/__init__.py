@@ -1,6 +1,5 @@
-"""The command line, and the settings it shares with programs of one's own."""
+"""The settings of the command line, also for programs of one's own; the commands themselves are in `main`."""
 
-from .main import main
 from .settings import ClickHouseConfig, PostProcessingConfig, RetryConfig, RouterSettings, Settings
 from .settings_loading import load_settings
 
@@ -11,5 +10,4 @@ __all__ = [
     "RouterSettings",
     "Settings",
     "load_settings",
-    "main",
 ]

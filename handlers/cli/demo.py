@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millstream.handlers.events import EventConsumptionService, EventRepository
-from millstream.handlers.store import Store, open_store
+from millstream.handlers.store import Store, open_store, quote_table
 from millstream.router import MONOTONIC, Message, RouterConfig, SignalsHandler
 
 from .demo_events import make_events
@@ -31,7 +31,10 @@ TICK_SECONDS = 0.1
 SAMPLE_EVENTS = 200
 """Events for the per-message way: at some 100 a second enough to compare, and over in a few seconds."""
 SAMPLE_TABLE = "events_per_message"
-TOP_CUSTOMERS = 5
+TOP_CUSTOMERS = """\
+SELECT external_customer_id, count(), sum(JSONExtractUInt(properties, 'bytes')) AS bytes
+FROM {table} FINAL WHERE source = 'demo'
+GROUP BY external_customer_id ORDER BY bytes DESC, external_customer_id LIMIT 5"""
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -74,7 +77,7 @@ def _store(settings: Settings) -> Iterator[Store]:
         return
     folder = tempfile.mkdtemp(prefix="millstream-demo-")
     try:
-        with contextlib.closing(open_store(f"chdb://{folder}")) as store:
+        with contextlib.closing(open_store(f"chdb://{folder}", database=settings.clickhouse.database)) as store:
             yield store
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -86,19 +89,20 @@ class Demo:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self._console = Console()
 
     def run(self, count: int | None, seed: int, rate: float | None) -> None:
         """Run both ways and print the tables."""
         batched = self._batched(count, seed, rate)
         per_message = self._per_message(seed)
-        self._console.print(_ways_table([batched, per_message]))
-        self._console.print(self._customers_table())
+        click.echo(_rendered(_ways_table([batched, per_message])), nl=False)
+        click.echo(_rendered(self._customers_table()), nl=False)
         click.echo(f"rows per INSERT: {batched.rows_per_insert}")
 
     def _repository(self, table: str) -> EventRepository:
         clickhouse = self._settings.clickhouse
-        repository = EventRepository(self._store, database=clickhouse.database, table=table)
+        repository = EventRepository(
+            self._store, database=clickhouse.database, table=table, billing=self._settings.billing
+        )
         repository.create_table()
         return repository
 
@@ -108,6 +112,7 @@ class Demo:
             self._repository(self._settings.clickhouse.table),
             batch=self._settings.batch,
             poison="none",
+            retry=self._settings.retry.make_retry(),
             router=RouterConfig(close_timeout=self._settings.router.close_timeout),
             plugins=[signals],
         )
@@ -133,11 +138,8 @@ class Demo:
         return Way("per message (sample)", len(sample), self._store.insert_count() - inserts, seconds)
 
     def _customers_table(self) -> Table:
-        name = self._settings.clickhouse.table
-        rows = self._store.query(
-            "SELECT external_customer_id, count(), sum(JSONExtractUInt(properties, 'bytes')) AS bytes"
-            f" FROM {name} FINAL GROUP BY external_customer_id ORDER BY bytes DESC, external_customer_id LIMIT {TOP_CUSTOMERS}"  # noqa: S608
-        ).rows
+        name = quote_table(self._settings.clickhouse.database, self._settings.clickhouse.table)
+        rows = self._store.query(TOP_CUSTOMERS.format(table=name)).rows
         table = Table(title="top customers by usage, computed in SQL from the stored rows")
         table.add_column("customer")
         table.add_column("events", justify="right")
@@ -156,6 +158,14 @@ def _publish(pipeline: LocalPipeline, events: Iterator[tuple[str, bytes]], rate:
         sent += len(chunk)
         if rate is not None:
             pause.wait(max(0.0, began + sent / rate - MONOTONIC.now()))
+
+
+def _rendered(table: Table) -> str:
+    """Return *table* as text; printed by rich itself, a reader that goes away would end the process with a code of rich's."""
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
 
 
 def _ways_table(ways: list[Way]) -> Table:

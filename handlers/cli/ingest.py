@@ -66,6 +66,7 @@ class Ingest:
             repository,
             batch=settings.batch,
             poison=sink,
+            retry=settings.retry.make_retry(),
             router=RouterConfig(close_timeout=settings.router.close_timeout),
             plugins=[self._signals],
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,7 +47,7 @@ class LinePoison:
         self._by_source = [files[each] for each in paths]
         for source in sources:
             for each in files:
-                if source != "-" and each.exists() and Path(source).exists() and os.path.samefile(source, each):
+                if source != "-" and each.exists() and Path(source).exists() and each.samefile(source):
                     raise ConfigurationError(f"--poison {each} is an input: it would be overwritten")
 
     def write(self, messages: Sequence[Message]) -> None:

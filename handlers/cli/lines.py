@@ -66,7 +66,7 @@ class Input:
     def __init__(self, name: str) -> None:
         self.name = name
         try:
-            self._file = cast(io.BufferedReader, sys.stdin.buffer if name == "-" else Path(name).open("rb"))
+            self._file = cast(io.BufferedReader, sys.stdin.buffer) if name == "-" else _open(Path(name))
         except OSError as error:
             raise InputError(name, error.strerror or str(error)) from error
         self.size_bytes = _size(self._file)
@@ -91,6 +91,10 @@ class Input:
             raise InputError(self.name, error.strerror or str(error)) from error
         finally:
             self._file.close()
+
+
+def _open(path: Path) -> io.BufferedReader:
+    return path.open("rb")
 
 
 def _suffix_of_stdin(stdin: io.BufferedReader) -> str:

@@ -13,6 +13,7 @@ import click
 from millstream import __version__
 from millstream.router import Cancelled
 
+from .allocator import tune_allocator
 from .demo import demo
 from .exit_report import report
 from .ingest import ingest
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those after the program's name; `None`: those of this process.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    tune_allocator()
     try:
         code = _run(given)
     except (Exception, KeyboardInterrupt, Cancelled) as error:  # noqa: BLE001 - the end of the line: all becomes an exit code

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from millstream.handlers.batching import BatchConfig
 from millstream.handlers.events import EventConsumptionService, EventRepository, LaneConfig
-from millstream.middleware import CorrelationID, FailurePolicy
+from millstream.middleware import CorrelationID, FailurePolicy, Retry
 from millstream.router import MONOTONIC, InMemoryConfig, InMemoryPubSub, Message, Router, RouterConfig, StateError
 from millstream.router.poison import Poison
 from millstream.router.router import Plugin
@@ -43,6 +43,7 @@ class LocalPipeline:
         repository: where events go.
         batch: when to flush.
         poison: takes what cannot be stored.
+        retry: how errors of a handler are retried; `None`: not at all.
         router: settings of the router.
         plugins: such as a `SignalsHandler`.
     """
@@ -53,13 +54,14 @@ class LocalPipeline:
         *,
         batch: BatchConfig,
         poison: Poison,
+        retry: Retry | None = None,
         router: RouterConfig | None = None,
         plugins: Sequence[Plugin] = (),
     ) -> None:
         self.service = EventConsumptionService(repository, batch_config=batch)
         self.router = Router(router)
         self.router.add_plugin(*plugins)
-        self.router.add_middleware(CorrelationID(), FailurePolicy())
+        self.router.add_middleware(CorrelationID(), FailurePolicy(retry=retry))
         self._broker = InMemoryPubSub(InMemoryConfig(buffer_messages=BUFFER_MESSAGES))
         self._handler = self.service.register_handler(self.router, self._broker, lane=LANE, poison=poison)
 
@@ -96,6 +98,3 @@ class LocalPipeline:
         """Return how far it has come."""
         stats = self.service.stats
         return Snapshot(stats.events, self._handler.poisoned, stats.inserts)
-
-
-Show = Callable[[Snapshot], None]

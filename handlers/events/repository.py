@@ -11,6 +11,7 @@ from millstream.router import ConfigurationError
 
 from .billing import BillingConfig, billing_line
 from .event import Event, canonical_line, day_number
+from .raw_line import store_line
 from .schema import EVENT_COLUMNS, create_events_table
 
 
@@ -36,7 +37,12 @@ class EventRepository:
 
     @classmethod
     def open(
-        cls, dsn: StoreDsn | str, *, database: str | None = None, table: str = "events", billing: BillingConfig | None = None
+        cls,
+        dsn: StoreDsn | str,
+        *,
+        database: str | None = None,
+        table: str = "events",
+        billing: BillingConfig | None = None,
     ) -> EventRepository:
         """Open the store at *dsn* and return its repository, ready to be written to.
 
@@ -89,12 +95,10 @@ class EventRepository:
             token: names this exact row set.
         """
         billing = self.billing
-        if billing is None:
-            units = list(payloads)
-        else:
+        units = [store_line(event, payload) for event, payload in zip(events, payloads, strict=True)]
+        if billing is not None:
             units = [
-                b"%b\n%b" % (payload, billing_line(event, billing))
-                for payload, event in zip(payloads, events, strict=True)
+                b"%b\n%b" % (unit, billing_line(event, billing)) for unit, event in zip(units, events, strict=True)
             ]
 
         def rewrite(place: int) -> bytes:

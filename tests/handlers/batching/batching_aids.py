@@ -30,6 +30,7 @@ class RecordingProcess:
         self._condition = threading.Condition()
 
     def __call__(self, batch):
+        """Answer the next batch."""
         with self._condition:
             self.batches.append(batch)
             self._condition.notify_all()
@@ -60,6 +61,7 @@ class Gate:
         self._opened = threading.Event()
 
     def __call__(self, batch):
+        """Wait inside."""
         self.entered.set()
         assert self._opened.wait(TIMEOUT)
 

@@ -1,10 +1,10 @@
 """When the open batch should be sealed, and what is then in the batch."""
 
 import pytest
-from tests.handlers.batching.batching_aids import batch_message
 
 from millstream.handlers.batching import BatchConfig, Trigger
 from millstream.handlers.batching.buffer import BatchBuffer
+from tests.handlers.batching.batching_aids import batch_message
 
 
 def filled(config, *payloads, now=0.0):

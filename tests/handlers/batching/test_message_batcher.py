@@ -253,6 +253,22 @@ def test_a_wrong_configuration_is_waited_out_and_then_halts(batcher):
     assert not added.message.failures
 
 
+def test_an_error_that_nobody_explains_halts_after_its_retries(batcher):
+    """A bug in `process_batch` is retried, and then waited out like a wrong configuration, not for ever in silence."""
+    clock = ManualClock()
+    process = RecordingProcess(*[ZeroDivisionError("a bug")] * 100)
+    one = batcher(process, clock=clock, batch_size=1, max_retries=1, halt_after=3.0)
+    added = batch_message()
+    one.add(added)
+    while one.error is None and clock.now() < 60:
+        eventually(lambda: one.error is not None or clock.wait_for_waiters(timeout=0.05))
+        if one.error is None:
+            clock.advance_to_next_deadline()
+
+    assert isinstance(one.error, HaltedError)
+    assert added.message.is_held
+
+
 def test_reaching_the_bound_flushes_and_makes_add_wait(batcher):
     """Bytes in flight stay at the bound: the next add waits for the flush, and nothing is dropped."""
     gate = Gate()

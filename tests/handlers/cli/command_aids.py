@@ -5,17 +5,20 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from millstream.handlers.cli.demo_events import make_events
 from tests.handlers.events.event_payloads import MISSING, make_payload, make_raw
 
 TIMEOUT = 120.0
+ROOT = Path(__file__).parents[3]
+"""First on the path of a child, so that it runs the tree that these tests stand in."""
 
 
 def environment(**more):
     """Return the environment of a child: nothing of this one's settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MILLSTREAM_")}
-    return {**kept, "PYTHONWARNINGS": "error::UserWarning", **more}
+    return {**kept, "PYTHONWARNINGS": "error::UserWarning", "PYTHONPATH": str(ROOT), **more}
 
 
 def command(*arguments):

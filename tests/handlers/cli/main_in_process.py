@@ -4,7 +4,7 @@ import contextlib
 
 from loguru import logger
 
-from millstream.handlers.cli import main
+from millstream.handlers.cli.main import main
 
 
 def run_main(*arguments, folder):

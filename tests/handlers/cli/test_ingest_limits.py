@@ -3,6 +3,7 @@
 import itertools
 import re
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -129,7 +130,9 @@ def test_a_million_events_need_no_more_memory_than_a_fifth_of_them(tmp_path):
     watched.wait()
     early = max(memory for _, memory in itertools.takewhile(lambda sample: sample[0] <= count * EARLY_PART, samples))
     late = max(memory for _, memory in samples[-5:])
-    print(f"resident: {early / 1e6:.0f} MB while the first fifth was stored, {late / 1e6:.0f} MB at the end")
+    sys.stdout.write(
+        f"resident: {early / 1e6:.0f} MB while the first fifth was stored, {late / 1e6:.0f} MB at the end\n"
+    )
 
     assert watched.process.returncode == 0
     assert watched.status[0] == count

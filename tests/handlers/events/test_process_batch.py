@@ -50,7 +50,9 @@ def test_a_redelivered_event_makes_the_same_billing_row():
     assert len(set(billing_rows)) == 1
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("down"), UnknownOutcome("timed out"), StoreMisconfigured("no table")])
+@pytest.mark.parametrize(
+    "error", [StoreUnavailable("down"), UnknownOutcome("timed out"), StoreMisconfigured("no table")]
+)
 def test_an_insert_that_is_not_known_to_be_done_raises_and_goes_on_with_the_same_token(error):
     """The next attempt on the same batch sends the same rows under the same token."""
     store = FakeStore()
