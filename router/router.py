@@ -29,7 +29,7 @@ from .runner import Retries
 from .shutdown import Closable, close_once, shut_down
 from .worker_thread import WorkerThread
 
-WATCH_SECONDS = 0.05
+WATCH_SECONDS = 0.02
 """How often the router looks whether it should close, a thread died or every handler stopped. A flag that is polled, as a
 signal handler may set it in the middle of anything, where taking a lock could wait for ever."""
 

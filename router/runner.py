@@ -23,7 +23,7 @@ from .worker_thread import WorkerThread
 
 CHUNK_MESSAGES = 1000
 """Messages per hand-over: at 1,000 the hand-over costs less than 10 ns a message, and a chunk is done in a few ms."""
-RECEIVE_SECONDS = 0.1
+RECEIVE_SECONDS = 0.02
 """How long an idle thread waits before it looks whether it should stop or retry something."""
 MAX_PARKED = 10_000
 """Messages waiting behind nacked ones before the thread takes in no more, so that the subscription's bound holds again."""

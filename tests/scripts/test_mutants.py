@@ -49,6 +49,7 @@ def mutate(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_a_mutant_that_its_tests_notice_is_red(root: Path) -> None:
     """Expect exit code 0, the guard in the table, and a working tree that was never touched."""
     add_mutant(root, "sums are sums", "test_adds", "test_adds_more")
@@ -62,6 +63,7 @@ def test_a_mutant_that_its_tests_notice_is_red(root: Path) -> None:
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_survivor_is_reported_beside_the_killed_one(root: Path) -> None:
     """Expect exit code 1, and the name of the test that stayed green, even when another named one turned red."""
     add_mutant(root, "sums are sums", "test_adds")

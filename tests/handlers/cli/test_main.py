@@ -169,6 +169,7 @@ def test_python_m_millstream_is_the_command_line(tmp_path: Path) -> None:
     assert done.stderr.decode() == f"millstream: there is no store at {tmp_path / 'millstream-data'}\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_ends_the_command_silently(tmp_path: Path) -> None:
     """Like any program in front of `head`: exit code 141, nothing on stderr."""
     assert run("migrate", cwd=tmp_path).returncode == 0

@@ -172,6 +172,7 @@ def test_migrate_makes_the_table_once(place: Place, capsys) -> None:
     assert capsys.readouterr().out == "1\n"
 
 
+@pytest.mark.slow
 def test_migrate_makes_folder_and_database(tmp_path: Path) -> None:
     """In an empty folder everything is made, and what is then queried is that database; the SQL may come from stdin."""
     made = run("migrate", cwd=tmp_path, MILLSTREAM_CLICKHOUSE__DATABASE="usage")

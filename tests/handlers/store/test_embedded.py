@@ -109,6 +109,7 @@ def test_one_bad_line_leaves_nothing_behind(chdb_store, table, bad):
     assert tempfile.gettempdir() not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_batch_of_32_mib_is_one_block(chdb_store, table):
     """The largest batch makes one part per day: it was written in one go."""
     block = b"\n".join(line(str(number), number % 3, b'{"p":"%s"}' % (b"x" * 600)) for number in range(50_000))
@@ -136,6 +137,7 @@ def test_bad_rows_are_isolated_in_the_real_engine(chdb_store, table):
     assert plan.inserts == 6
 
 
+@pytest.mark.slow
 def test_batch_over_400_days_is_stored(chdb_store, table):
     """More days than one INSERT may touch are cut by day."""
     plan = table.plan([line(str(day), day) for day in range(400)], "tok", days=list(range(400)))
