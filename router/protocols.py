@@ -11,10 +11,11 @@ from .message import Message
 HandlerFunc = Callable[[Message], Sequence[Message] | None]
 """What handles one message and returns the messages to publish, or `None`.
 
-Called on a thread of its handler, in the order of the partition (of the message key with `concurrency=N`). Returning means ack:
-what was produced is published first, then the message counts as handled, and it is committed once every hold is
+Called on a thread of its handler, in the order of the partition (of the message key with `concurrency=N`). Returning means
+ack: what was produced is published first, then the message counts as handled, and it is committed once every hold is
 released. Raising means that it was not handled: it goes through retry and poison sink where the chain has them, else it is
-delivered again after `nack_resend_delay`; a `PermanentError` goes to the sink at once. `Cancelled` is let through: it is no failure, and the message is neither acked nor poisoned.
+delivered again after `nack_resend_delay`; a `PermanentError` goes to the sink at once. `Cancelled` is let through: it is no
+failure, and the message is neither acked nor poisoned.
 """
 
 Middleware = Callable[[HandlerFunc], HandlerFunc]

@@ -95,7 +95,7 @@ class MessageBatcher:
             wake = buffer.add(item, len(message.payload))
             if wake:
                 buffer.start_age(self._clock.now())
-                self._is_full = buffer.is_full
+                self._is_full = buffer.is_full or self._flush.is_blocked
                 self._condition.notify_all()
 
     def _prepare(self, item: BatchMessage) -> None:

@@ -34,6 +34,20 @@ def consumer(handler, poison, *, config=TWICE, partitions=1):
     return router, subscriber
 
 
+def test_permanent_error_is_poisoned_without_redelivery():
+    """What will fail again is not tried again, also without any middleware."""
+    pubsub, handler = InMemoryPubSub(), RecordingHandler([PermanentError("never")])
+    router = Router(TWICE)
+    handle = router.add_consumer_handler("h", "t", pubsub, handler, poison="drop")
+
+    with running(router):
+        pubsub.publish("t", Message(b"x"), Message(b"y"))
+        assert eventually(lambda: handle.poisoned == 1)
+        assert handler.wait_calls(2)
+
+    assert handler.payloads == [b"x", b"y"]
+
+
 def test_message_goes_to_the_poison_topic_after_max_redeliveries():
     """Two redeliveries make three attempts; the record is the message with metadata that says why."""
     pubsub, poisoned = InMemoryPubSub(), RecordingHandler()

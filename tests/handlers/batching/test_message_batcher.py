@@ -16,6 +16,7 @@ def batcher():
     made = []
 
     def make(process, *, clock=MONOTONIC, gate=None, rank=0, **config):
+        config = {"wait_interval": 0.001, **config} if clock is MONOTONIC else config
         made.append(MessageBatcher(BatchConfig(**config), process, clock=clock, gate=gate, rank=rank))
         return made[-1]
 
@@ -250,6 +251,18 @@ def test_a_wrong_configuration_is_waited_out_and_then_halts(batcher):
     assert len(process.batches) == 4
     assert isinstance(one.error, HaltedError)
     assert added.message.is_held
+    assert not added.message.failures
+
+
+def test_a_wrong_configuration_is_not_poisoned_however_it_is_configured(batcher):
+    """Even where exhausted retries poison, a missing table is nobody's data: the batch waits until it is mended."""
+    process = RecordingProcess(*[ConfigurationError("no such table")] * 6)
+    one = batcher(process, batch_size=1, on_exhausted="poison")
+    added = batch_message()
+    one.add(added)
+    drain(one)
+
+    assert len(process.batches) == 7
     assert not added.message.failures
 
 

@@ -8,6 +8,7 @@ from millstream.handlers.events import EventRepository, decode_event
 from millstream.handlers.events.raw_line import store_line
 from tests.handlers.events.event_payloads import make_payload, make_raw
 
+LONG_NUMBER = b'{"n": ' + b"7" * 5000 + b"}"
 FULL = make_payload(customer_id="k", source="s", external_customer_id="c")
 
 
@@ -41,7 +42,7 @@ def test_a_payload_without_repeated_keys_goes_as_it_is(payload):
             with_more(b'"id":"second"', make_payload(customer_id=None, source=None)), id="columns that are null"
         ),
         pytest.param(
-            with_more(b'"id":"second"', make_raw(properties=b'{"n": ' + b"7" * 5000 + b"}", customer_id=b'"k"', source=b'"s"')),
+            with_more(b'"id":"second"', make_raw(properties=LONG_NUMBER, customer_id=b'"k"', source=b'"s"')),
             id="beside a number of 5,000 digits",
         ),
     ],
