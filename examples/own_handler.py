@@ -1,0 +1,88 @@
+"""Both lanes, a handler of one's own and a middleware of one's own in one router, until Ctrl-C.
+
+Run it, and in another terminal look at what it stored once it has ended: `millstream query "SELECT * FROM events"`.
+"""
+
+import itertools
+import threading
+import time
+from datetime import UTC, datetime
+
+from loguru import logger
+
+from millstream.handlers import EventConsumptionService, EventPublisher, EventRepository, create_event, load_settings
+from millstream.middleware import CorrelationID, FailurePolicy
+from millstream.router import InMemoryPubSub, Message, PoisonFile, Router, SignalsHandler
+
+
+def log_slow(seconds):
+    """Make a middleware that says when a handler took long: it takes the next handler and returns one."""
+
+    def middleware(next_handler):
+        def handle(message):
+            began = time.monotonic()
+            try:
+                return next_handler(message)
+            finally:
+                if (took := time.monotonic() - began) > seconds:
+                    logger.warning("{} took {:.3f} s", message.uuid, took)
+
+        return handle
+
+    return middleware
+
+
+def greet(message):
+    """Answer an order: what a handler returns is published before its message counts as handled."""
+    return [Message(b"thank you for " + message.payload)]
+
+
+def show(message):
+    """Print what was answered."""
+    print(message.payload.decode())
+
+
+def main():
+    logger.enable("millstream")
+    settings = load_settings()
+    service = EventConsumptionService(EventRepository.open(settings.clickhouse.address), batch_config=settings.batch)
+    broker = InMemoryPubSub()
+
+    router = Router()
+    router.add_plugin(SignalsHandler())
+    router.add_middleware(CorrelationID(), FailurePolicy(retry=settings.retry.make_retry()), log_slow(0.5))
+    poison = PoisonFile("poison.ndjson")
+    service.register_handler(router, broker, lane=settings.event_processing, poison=poison)
+    service.register_handler_lazy(router, broker, lane=settings.event_processing_lazy, poison="drop")
+    router.add_handler("greeter", "orders", broker, "thanks", broker, greet, poison="none")
+    router.add_consumer_handler("printer", "thanks", broker, show, poison="drop")
+    router.start()
+    threading.Thread(target=publish, args=(broker, router), name="publisher", daemon=True).start()
+    router.wait_closed()
+    print(service.stats)
+
+
+def publish(broker, router):
+    """Send an event and an order ten times a second."""
+    events = EventPublisher(broker, route_tenants_on_lazy_mode=["bulk"])
+    pause = threading.Event()
+    for number in itertools.count():
+        if not router.is_running or pause.wait(0.1):
+            return
+        tenant = "bulk" if number % 3 == 0 else "acme"
+        events.publish(
+            create_event(
+                {"bytes": number},
+                id=str(number),
+                tenant_id=tenant,
+                environment_id="production",
+                event_name="order",
+                timestamp=datetime.now(UTC),
+                external_customer_id="c-1",
+            )
+        )
+        broker.publish("orders", Message(b"order %d" % number))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What the README says works as written."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.handlers.cli.command_aids import environment, make_payload, query, run
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def first_program():
+    """Return the first Python block of the README."""
+    return re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+
+
+def test_the_first_program_stands_before_line_25():
+    """A reader meets a whole program at once."""
+    end = README.index(first_program()) + len(first_program())
+
+    assert README[:end].count("\n") < 25
+
+
+def test_the_first_program_runs_as_written(tmp_path):
+    """Pasted into a file it stores its event, says so, and leaves the store that `millstream query` reads by default."""
+    (tmp_path / "program.py").write_text(first_program())
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, timeout=60, env=environment(), check=False
+    )
+
+    assert done.stderr == b""
+    assert done.stdout == b"1 event in the store\n"
+    assert query("SELECT id, event_name FROM events", cwd=tmp_path) == "1\tapi_call"
+
+
+@pytest.mark.slow
+def test_the_commands_from_file_to_answer_work_as_written(tmp_path):
+    """The ingest and the query of the README give what they show."""
+    (tmp_path / "events.ndjson").write_bytes(b"\n".join(make_payload(id=str(number)) for number in range(10)))
+    ingest = run("ingest", "events.ndjson", cwd=tmp_path)
+    statement = re.search(r'millstream query "([^"]+)"', README)[1]
+
+    assert re.fullmatch(
+        r"stored 10 poisoned 0 inserts 1 lines 10 blank 0 in .* s \(.* events/s\)", last_line(ingest.stderr)
+    )
+    assert query(statement, cwd=tmp_path) == "c-1\t10"
+
+
+def last_line(output):
+    """Return the last line of *output* as text."""
+    return output.decode().splitlines()[-1]
+
+
+def test_it_says_that_the_in_memory_broker_survives_nothing():
+    """Nobody should find out by losing something."""
+    assert re.search(r"in-memory broker, \*\*which survives nothing", README)
+
+
+def test_every_setting_it_names_exists(tmp_path):
+    """The settings of the table are accepted by the program."""
+    rows = re.findall(r"^\| `\[(\w+)\] (\w+)`(?:, `(\w+)`)?", README, re.MULTILINE)
+    variables = {}
+    for section, *keys in rows:
+        for key in filter(None, keys):
+            number = key not in {"dsn", "database", "table", "tenant_id", "environment_id"}
+            value = "chdb://x" if key == "dsn" else "50000" if number else "name"
+            variables[f"MILLSTREAM_{section.upper()}__{key.upper()}"] = value
+    done = run("migrate", cwd=tmp_path, **variables)
+
+    assert len(variables) >= 11
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_in_its_text_exists():
+    """Classes that the README names in code can be imported from where it says."""
+    import millstream.handlers
+    import millstream.middleware
+    import millstream.router
+
+    named = set(re.findall(r"`([A-Z]\w+)(?:\(|`)", README)) - {"None", "FINAL", "FILE", "INSERT"}
+    known = {*dir(millstream.router), *dir(millstream.middleware), *dir(millstream.handlers)}
+
+    assert {name for name in named if not name.isupper()} <= known
+
+
+@pytest.mark.slow
+def test_the_example_runs_until_it_is_interrupted(tmp_path):
+    """The example of both lanes stores events and ends in order."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples" / "own_handler.py")],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(PYTHONUNBUFFERED="1"),
+    )
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert lines[0] == b"thank you for order 0\n"
+    assert process.returncode == 0, err
+    assert b"ConsumptionStats(events=" in out.splitlines()[-1]
+    assert int(query("SELECT count() FROM events", cwd=tmp_path)) >= 3
