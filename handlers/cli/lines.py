@@ -75,7 +75,12 @@ class Input:
     @property
     def read_bytes(self) -> int:
         """Bytes as stored that were read so far."""
-        return self._file.tell() if self.size_bytes is not None else 0
+        if self.size_bytes is None:
+            return 0
+        try:
+            return self._file.tell()
+        except ValueError:  # closed, perhaps this very moment by the thread that reads it
+            return self.size_bytes
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the uncompressed bytes. Raises `InputError` where the file is damaged or ends early."""

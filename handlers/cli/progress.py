@@ -48,7 +48,7 @@ def progress(title: str, snapshot: Callable[[], Snapshot], done: Callable[[], fl
         return
     began = MONOTONIC.now()
     bar = Progress(*_columns(), console=console, transient=False)
-    task = bar.add_task(title, total=1.0 if done() is not None else None)
+    task = bar.add_task(title, total=1.0 if done() is not None else None, status="")
 
     def show() -> None:
         now = snapshot()
