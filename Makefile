@@ -42,7 +42,7 @@ check: $(INSTALLED)
 
 # The normal options switch pytest-benchmark off; here they are replaced.
 bench: $(INSTALLED)
-	$(BIN)/python -m pytest -q -o addopts="--strict-markers --strict-config --import-mode=importlib" benchmarks $(ARGS)
+	$(BIN)/python -m pytest -q -o addopts="--strict-markers --strict-config --import-mode=importlib" -o python_files='bench_*.py' -o python_functions='bench_*' -s benchmarks $(ARGS)
 
 mutants: $(INSTALLED)
 	$(BIN)/python scripts/mutants.py $(ARGS)
