@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from loguru import logger
 
-from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, StateError
+from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
 from millstream.router.worker_thread import WorkerThread
 
 from .batch import Batch, BatchMessage, BatchResult, Trigger
@@ -67,6 +67,7 @@ class MessageBatcher:
         self._is_urgent = False
         self._drain_deadline: float | None = None
         self._is_started = False
+        self._has_ended = False
         self._thread = WorkerThread(name, self._run)
         self._flush = Flush(
             self, config, process_batch, gate=InsertGate() if gate is None else gate, rank=rank, clock=clock
@@ -82,8 +83,8 @@ class MessageBatcher:
         Adding the same item of the same delivery again does nothing, so a retried handler adds no second row.
 
         Raises:
-            Cancelled: the router closes, or the partition goes, while it waits for room.
-            StateError: its thread has died.
+            Cancelled: it was drained, or the router closes, or the partition goes, while it waits for room.
+            HaltedError: its thread has died; no retry helps, and the message is not to blame.
         """
         if self._is_full or not self._is_started:
             self._prepare(item)
@@ -91,6 +92,8 @@ class MessageBatcher:
         if not message.take(self, item.index):
             return
         with self._lock:
+            if self._has_ended:
+                raise Cancelled  # the hold stays out, so the message is not settled
             buffer = self._buffer
             wake = buffer.add(item, len(message.payload))
             if wake:
@@ -99,12 +102,14 @@ class MessageBatcher:
                 self._condition.notify_all()
 
     def _prepare(self, item: BatchMessage) -> None:
+        if self._drain_deadline is not None:
+            raise Cancelled
         self.start()
         context = item.context
         with self._condition:
             while self._flush.is_blocked or self._buffer.is_full:
                 if self._thread.error is not None:
-                    raise StateError(f"{self.name} has died: {self._thread.error}")
+                    raise HaltedError(f"{self.name} has stopped: {self._thread.error}") from self._thread.error
                 if context.is_closing or self._drain_deadline is not None:
                     raise Cancelled
                 self._buffer.request(Trigger.BOUND)
@@ -193,12 +198,15 @@ class MessageBatcher:
                     return self._buffer.seal(trigger)
                 self._is_urgent = False
                 if self._drain_deadline is not None:
+                    self._has_ended = True
                     return None
                 self._clock.wait_until(self._condition, self._buffer.deadline)
 
     def stop_intake(self) -> None:
         """Let `add` wait until the batch that cannot be processed now is done. For the flush."""
-        self._is_full = True
+        # Under the lock: an `add` that looked before the flush was blocked must not write over this.
+        with self._lock:
+            self._is_full = True
 
     @property
     def is_urgent(self) -> bool:

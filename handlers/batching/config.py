@@ -1,5 +1,6 @@
 """Settings of a batcher."""
 
+import threading
 from typing import Literal
 
 import msgspec
@@ -46,7 +47,9 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         for name in ("batch_size", "max_batch_bytes", "max_pending_bytes"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("flush_interval", "retry_interval", "max_retry_interval", "wait_interval"):
-            self._require(name, getattr(self, name) > 0, "more than 0 seconds")
+            # More is more than a thread can wait: it would die of an OverflowError.
+            is_right = 0 < getattr(self, name) <= threading.TIMEOUT_MAX
+            self._require(name, is_right, f"more than 0 and at most {threading.TIMEOUT_MAX:g} seconds")
         for name in ("max_retries", "halt_after"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         if self.max_batch_size is not None:

@@ -4,13 +4,15 @@ What an attempt's error means:
 - `PermanentError`: the batch can never be processed; every message of it goes to the poison sink.
 - `ConfigurationError`: somebody has to mend something; nobody's data is at fault. Retried slowly, then the router halts.
 - `TransientError` and `OSError`: may work later. Retried with backoff, and past `max_retries` as `on_exhausted` says.
-- anything else, such as a bug: retried with backoff as well, and past `max_retries` like a wrong configuration.
+- `HaltedError`: stops the router; nothing of the batch is settled.
+- anything else, such as a bug or an outcome that does not fit the batch: retried with backoff as well, and past `max_retries`
+  like a wrong configuration.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from loguru import logger
@@ -85,6 +87,9 @@ class Flush:
             try:
                 with self._gate.turn(URGENT if self._owner.is_urgent else self._rank):
                     result = self._process_batch(batch)
+                _check(result, batch)
+            except HaltedError:
+                raise
             except PermanentError as error:
                 self._settle(batch, BatchResult(dict.fromkeys(range(len(batch)), error)))
                 break
@@ -144,6 +149,17 @@ class Flush:
         for assignment in {id(each.message.assignment): each.message.assignment for each in batch}.values():
             if assignment is not None:
                 assignment.wake()
+
+
+def _check(result: BatchResult | None, batch: Batch) -> None:
+    """Raise where an outcome does not fit the batch: what it failed to name would count as stored."""
+    if result is None:
+        return
+    if not isinstance(result, BatchResult) or not isinstance(result.failures, Mapping):
+        raise TypeError(f"process_batch must return None or a BatchResult with a mapping, not {result!r}")
+    for place, error in result.failures.items():
+        if place not in range(len(batch)) or not isinstance(error, BaseException):
+            raise ValueError(f"process_batch failed the place {place!r} of {len(batch)} with {error!r}")
 
 
 class _Attempts:

@@ -17,13 +17,18 @@ class InsertGate:
         self._condition = threading.Condition()
         self._waiting: list[int] = []
         self._is_busy = False
+        self.is_closed = False
+        """Nobody gets a turn any more."""
 
     @contextlib.contextmanager
     def turn(self, rank: int) -> Iterator[None]:
-        """Wait for the turn of *rank* (0 for the regular lane, higher yields) and keep it for the body."""
+        """Wait for the turn of *rank* (0 for the regular lane, higher yields) and keep it for the body.
+
+        On a closed gate it waits for ever.
+        """
         with self._condition:
             self._waiting.append(rank)
-            self._condition.wait_for(lambda: not self._is_busy and min(self._waiting) == rank)
+            self._condition.wait_for(lambda: self._is_free and min(self._waiting) == rank)
             self._waiting.remove(rank)
             self._is_busy = True
         try:
@@ -32,3 +37,13 @@ class InsertGate:
             with self._condition:
                 self._is_busy = False
                 self._condition.notify_all()
+
+    @property
+    def _is_free(self) -> bool:
+        return not self._is_busy and not self.is_closed
+
+    def close(self) -> None:
+        """Wait for the insert in hand and let none follow: for the end of a process that does not wait for its batchers."""
+        with self._condition:
+            self.is_closed = True
+            self._condition.wait_for(lambda: not self._is_busy)

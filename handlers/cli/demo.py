@@ -125,6 +125,8 @@ class Demo:
                 pipeline.finish()
         finally:
             signals.restore()
+            if self._settings.clickhouse.address.folder is not None:
+                pipeline.service.stop_inserts()
         seconds = MONOTONIC.now() - began
         return Way("batched", pipeline.snapshot().stored, self._store.insert_count() - inserts, seconds)
 
@@ -150,14 +152,15 @@ class Demo:
 
 
 def _publish(pipeline: LocalPipeline, events: Iterator[tuple[str, bytes]], rate: float | None) -> None:
-    size = CHUNK_EVENTS if rate is None else max(1, round(rate * TICK_SECONDS))
+    size = CHUNK_EVENTS if rate is None else max(1, round(min(CHUNK_EVENTS, rate * TICK_SECONDS)))
     began, sent, pause = MONOTONIC.now(), 0, threading.Event()
     while chunk := [Message(payload, uuid=uuid) for uuid, payload in itertools.islice(events, size)]:
         if not pipeline.publish(chunk):
             return
         sent += len(chunk)
-        if rate is not None:
-            pause.wait(max(0.0, began + sent / rate - MONOTONIC.now()))
+        # In small steps: at less than an event a second, a signal must not wait for the next one.
+        while rate is not None and pipeline.router.is_running and (left := began + sent / rate - MONOTONIC.now()) > 0:
+            pause.wait(min(TICK_SECONDS, left))
 
 
 def _rendered(table: Table) -> str:

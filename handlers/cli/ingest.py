@@ -10,7 +10,16 @@ import click
 
 from millstream.handlers.events import EventRepository
 from millstream.handlers.store import Store
-from millstream.router import MONOTONIC, ExitCode, HaltedError, Message, RouterConfig, SignalsHandler
+from millstream.router import (
+    MONOTONIC,
+    Cancelled,
+    ConfigurationError,
+    ExitCode,
+    HaltedError,
+    Message,
+    RouterConfig,
+    SignalsHandler,
+)
 
 from .gc_tuning import tune_gc
 from .ingest_poison import NUMBER, OFFSET, SOURCE, LinePoison
@@ -22,6 +31,7 @@ from .settings import Settings
 
 CHUNK_LINES = 1000
 """Lines handed over at a time."""
+STDIN = "-"
 
 
 @click.command()
@@ -39,8 +49,10 @@ def ingest(settings: Settings, files: tuple[str, ...], poison: Path | None, max_
     Lines that are no valid event are set aside with a reason, all others are stored. Safe to repeat: an event has a key
     and replaces itself. Exits 0 when everything is stored, 3 when lines were set aside, 2 when a file could not be read whole.
     """
+    if files.count(STDIN) > 1:
+        raise ConfigurationError(f"{STDIN}: stdin can be read only once")
     sources = [Input(name) for name in files]
-    sink = LinePoison(files, poison)
+    sink = LinePoison(sources, poison)
     with open_configured_store(settings) as store:
         tune_gc()
         code = Ingest(settings, store, sources, sink, max_poison).run()
@@ -57,7 +69,8 @@ class Ingest:
         repository = EventRepository(
             store, database=clickhouse.database, table=clickhouse.table, billing=settings.billing
         )
-        repository.prepare(create=clickhouse.address.folder is not None)
+        self._is_embedded = clickhouse.address.folder is not None
+        repository.prepare(create=self._is_embedded)
         self._sources = sources
         self._sink = sink
         self._max_poison = max_poison
@@ -70,19 +83,24 @@ class Ingest:
             router=RouterConfig(close_timeout=settings.router.close_timeout),
             plugins=[self._signals],
         )
+        sink.on_unwritable = self._pipeline.router.fail
         self._lines = 0
         self._blank = 0
 
     def run(self) -> ExitCode:
         """Read everything, store it, say what happened, and return the exit code."""
         began = MONOTONIC.now()
+        is_whole = False
         self._pipeline.start()
         try:
             with progress("ingest", self._pipeline.snapshot, self._part_read):
                 error = self._store_all()
+            is_whole = error is None and not self._signals.received
         finally:
             self._signals.restore()
-            self._summarize(MONOTONIC.now() - began)
+            if self._is_embedded:
+                self._pipeline.service.stop_inserts()
+            self._summarize(MONOTONIC.now() - began, is_whole)
         self._check_poisoned()
         return self._exit_code(error)
 
@@ -92,6 +110,8 @@ class Ingest:
             self._read_all()
         except InputError as unreadable:
             error = unreadable
+        except Cancelled:
+            pass  # the router is closing, and says why
         except HaltedError as halted:
             self._pipeline.router.fail(halted)
         self._pipeline.finish()
@@ -99,7 +119,7 @@ class Ingest:
 
     def _read_all(self) -> None:
         for place, source in enumerate(self._sources):
-            for lines in read_lines(source):
+            for lines in read_lines(source, lambda: not self._pipeline.router.is_running):
                 messages = [_message(place, line) for line in lines if line.raw and not line.raw.isspace()]
                 self._lines += len(lines)
                 self._blank += len(lines) - len(messages)
@@ -123,11 +143,11 @@ class Ingest:
             return None
         return sum(source.read_bytes for source in self._sources) / total
 
-    def _summarize(self, seconds: float) -> None:
+    def _summarize(self, seconds: float, is_whole: bool) -> None:
         self._sink.close()
         now = self._pipeline.snapshot()
-        if not now.poisoned and not self._signals.received:
-            self._sink.remove_stale()
+        for path, why in self._sink.remove_stale() if is_whole else ():
+            click.echo(f"millstream: {path} is not of this run and cannot be removed: {why}", err=True)
         where = "".join(f", set aside in {path}" for path in self._sink.used())
         click.echo(
             f"{status_line(now)} lines {self._lines} blank {self._blank} in {seconds:.1f} s"

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from millstream.router import ConfigurationError, Message, PoisonFile
+from millstream.handlers.events import InvalidEvent, decode_event
+from millstream.router import ConfigurationError, Message, MessageTooLarge, PoisonFile
 from millstream.router.poison import REASON, payload_fields
+
+from .lines import Input
 
 SOURCE, NUMBER, OFFSET = "source", "line", "byte_offset"
 """Metadata that says where a message came from."""
+MAX_LOOK_BYTES = 1024 * 1024
+"""What is looked at of a file that is about to be replaced: as much as an event may have."""
+
+_LASTING = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""What does not go away by waiting, unlike a disk that is full."""
 
 
 def poison_path(source: str) -> Path:
@@ -37,18 +58,27 @@ class LinePoison:
         path: one file for all of them, or `None` for one beside each.
 
     Raises:
-        ConfigurationError: a poison file would overwrite an input.
+        ConfigurationError: a poison file would overwrite an input or another file of events, or *path* is in no folder.
     """
 
-    def __init__(self, sources: Sequence[str], path: Path | None) -> None:
-        paths = [poison_path(source) if path is None else path for source in sources]
-        files = {each: PoisonFile(each, replace=True, record=line_record) for each in dict.fromkeys(paths)}
-        self._files = files
-        self._by_source = [files[each] for each in paths]
-        for source in sources:
-            for each in files:
-                if source != "-" and each.exists() and Path(source).exists() and each.samefile(source):
-                    raise ConfigurationError(f"--poison {each} is an input: it would be overwritten")
+    def __init__(self, sources: Sequence[Input], path: Path | None) -> None:
+        if path is not None and not os.access(path.parent, os.F_OK):
+            raise ConfigurationError(f"--poison {path}: No such file or directory: {path.parent}")
+        paths = [poison_path(source.name) if path is None else path for source in sources]
+        # By where they lead to: two names of one file must not replace each other's records.
+        places = [os.path.realpath(each) for each in paths]
+        self._files = {
+            place: PoisonFile(each, replace=True, record=line_record)
+            for place, each in reversed(list(zip(places, paths, strict=True)))
+        }
+        self._by_source = [self._files[each] for each in places]
+        self.on_unwritable: Callable[[ConfigurationError], None] = lambda _error: None
+        """Told, on the sink's thread, that a file can never be written; its lines stay unsettled."""
+        for file in self._files.values():
+            if any(source.is_file_at(file.path) for source in sources):
+                raise ConfigurationError(f"--poison {file.path} is an input: it would be overwritten")
+            if _holds_events(file.path):
+                raise ConfigurationError(f"--poison {file.path} holds events: it would be overwritten")
 
     def write(self, messages: Sequence[Message]) -> None:
         """Write the records of *messages*, each into the file of its input."""
@@ -56,19 +86,50 @@ class LinePoison:
         for message in messages:
             groups.setdefault(int(message.metadata[SOURCE]), []).append(message)
         for source, group in groups.items():
-            self._by_source[source].write(group)
+            self._write(self._by_source[source], group)
+
+    def _write(self, file: PoisonFile, messages: Sequence[Message]) -> None:
+        try:
+            file.write(messages)
+        except OSError as error:
+            if error.errno in _LASTING:
+                text = f"lines cannot be set aside in {file.path}: {error.strerror}; name another file with --poison"
+                self.on_unwritable(ConfigurationError(text))
+            raise
 
     def close(self) -> None:
         """Close the files."""
         for file in self._files.values():
             file.close()
 
-    def remove_stale(self) -> None:
-        """Remove files of earlier runs that this run had nothing to write to: they speak of lines that are stored now."""
-        for path, file in self._files.items():
-            if not file.is_used and path.exists() and stat.S_ISREG(path.stat().st_mode):
-                path.unlink()
+    def remove_stale(self) -> list[tuple[Path, str]]:
+        """Remove files of earlier runs that this run had nothing to write to: they speak of lines that are stored now.
+
+        Returns:
+            those that cannot be removed, with the reason.
+        """
+        left = []
+        for file in self._files.values():
+            try:
+                if not file.is_used and stat.S_ISREG(file.path.stat().st_mode):
+                    file.path.unlink()
+            except OSError as error:
+                if error.errno not in {errno.ENOENT, errno.ENAMETOOLONG}:
+                    left.append((file.path, error.strerror or str(error)))
+        return left
 
     def used(self) -> list[Path]:
         """Return the files that were written."""
-        return [path for path, file in self._files.items() if file.is_used]
+        return [file.path for file in self._files.values() if file.is_used]
+
+
+def _holds_events(path: Path) -> bool:
+    """Return whether *path* is a file that begins with an event: no poison file of an earlier run does."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            decode_event(file.readline(MAX_LOOK_BYTES))
+    except (OSError, InvalidEvent, MessageTooLarge):
+        return False
+    return True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import os
+import select
 import stat
 import sys
 import zlib
@@ -13,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import zstandard
 
-from millstream.router import MillstreamError
+from millstream.router import Cancelled, MillstreamError
 
 BLOCK_BYTES = 1024 * 1024
 """Read at once; large enough that splitting costs next to nothing per line."""
@@ -25,6 +28,8 @@ GZIP_WBITS = 31
 """What makes zlib read a gzip header and check the trailer."""
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+LOOK_SECONDS = 0.1
+"""How often reading a pipe that is silent looks whether it was called off."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -57,7 +62,9 @@ class InputError(MillstreamError):
 
 
 class Input:
-    """A file that is open, or stdin (`-`): uncompressed by its ending (.gz, .zst), stdin by its first bytes.
+    """A file or stdin (`-`): uncompressed by its ending (.gz, .zst), stdin by its first bytes.
+
+    A file is open only while it is read, so there may be more of them than a process can have open; a pipe is kept open.
 
     Raises:
         InputError: it cannot be opened.
@@ -65,91 +72,130 @@ class Input:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        try:
-            self._file = cast(io.BufferedReader, sys.stdin.buffer) if name == "-" else _open(Path(name))
-        except OSError as error:
-            raise InputError(name, error.strerror or str(error)) from error
-        self.size_bytes = _size(self._file)
-        """Bytes as stored, `None` where that is not known, such as for a pipe."""
-
-    @property
-    def read_bytes(self) -> int:
+        self.read_bytes = 0
         """Bytes as stored that were read so far."""
-        if self.size_bytes is None:
-            return 0
-        try:
-            return self._file.tell()
-        except ValueError:  # closed, perhaps this very moment by the thread that reads it
-            return self.size_bytes
-
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the uncompressed bytes. Raises `InputError` where the file is damaged or ends early."""
-        try:
-            # Only now is stdin looked at: its first bytes may be long in coming.
-            suffix = _suffix_of_stdin(self._file) if self.name == "-" else Path(self.name).suffix
-            yield from _BLOCKS.get(suffix, _plain_blocks)(self._file)
-        except EOFError as error:
-            raise InputError(self.name, "ends early: the compressed data is cut off") from error
-        except (zlib.error, zstandard.ZstdError) as error:
-            raise InputError(self.name, f"is not what its name says, or damaged: {error}") from error
-        except OSError as error:
-            raise InputError(self.name, error.strerror or str(error)) from error
-        finally:
+        with _as_input_error(name):
+            self._file: io.FileIO | None = _stdin() if name == "-" else _open(name)
+            self._status = os.fstat(self._file.fileno())
+        self._is_regular = stat.S_ISREG(self._status.st_mode)
+        self.size_bytes = self._status.st_size if self._is_regular else None
+        """Bytes as stored, `None` where that is not known, such as for a pipe."""
+        if self._is_regular and name != "-":
             self._file.close()
+            self._file = None
+
+    def is_file_at(self, path: Path) -> bool:
+        """Return whether *path* leads to the very file that is read here."""
+        try:
+            return self._is_regular and os.path.samestat(self._status, path.stat())
+        except OSError:
+            return False
+
+    def blocks(self, is_stopped: Callable[[], bool]) -> Iterator[bytes]:
+        """Yield the uncompressed bytes.
+
+        Raises:
+            InputError: the file is damaged or ends early.
+            Cancelled: *is_stopped*, asked before each read and while nothing comes, said so.
+        """
+        with _as_input_error(self.name):
+            file = _open(self.name) if self._file is None else self._file
+        with file, _as_input_error(self.name):
+            if self.name != "-":
+                suffix = Path(self.name).suffix
+                size = COMPRESSED_BLOCK_BYTES if suffix in _UNPACK else BLOCK_BYTES
+                yield from _UNPACK.get(suffix, iter)(self._reads(file, size, is_stopped))
+                return
+            # Only now is stdin looked at: its first bytes may be long in coming, and come one by one.
+            reads = self._reads(file, COMPRESSED_BLOCK_BYTES, is_stopped)
+            head = b""
+            while len(head) < len(ZSTD_MAGIC) and (block := next(reads, b"")):
+                head += block
+            yield from _UNPACK.get(_suffix_of(head), iter)(itertools.chain([head], reads))
+
+    def _reads(self, file: io.FileIO, size: int, is_stopped: Callable[[], bool]) -> Iterator[bytes]:
+        while True:
+            if is_stopped():
+                raise Cancelled
+            # A signal does not end a read: Python goes on with it when the handler has returned.
+            if not self._is_regular and not select.select([file], [], [], LOOK_SECONDS)[0]:
+                continue
+            block = file.read(size)
+            if block is None:  # somebody made the pipe non-blocking, and another reader was faster
+                continue
+            if not block:
+                return
+            self.read_bytes += len(block)
+            yield block
 
 
-def _open(path: Path) -> io.BufferedReader:
-    return path.open("rb")
+@contextlib.contextmanager
+def _as_input_error(name: str) -> Iterator[None]:
+    try:
+        yield
+    except EOFError as error:
+        raise InputError(name, "ends early: the compressed data is cut off") from error
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise InputError(name, f"is not what its name says, or damaged: {error}") from error
+    except OSError as error:
+        raise InputError(name, error.strerror or str(error)) from error
 
 
-def _suffix_of_stdin(stdin: io.BufferedReader) -> str:
-    magic = stdin.peek(len(ZSTD_MAGIC))
-    return ".gz" if magic.startswith(GZIP_MAGIC) else ".zst" if magic.startswith(ZSTD_MAGIC) else ""
+def _open(name: str) -> io.FileIO:
+    return Path(name).open("rb", buffering=0)
 
 
-def _size(file: io.BufferedReader) -> int | None:
-    status = os.fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+def _stdin() -> io.FileIO:
+    if sys.stdin is None:
+        raise InputError("-", "standard input is closed")
+    # Unbuffered: what lies in a buffer cannot be waited for.
+    return cast("io.FileIO", cast("io.BufferedReader", sys.stdin.buffer).raw)
 
 
-def _plain_blocks(file: io.BufferedReader) -> Iterator[bytes]:
-    while block := file.read1(BLOCK_BYTES):
-        yield block
+def _suffix_of(head: bytes) -> str:
+    return ".gz" if head.startswith(GZIP_MAGIC) else ".zst" if head.startswith(ZSTD_MAGIC) else ""
 
 
-def _gzip_blocks(file: io.BufferedReader) -> Iterator[bytes]:
-    return _framed_blocks(file, lambda: zlib.decompressobj(wbits=GZIP_WBITS))
+def _gunzip(reads: Iterator[bytes]) -> Iterator[bytes]:
+    return _framed_blocks(reads, lambda: zlib.decompressobj(wbits=GZIP_WBITS))
 
 
-def _zstd_blocks(file: io.BufferedReader) -> Iterator[bytes]:
-    return _framed_blocks(file, zstandard.ZstdDecompressor().decompressobj)
+def _unzstd(reads: Iterator[bytes]) -> Iterator[bytes]:
+    return _framed_blocks(reads, zstandard.ZstdDecompressor().decompressobj)
 
 
-def _framed_blocks(file: io.BufferedReader, new_frame: Callable[[], Any]) -> Iterator[bytes]:
+def _framed_blocks(reads: Iterator[bytes], new_frame: Callable[[], Any]) -> Iterator[bytes]:
     """Frame by frame: the libraries' own readers drop what precedes a cut, or take it for the end of the file."""
-    frame = None
-    while block := file.read1(COMPRESSED_BLOCK_BYTES):
+    frame = new_frame()  # even nothing at all, compressed, is a frame
+    is_between = False
+    for read in reads:
+        block = read
         while block:
-            frame = new_frame() if frame is None else frame
+            frame = new_frame() if is_between else frame
             yield frame.decompress(block)
             block = frame.unused_data if frame.eof else b""
-            frame = None if frame.eof else frame
-    if frame is not None:
+            is_between = frame.eof
+    if not is_between:
         raise EOFError
 
 
-_BLOCKS = {".gz": _gzip_blocks, ".zst": _zstd_blocks}
+_UNPACK: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {".gz": _gunzip, ".zst": _unzstd}
 
 
-def read_lines(source: Input) -> Iterator[list[Line]]:
+def _never() -> bool:
+    return False
+
+
+def read_lines(source: Input, is_stopped: Callable[[], bool] = _never) -> Iterator[list[Line]]:
     """Yield the lines of *source* as they come, a block at a time; the last line may lack its line feed.
 
     Raises:
         InputError: damaged, or ends early; all complete lines were yielded before.
+        Cancelled: *is_stopped* said so, which is asked before each read and while nothing comes.
     """
     number, offset, kept, dropped = 0, 0, b"", 0
     try:
-        for block in source.blocks():
+        for block in source.blocks(is_stopped):
             head, *rest = block.split(b"\n")
             kept, dropped = _extend(kept, head, dropped)
             lines = []

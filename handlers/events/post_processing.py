@@ -43,7 +43,12 @@ class PostProcessor:
         try:
             self.publisher.publish(self.topic, *messages)
         except PublishError as error:
-            return {place: error for place, message in enumerate(messages) if message.uuid in error.failures}
+            failed: dict[int, Exception] = {
+                place: error for place, message in enumerate(messages) if message.uuid in error.failures
+            }
+            if failed:
+                return failed
+            return dict.fromkeys(range(len(messages)), error)  # it names others than were sent: which got out?
         except Exception as error:  # noqa: BLE001 - a publisher of any make: nothing is known to be confirmed
             return dict.fromkeys(range(len(messages)), error)
         return {}

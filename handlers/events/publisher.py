@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
-from millstream.router import Message, Publisher
+from millstream.router import Message, Publisher, PublishError
 
 from .event import Event
 from .lanes import LAZY, REGULAR
@@ -45,5 +45,11 @@ class EventPublisher:
         for event in events:
             topic = self._topic_lazy if event.tenant_id in self._lazy_tenants else self._topic
             lanes.setdefault(topic, []).append(event_message(event, msgspec.json.encode(event)))
+        failed: dict[str, Mapping[str, str]] = {}
         for topic, messages in lanes.items():
-            self._publisher.publish(topic, *messages)
+            try:
+                self._publisher.publish(topic, *messages)
+            except PublishError as error:
+                failed[topic] = error.failures  # the other lane is published all the same
+        if failed:
+            raise PublishError(", ".join(failed), {uuid: why for each in failed.values() for uuid, why in each.items()})

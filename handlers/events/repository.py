@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from loguru import logger
@@ -54,8 +55,11 @@ class EventRepository:
         """
         address = StoreDsn.parse(dsn) if isinstance(dsn, str) else dsn
         name = database or address.database or "default"
-        repository = cls(open_store(address), database=name, table=table, billing=billing)
-        repository.prepare(create=address.folder is not None)
+        with contextlib.ExitStack() as stack:
+            store = stack.enter_context(contextlib.closing(open_store(address)))
+            repository = cls(store, database=name, table=table, billing=billing)
+            repository.prepare(create=address.folder is not None)
+            stack.pop_all()
         return repository
 
     def prepare(self, *, create: bool) -> None:

@@ -62,7 +62,7 @@ class EventConsumptionService:
         self.batch_config = BatchConfig() if batch_config is None else batch_config
         self._max_message_bytes = max_message_bytes
         self._consumption = BatchConsumption(repository, post_processor, clock)
-        gate = InsertGate()
+        self._gate = gate = InsertGate()
         self.message_batcher = MessageBatcher(
             self.batch_config, self.process_batch, name="batcher", gate=gate, rank=0, clock=clock
         )
@@ -170,6 +170,14 @@ class EventConsumptionService:
         """
         result = self._consumption.process(batch)
         return result if result.failures else None
+
+    def stop_inserts(self) -> None:
+        """Wait for the INSERT in hand and let no batch follow; blocks until then.
+
+        For the end of a process that has not waited for its router: an embedded store that is closed under an INSERT takes
+        the process down with it.
+        """
+        self._gate.close()
 
     def process_message(self, message: Message) -> None:
         """Store the event of one message with an INSERT of its own, and return once it is stored: the old way.

@@ -3,7 +3,7 @@
 import threading
 
 from millstream.handlers.batching import Batch, BatchMessage
-from millstream.router import Assignment, Message
+from millstream.router import MONOTONIC, Assignment, Message
 
 TIMEOUT = 10.0
 """Real seconds after which a condition that never comes true fails a test."""
@@ -68,3 +68,8 @@ class Gate:
     def open(self):
         """Let everybody through."""
         self._opened.set()
+
+
+def drain(batcher):
+    """Drain with plenty of time."""
+    return batcher.drain(MONOTONIC.now() + TIMEOUT)

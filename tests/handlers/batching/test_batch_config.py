@@ -1,5 +1,7 @@
 """What a batch configuration accepts."""
 
+import re
+
 import pytest
 
 from millstream.handlers.batching import BatchConfig
@@ -25,11 +27,13 @@ def test_defaults_are_those_of_the_original():
         pytest.param("wait_interval", -1.0, id="negative wait"),
         pytest.param("halt_after", -1.0, id="negative halt"),
         pytest.param("max_batch_size", 10, id="below the batch size"),
+        pytest.param("flush_interval", float("inf"), id="longer than a thread can wait"),
+        pytest.param("wait_interval", 1e300, id="a wait longer than a thread can wait"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_value(field, value):
     """A value that makes no sense is refused, and the error names the field and the value."""
-    with pytest.raises(ConfigurationError, match=rf"batch\.{field} .*{value}"):
+    with pytest.raises(ConfigurationError, match=rf"batch\.{field} .*{re.escape(str(value))}"):
         BatchConfig(**{field: value})
 
 

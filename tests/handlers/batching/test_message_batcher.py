@@ -4,30 +4,10 @@ import threading
 
 import pytest
 
-from millstream.handlers.batching import BatchConfig, BatchResult, InsertGate, MessageBatcher, Trigger
+from millstream.handlers.batching import BatchResult, Trigger
 from millstream.router import MONOTONIC, Cancelled, ConfigurationError, HaltedError, PermanentError, TransientError
 from millstream.router.testing import ManualClock, eventually
-from tests.handlers.batching.batching_aids import TIMEOUT, Gate, RecordingProcess, assigned, batch_message
-
-
-@pytest.fixture
-def batcher():
-    """A function that makes batchers and drains them at the end of the test."""
-    made = []
-
-    def make(process, *, clock=MONOTONIC, gate=None, rank=0, **config):
-        config = {"wait_interval": 0.001, **config} if clock is MONOTONIC else config
-        made.append(MessageBatcher(BatchConfig(**config), process, clock=clock, gate=gate, rank=rank))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.drain(MONOTONIC.now() + 0.2)
-
-
-def drain(batcher):
-    """Drain with plenty of time."""
-    return batcher.drain(MONOTONIC.now() + TIMEOUT)
+from tests.handlers.batching.batching_aids import TIMEOUT, Gate, RecordingProcess, assigned, batch_message, drain
 
 
 def test_a_single_event_is_flushed_within_the_interval(batcher):
@@ -414,31 +394,3 @@ def test_flushing_wakes_each_assignment_once(batcher):
     drain(one)
 
     assert calls == ["wake"]
-
-
-def test_the_lazy_lane_yields_to_the_regular_one():
-    """When both wait for the gate, the lower rank inserts first, whoever came first."""
-    gate, order = InsertGate(), []
-    holding, release = threading.Event(), threading.Event()
-
-    def hold():
-        with gate.turn(0):
-            holding.set()
-            release.wait(TIMEOUT)
-
-    def take(rank):
-        with gate.turn(rank):
-            order.append(rank)
-
-    threads = [threading.Thread(target=hold)]
-    threads[0].start()
-    assert holding.wait(TIMEOUT)
-    for rank in (1, 0):
-        threads.append(threading.Thread(target=take, args=(rank,)))
-        threads[-1].start()
-        assert eventually(lambda: len(gate._waiting) == len(threads) - 1)
-    release.set()
-    for thread in threads:
-        thread.join(TIMEOUT)
-
-    assert order == [0, 1]

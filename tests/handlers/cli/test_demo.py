@@ -70,6 +70,29 @@ def test_a_demo_that_goes_on_ends_with_its_tables_when_it_is_interrupted(tmp_pat
     assert out.splitlines()[-1].startswith(b"rows per INSERT: ")
 
 
+@pytest.mark.parametrize("rate", ["0.001", "1e300"])
+def test_a_demo_at_any_rate_ends_when_it_is_interrupted(tmp_path, rate):
+    """Neither a wait of minutes for the next event nor a rate beyond all memory is in the way of a signal."""
+    process = subprocess.Popen(
+        command("demo", "--rate", rate, "--forever"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    for line in process.stderr:
+        if not line.startswith(b"stored 0 "):
+            break
+    process.send_signal(signal.SIGINT)
+    try:
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    assert process.returncode == 0
+    assert out.splitlines()[-1].startswith(b"rows per INSERT: ")
+
+
 def test_made_up_events_are_valid_and_the_same_for_a_seed():
     """The generator makes events that pass every check, again and again the same."""
     first, second = make_events(3), make_events(3)

@@ -146,6 +146,59 @@ def test_a_poison_file_never_overwrites_an_input(tmp_path):
     assert source.read_bytes() == b"not json\n"
 
 
+def test_stdin_is_never_its_own_poison_file(tmp_path):
+    """A file that is read through stdin is an input like any other."""
+    source = tmp_path / "in.ndjson"
+    source.write_bytes(b"not json\n")
+    with source.open("rb") as stdin:
+        done = subprocess.run(
+            command("ingest", "-", "--poison", source),
+            cwd=tmp_path,
+            stdin=stdin,
+            capture_output=True,
+            env=environment(),
+        )
+
+    assert done.returncode == 2
+    assert source.read_bytes() == b"not json\n"
+
+
+def test_a_name_that_leaves_no_room_for_a_poison_file_is_no_hindrance(tmp_path):
+    """A clean file needs none; a line that has nowhere to go ends the run with a reason, and the good ones are stored."""
+    source = tmp_path / ("x" * 250)
+    (tmp_path / "millstream.toml").write_text("[router]\nclose_timeout = 1.0\n")
+    source.write_bytes(make_payload() + b"\n")
+    clean = run("ingest", source, cwd=tmp_path)
+    source.write_bytes(make_payload() + b"\nbad\n")
+    bad = run("ingest", source, cwd=tmp_path)
+
+    assert clean.returncode == 0
+    assert bad.returncode == 2
+    assert b"File name too long" in bad.stderr
+    assert b"Traceback" not in bad.stderr
+    assert query("SELECT count() FROM events FINAL", cwd=tmp_path) == "1"
+
+
+def test_a_run_that_read_only_a_part_keeps_the_poison_file(tmp_path):
+    """Records of lines that were not read this time are not stale."""
+    poison = tmp_path / "in.ndjson.gz.poison.ndjson"
+    poison.write_text("of an earlier run\n")
+    (tmp_path / "in.ndjson.gz").write_bytes(gzip.compress(make_payload() + b"\nbad\n")[:-20])
+    done = run("ingest", "in.ndjson.gz", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert poison.exists()
+
+
+def test_a_poison_file_that_cannot_be_removed_is_named(tmp_path):
+    """Everything is stored, so the run is clean; what is left of an earlier one is said."""
+    (tmp_path / "in.ndjson").write_bytes(make_payload())
+    done = run("ingest", "in.ndjson", "--poison", "/proc/self/comm", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert b"/proc/self/comm is not of this run and cannot be removed" in done.stderr
+
+
 def test_numbers_in_properties_come_back_digit_for_digit(tmp_path):
     """Properties are kept as text: no number loses a digit."""
     properties = b'{"big": 123456789012345678901234567890, "exact": 0.1000000000000000055511151231257827}'
@@ -219,6 +272,8 @@ def test_more_refused_lines_than_allowed_halt(tmp_path):
             ["in.ndjson", "--store", "chdb:///proc/nowhere"], "/proc/nowhere", id="folder that cannot be made"
         ),
         pytest.param([], "FILE", id="no file"),
+        pytest.param(["-", "in.ndjson", "-"], "stdin can be read only once", id="stdin twice"),
+        pytest.param(["in.ndjson", "--poison", "missing/p"], "missing/p: No such file", id="poison in no folder"),
     ],
 )
 def test_what_cannot_work_is_one_clear_error(tmp_path, arguments, says):

@@ -4,12 +4,15 @@ import collections
 import gzip
 import io
 import itertools
+import os
+import pathlib
 
 import pytest
 import zstandard
 
 from millstream.handlers.cli import lines
 from millstream.handlers.cli.lines import Input, InputError, Line, read_lines
+from millstream.router import Cancelled
 
 
 def read(path, content):
@@ -92,6 +95,13 @@ def test_a_file_that_ends_early_gives_what_is_there_and_says_how_much(tmp_path, 
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_compressed_file_without_a_byte_ends_early(tmp_path, suffix):
+    """Nothing compressed is empty: what is there was cut off at its beginning."""
+    with pytest.raises(InputError, match="ends early"):
+        read(tmp_path / f"empty{suffix}", b"")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_a_file_that_is_not_what_its_name_says_is_named(tmp_path, suffix):
     """Plain text under a compressed name is an error, not gibberish."""
     path = tmp_path / f"plain{suffix}"
@@ -113,6 +123,72 @@ def test_what_cannot_be_opened_is_named(tmp_path, make, reason):
     make(path)
     with pytest.raises(InputError, match=rf"input\.ndjson: {reason}"):
         Input(str(path))
+
+
+def test_stdin_that_is_closed_is_named(monkeypatch):
+    """A process may be started without any stdin."""
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match="standard input is closed"):
+        Input("-")
+
+
+def open_files():
+    """Return how many files this process has open."""
+    return len(list(pathlib.Path("/proc/self/fd").iterdir()))
+
+
+def test_many_inputs_need_few_open_files(tmp_path):
+    """A file is looked at when it is named, but open only while it is read: there may be thousands."""
+    path = tmp_path / "f"
+    path.write_bytes(b"a\n")
+    before = open_files()
+    inputs = [Input(str(path)) for _ in range(100)]
+
+    assert open_files() == before
+    assert [len(list(read_lines(each))) for each in inputs] == [1] * 100
+    assert inputs[0].read_bytes == inputs[0].size_bytes == 2
+
+
+def test_reading_is_called_off_while_nothing_comes(tmp_path):
+    """Who waits for a pipe that stays open and silent is let go."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = os.open(path, os.O_RDWR)
+    os.write(writer, b"one\ntwo")
+    answers = iter([False, False, True])
+    found = []
+    try:
+        with pytest.raises(Cancelled):
+            collections.deque(map(found.extend, read_lines(Input(str(path)), lambda: next(answers))))
+    finally:
+        os.close(writer)
+
+    assert [line.raw for line in found] == [b"one"]
+
+
+def test_a_stdin_that_comes_byte_by_byte_is_recognised(tmp_path, monkeypatch):
+    """The first bytes that tell the compression may come one at a time."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    content = gzip.compress(b"a\n")
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_NONBLOCK), "rb") as reader:
+        writer = os.open(path, os.O_WRONLY)
+        os.write(writer, content[:1])
+        rest = iter([content[1:]])
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(reader))
+
+        def feed():
+            # Asked before each read: the second one finds the rest.
+            if reader.closed:
+                return True
+            os.write(writer, next(rest, b""))
+            return False
+
+        blocks = read_lines(Input("-"), feed)
+        found = next(lines for lines in blocks if lines)
+        os.close(writer)
+
+    assert [line.raw for line in found] == [b"a"]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,18 @@ import json
 import pytest
 
 from millstream.handlers.batching import Batch, BatchMessage
-from millstream.handlers.events import BillingConfig, EventPublisher, PostProcessor, create_event, decode_event
+from millstream.handlers.events import (
+    BillingConfig,
+    EventPublisher,
+    EventRepository,
+    PostProcessor,
+    create_event,
+    decode_event,
+    repository,
+)
 from millstream.handlers.store import DataError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
 from millstream.handlers.testing import FakeStore
-from millstream.router import Message, PublishError, TransientError
+from millstream.router import ConfigurationError, Message, PublishError, StateError, TransientError
 from millstream.router.testing import RecordingPublisher
 from tests.handlers.events.event_payloads import make_payload
 from tests.handlers.events.service_aids import batch_of, make_service, payloads
@@ -180,6 +188,41 @@ def test_a_publish_that_never_works_fails_the_message_and_is_counted():
     ] * 2
     assert service.stats.post_process_errors == 2
     assert len(store.rows()) == 2
+
+
+def test_a_publish_error_that_names_nothing_sent_counts_for_all():
+    """Where a publisher names other messages than it was given, none counts as confirmed."""
+    publisher = RecordingPublisher([PublishError("done", {"another": "timed out"})])
+    service = make_service(post_processor=PostProcessor(publisher, "done", max_retries=0))
+    result = service.process_batch(Batch(batch_of(*payloads(2))))
+
+    assert sorted(result.failures) == [0, 1]
+
+
+def test_a_lane_that_cannot_be_published_to_does_not_hide_the_other():
+    """Both lanes are tried, and the error names every event that did not get out."""
+    events = [decode_event(make_payload(id=tenant, tenant_id=tenant)) for tenant in ("fast", "bulk")]
+    both = RecordingPublisher([PublishError("events", {"fast": "full"}), PublishError("events_lazy", {"bulk": "gone"})])
+    one = RecordingPublisher([PublishError("events", {"fast": "full"})])
+    with pytest.raises(PublishError) as of_both:
+        EventPublisher(both, route_tenants_on_lazy_mode=["bulk"]).publish(*events)
+    with pytest.raises(PublishError) as of_one:
+        EventPublisher(one, route_tenants_on_lazy_mode=["bulk"]).publish(*events)
+
+    assert of_both.value.failures == {"fast": "full", "bulk": "gone"}
+    assert of_one.value.failures == {"fast": "full"}
+    assert [message.uuid for message in one.messages("events_lazy")] == ["bulk"]
+
+
+def test_a_repository_that_cannot_be_opened_leaves_no_store_open(monkeypatch):
+    """A table that is missing is an error, and the store behind it is closed again."""
+    store = FakeStore()
+    monkeypatch.setattr(repository, "open_store", lambda *_args, **_options: store)
+    with pytest.raises(ConfigurationError, match="millstream migrate"):
+        EventRepository.open("http://localhost:1")
+
+    with pytest.raises(StateError, match="closed"):
+        store.command("SELECT 1")
 
 
 def test_the_publisher_routes_chosen_tenants_to_the_lazy_topic():

@@ -1,0 +1,66 @@
+"""Who may insert next, when several batchers want to."""
+
+import threading
+
+from millstream.handlers.batching import InsertGate
+from millstream.router.testing import eventually
+from tests.handlers.batching.batching_aids import TIMEOUT
+
+
+def test_the_lazy_lane_yields_to_the_regular_one():
+    """When both wait for the gate, the lower rank inserts first, whoever came first."""
+    gate, order = InsertGate(), []
+    holding, release = threading.Event(), threading.Event()
+
+    def hold():
+        with gate.turn(0):
+            holding.set()
+            release.wait(TIMEOUT)
+
+    def take(rank):
+        with gate.turn(rank):
+            order.append(rank)
+
+    threads = [threading.Thread(target=hold)]
+    threads[0].start()
+    assert holding.wait(TIMEOUT)
+    for rank in (1, 0):
+        threads.append(threading.Thread(target=take, args=(rank,)))
+        threads[-1].start()
+        assert eventually(lambda: len(gate._waiting) == len(threads) - 1)
+    release.set()
+    for thread in threads:
+        thread.join(TIMEOUT)
+
+    assert order == [0, 1]
+
+
+def test_a_closed_gate_waits_for_the_insert_in_hand_and_lets_none_follow():
+    """Closing returns when nobody inserts any more; who comes later waits for ever."""
+    gate, order = InsertGate(), []
+    holding, release = threading.Event(), threading.Event()
+
+    def hold():
+        with gate.turn(0):
+            holding.set()
+            release.wait(TIMEOUT)
+            order.append("inserted")
+
+    def take():
+        with gate.turn(0):
+            order.append("too late")
+
+    def close():
+        gate.close()
+        order.append("closed")
+
+    threads = [threading.Thread(target=target, daemon=True) for target in (hold, close, take)]
+    threads[0].start()
+    assert holding.wait(TIMEOUT)
+    for thread in threads[1:]:
+        thread.start()
+    assert eventually(lambda: gate.is_closed)
+    release.set()
+    threads[1].join(TIMEOUT)
+
+    assert order == ["inserted", "closed"]
