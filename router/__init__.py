@@ -19,6 +19,7 @@ from .errors import (
 from .exit_codes import ExitCode
 from .handler import Handler
 from .hold import Hold
+from .kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
 from .memory import InMemoryConfig, InMemoryPubSub
 from .message import Message
 from .offset_book import OffsetBook
@@ -52,6 +53,10 @@ __all__ = [
     "Hold",
     "InMemoryConfig",
     "InMemoryPubSub",
+    "KafkaPublisher",
+    "KafkaPublisherConfig",
+    "KafkaSubscriber",
+    "KafkaSubscriberConfig",
     "Message",
     "MessageTooLarge",
     "Middleware",

@@ -88,6 +88,17 @@ class OffsetBook:
         return before - len(pending)
 
     @property
+    def may_settle(self) -> bool:
+        """Whether waiting can bring it further: its front was handled, and only its holds or its poison record are out.
+
+        A front that no chain has finished (never started, cancelled, waiting for a redelivery) will not settle here.
+        """
+        if not self._pending:
+            return False
+        front = self._pending[0]
+        return front._verdict == ACKED and front._chain != RUNNING
+
+    @property
     def pending(self) -> int:
         """Messages delivered and not settled (or settled behind one that is not)."""
         return len(self._pending)

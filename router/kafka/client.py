@@ -1,0 +1,69 @@
+"""Opening librdkafka clients: the one place where our settings, callbacks and log meet them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+from loguru import logger
+
+from ..errors import ConfigurationError
+from .config import KafkaClientConfig
+from .log import KafkaLog
+from .properties import Properties
+from .redaction import hide
+from .security import TokenProvider
+
+Client = TypeVar("Client")
+
+
+def open_client(
+    factory: Callable[[dict[str, Any]], Client],
+    config: KafkaClientConfig,
+    properties: Properties,
+    on_error: Callable[[KafkaError], None],
+) -> Client:
+    """Return a client of the kind *factory* (`Producer`, `Consumer`, `AdminClient`).
+
+    Does not wait for a broker, but up to 10 s (confluent-kafka's) for the first token of a token provider.
+
+    Args:
+        factory: makes the client.
+        config: for the log, the token provider and the secrets to hide.
+        properties: what `publisher_properties` or its like made of the configuration.
+        on_error: called by whoever polls the client.
+
+    Raises:
+        ConfigurationError: librdkafka refuses a property or cannot read a certificate; names it.
+    """
+    settings: dict[str, Any] = {**properties, "logger": KafkaLog(config.secrets), "error_cb": on_error}
+    tokens = None if config.sasl is None or config.sasl.token is None else _TokenSource(config.sasl.token)
+    if tokens is not None:
+        settings["oauth_cb"] = tokens
+    try:
+        return factory(settings)
+    except KafkaException as error:
+        reason = error.args[0].str()
+    except (TypeError, ValueError) as error:
+        reason = str(error)
+    if tokens is not None and tokens.failure:
+        reason = f"{reason}; the token provider raised {tokens.failure}"
+    # Outside the handlers: the original, as a context, would show what was just hidden.
+    raise ConfigurationError(f"the Kafka client of {config.address} cannot be opened: {hide(reason, config.secrets)}")
+
+
+class _TokenSource:
+    """Calls the user's token provider and remembers why it failed: librdkafka says only that there is no token."""
+
+    def __init__(self, provider: TokenProvider) -> None:
+        self.failure = ""
+        self._provider = provider
+
+    def __call__(self, text: str) -> tuple[str, float]:
+        try:
+            return self._provider(text)
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            logger.bind(reason=self.failure).warning("the Kafka token provider failed")
+            raise

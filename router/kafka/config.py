@@ -1,0 +1,161 @@
+"""Settings of the Kafka publisher and subscriber."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..errors import ConfigurationError
+from .forbidden import COMMON, PUBLISHER, SUBSCRIBER
+from .redaction import Settings, is_secret
+from .security import KafkaSasl, KafkaTls
+
+Property = str | int | float | bool
+"""A value of a librdkafka property."""
+
+Partitioner = Literal["consistent_random", "murmur2_random", "fnv1a_random"]
+"""Which partition a key belongs to: librdkafka's own hash (CRC32), Java's, or that of Go services (sarama, Watermill).
+
+Without a key each of them spreads the messages. Producers that write the same keys to a topic must agree on it, or
+the messages of one key are in two partitions and out of order.
+"""
+
+
+class KafkaClientConfig(Settings, frozen=True, kw_only=True):
+    """What every Kafka client needs to know.
+
+    Args:
+        brokers: some of the cluster's addresses, `host:port`; the rest is learned from them.
+        client_id: how the brokers name this client in their logs and quotas.
+        tls: encrypt; `None` does not.
+        sasl: log in; `None` does not.
+        properties: any further librdkafka properties, by their own names. They win over our defaults; those that the delivery
+            contract depends on, and those that have a field here, are refused.
+    """
+
+    brokers: list[str]
+    client_id: str = "millstream"
+    tls: KafkaTls | None = None
+    sasl: KafkaSasl | None = None
+    properties: Mapping[str, Property] = {}
+
+    def __post_init__(self) -> None:
+        if not self.brokers or not all(broker.strip() for broker in self.brokers):
+            raise self._fault("brokers", "name at least one host:port and no empty one", self.brokers)
+        self._refuse(COMMON)
+
+    def _refuse(self, forbidden: Mapping[str, str]) -> None:
+        for name in self.properties:
+            if name in forbidden or name.endswith("_cb"):
+                reason = forbidden.get(name, "callbacks belong to us")
+                raise ConfigurationError(f"{type(self).__name__}.properties must not set {name}: {reason}")
+
+    def _require(self, is_right: bool, name: str, rule: str) -> None:
+        if not is_right:
+            raise self._fault(name, rule, getattr(self, name))
+
+    def _fault(self, name: str, rule: str, value: Any) -> ConfigurationError:
+        return ConfigurationError(f"{type(self).__name__}.{name} must {rule}, not {value!r}")
+
+    def _require_positive(self, *names: str) -> None:
+        for name in names:
+            self._require(getattr(self, name) > 0, name, "be more than 0")
+
+    @property
+    def address(self) -> str:
+        """The brokers in one text, as librdkafka and every Kafka tool want them."""
+        return ",".join(broker.strip() for broker in self.brokers)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not appear in any text."""
+        own = [self.tls.key_password if self.tls else None, self.sasl.password if self.sasl else None]
+        passed = [str(value) for name, value in self.properties.items() if is_secret(name)]
+        return [secret for secret in (*own, *passed) if secret]
+
+
+class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
+    """How `KafkaPublisher` sends. It is always idempotent with `acks=all`.
+
+    Args:
+        partitioner: which partition a key goes to; `"fnv1a_random"` agrees with Go services.
+        linger: seconds that a message waits for others to share its request with.
+        delivery_timeout: seconds after which a message that was not confirmed has failed, however long the brokers are away.
+        close_timeout: seconds that `close` waits for confirmations.
+        max_message_bytes: the largest message sent; the broker has a limit of its own (`max.message.bytes` of the topic).
+        buffer_messages: messages that may be on the way before `publish` waits for room.
+        buffer_bytes: the same in bytes.
+    """
+
+    partitioner: Partitioner = "consistent_random"
+    linger: float = 0.005
+    delivery_timeout: float = 300.0
+    close_timeout: float = 30.0
+    max_message_bytes: int = 1_000_000
+    buffer_messages: int = 100_000
+    buffer_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._refuse(PUBLISHER)
+        self._require(self.linger >= 0, "linger", "not be negative")
+        self._require_positive("delivery_timeout", "close_timeout", "buffer_messages")
+        self._require(self.delivery_timeout > self.linger, "delivery_timeout", f"be more than linger={self.linger:g}")
+        # librdkafka's own bounds: smaller values are no message, no buffer.
+        self._require(1000 <= self.max_message_bytes <= 1_000_000_000, "max_message_bytes", "be 1,000 to 1,000,000,000")
+        self._require(self.buffer_bytes >= self.max_message_bytes, "buffer_bytes", "be at least max_message_bytes")
+
+
+class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
+    """How `KafkaSubscriber` receives. Offsets are stored by us, after settlement, and never by librdkafka.
+
+    Args:
+        group_id: the consumer group; its members share the partitions, and it has one committed offset for each.
+        start_from: where a partition without a committed offset begins. An offset out of range later is an error.
+        group_protocol: `"consumer"` is the new one (KIP-848, Apache Kafka 4.0 and newer).
+        assignment_strategy: how the members share the partitions; with `"consumer"` the broker decides.
+        group_instance_id: makes the member static: one that is back within `session_timeout` keeps its partitions.
+        session_timeout: seconds without a heartbeat after which the group gives a member up; the broker's with `"consumer"`.
+        heartbeat_interval: seconds between heartbeats; the broker's with `"consumer"`.
+        max_poll_interval: seconds after which a client that is not polled counts as dead.
+        commit_interval: seconds between commits of what has settled.
+        buffer_messages: messages that may wait to be received before the poll thread waits for room.
+        buffer_bytes: the same in bytes.
+        max_pending: messages of one partition that may be delivered past the commit before it is paused.
+        max_message_bytes: a larger message goes to the poison sink undecoded.
+        pause_after: seconds that the poll thread waits for room before it pauses; a pause throws the prefetch away, about 1 s.
+        nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
+    """
+
+    group_id: str
+    start_from: Literal["earliest", "latest"] = "earliest"
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    assignment_strategy: Literal["range", "cooperative-sticky"] = "range"
+    group_instance_id: str | None = None
+    session_timeout: float = 45.0
+    heartbeat_interval: float = 3.0
+    max_poll_interval: float = 300.0
+    commit_interval: float = 1.0
+    buffer_messages: int = 10_000
+    buffer_bytes: int = 32 * 1024 * 1024
+    max_pending: int = 250_000
+    max_message_bytes: int = 1024 * 1024
+    pause_after: float = 0.5
+    nack_resend_delay: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._refuse(SUBSCRIBER)
+        self._require(bool(self.group_id), "group_id", "not be empty")
+        self._require(self.group_instance_id != "", "group_instance_id", "be a name or None")
+        self._require_positive("session_timeout", "heartbeat_interval", "max_poll_interval", "commit_interval")
+        self._require_positive("buffer_messages", "buffer_bytes", "max_pending", "max_message_bytes")
+        for name in ("pause_after", "nack_resend_delay"):
+            self._require(getattr(self, name) >= 0, name, "not be negative")
+        if self.group_protocol == "classic":
+            self._require_order("heartbeat_interval", "session_timeout")
+            self._require_order("session_timeout", "max_poll_interval")
+
+    def _require_order(self, smaller: str, larger: str) -> None:
+        limit = getattr(self, larger)
+        self._require(getattr(self, smaller) <= limit, smaller, f"be at most {larger}={limit:g}")

@@ -1,0 +1,51 @@
+"""What went wrong with a message on its way into a topic, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from confluent_kafka import KafkaError
+
+from ..errors import PublishError
+from ..message import Message
+from .config import KafkaPublisherConfig
+from .redaction import hide
+
+UNKNOWN_TOPIC = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})
+
+
+class KafkaPublishError(PublishError):
+    """Some messages of one publish call were not confirmed.
+
+    Args:
+        positions: the reason for each message that was not, by its place in the call: uuids may repeat, places do not.
+    """
+
+    def __init__(self, topic: str, messages: Sequence[Message], positions: Mapping[int, str]) -> None:
+        self.positions = dict(sorted(positions.items()))
+        failures: dict[str, str] = {}
+        for position, reason in self.positions.items():
+            failures.setdefault(messages[position].uuid, reason)
+        super().__init__(topic, failures)
+
+
+def unknown_topic(topic: str, address: str) -> str:
+    """Return what to say about a topic that does not exist: its name, where, and how it is created."""
+    command = f"kafka-topics.sh --bootstrap-server {address} --create --topic {topic} --partitions 6"
+    return f"topic {topic!r} does not exist on {address}; create it with: {command}"
+
+
+def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> str:
+    """Return why a message for *topic* failed, in words that say what to do where there is something to do."""
+    code = error.code()
+    if code in UNKNOWN_TOPIC:
+        return unknown_topic(topic, config.address)
+    if code == KafkaError.MSG_SIZE_TOO_LARGE:
+        return f"message too large: over max_message_bytes={config.max_message_bytes}, or over the topic's max.message.bytes"
+    if code == KafkaError._MSG_TIMED_OUT:
+        return f"not confirmed within delivery_timeout={config.delivery_timeout:g} s; it may have been written"
+    if code == KafkaError._PURGE_QUEUE:
+        return "not sent: the publisher was closed first"
+    if code == KafkaError._PURGE_INFLIGHT:
+        return "not confirmed: the publisher was closed first; it may have been written"
+    return hide(error.str(), config.secrets)

@@ -1,0 +1,299 @@
+"""The thread that alone touches the Kafka consumer: fetches, keeps the books, stores offsets, and answers rebalances.
+
+It polls in every state: while handlers are slow, retries sleep, or the store is away, so that the group never takes the
+consumer for dead. Exceptions: it waits for room in the buffer for at most `pause_after` seconds before it pauses the partitions
+(a pause throws librdkafka's prefetch away, which costs about a second), and it drains inside a revoke, within a deadline.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from loguru import logger
+
+from ..assignment import Assignment
+from ..clock import MONOTONIC
+from ..errors import ConfigurationError, HaltedError
+from ..message import Message
+from ..offset_book import OffsetBook
+from ..protocols import AssignmentListener
+from .config import KafkaSubscriberConfig
+from .connection import ConnectionWatch
+from .delivery_buffer import DeliveryBuffer
+from .errors import UNKNOWN_TOPIC, unknown_topic
+from .holdings import Holdings
+from .marshaler import message_of
+from .nacked import Nacked
+
+CHUNK_MESSAGES = 500
+"""Records that one poll returns at most: at 500 the cost per call is 2 ns a record, and chunks stay small beside the buffer."""
+MAX_REVOKE_SECONDS = 10.0
+"""What others in the group wait for at most when a partition leaves us."""
+POLL_SECONDS = 0.1
+"""How long one poll waits for records; a close is noticed as soon."""
+STORE_SECONDS = 0.05
+"""Between looks at what has settled: 20 times a commit interval of one second."""
+LOOK_AGAIN_SECONDS = 0.02
+"""Between looks at the books while a revoke waits; flushes wake it at once, a chain that returns tells nobody."""
+COMMITTED_SECONDS = 10.0
+"""How long the coordinator may take to say what is committed, right after it made the assignment."""
+
+
+class PollLoop:
+    """One consumer's life; `run` is the body of its thread.
+
+    Args:
+        consumer: made for this loop; nobody else uses it.
+        holdings: the partitions that it has.
+        buffer: where messages go.
+        nacked: messages that wait for another delivery outside a router.
+        listener: told of assignments, or `None`.
+        config: group protocol, bounds and times.
+        watch: hears of errors and of the first record.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        holdings: Holdings,
+        buffer: DeliveryBuffer,
+        nacked: Nacked,
+        listener: AssignmentListener | None,
+        config: KafkaSubscriberConfig,
+        watch: ConnectionWatch,
+    ) -> None:
+        self._consumer = consumer
+        self._holdings = holdings
+        self._buffer = buffer
+        self._nacked = nacked
+        self._listener = listener
+        self._config = config
+        self._watch = watch
+        self._is_incremental = config.group_protocol == "consumer" or config.assignment_strategy == "cooperative-sticky"
+        self._revoke_seconds = revoke_seconds(config)
+        self._settled = threading.Event()
+        self._paused: set[int] = set()
+        self._is_full_pause = False
+        self._next_store = 0.0
+        self._is_closing = False
+
+    def wake(self) -> None:
+        """Look at the books again: something was settled. From any thread."""
+        self._settled.set()
+
+    def close(self) -> None:
+        """End the loop: commit what is settled and leave the group. From any thread; returns at once."""
+        self._is_closing = True
+
+    def run(self) -> None:
+        """Poll until closed."""
+        consumer = self._consumer
+        consumer.subscribe(
+            [self._holdings.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
+        try:
+            while not self._is_closing:
+                self._step()
+            self._store()
+        finally:
+            consumer.close()
+            self._holdings.remove(list(self._holdings.books.values()))
+
+    def _step(self) -> None:
+        if self._watch.failure is not None:
+            raise self._watch.failure
+        messages = self._wrap(self._consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
+        if messages:
+            if not self._watch.is_in_contact:
+                self._watch.on_contact()
+            self._buffer.put(messages)
+        now = MONOTONIC.now()
+        if now >= self._next_store or not messages or self._is_any_full():
+            self._store()
+            self._hold_back_full_partitions()
+            self._next_store = now + STORE_SECONDS
+        self._keep_bound()
+
+    def _wrap(self, records: Sequence[Any]) -> list[Message]:
+        messages: list[Message] = []
+        append = messages.append
+        books = self._holdings.books
+        for record in records:
+            if record.error() is not None:
+                self._record_error(record.error())
+                continue
+            book = books.get(record.partition())
+            if book is None:
+                continue  # fetched before the partition went
+            message = message_of(record, book.assignment)
+            if not book.append(message):
+                message = self._rewound(book, record)
+            append(message)
+        return messages
+
+    def _rewound(self, book: OffsetBook, record: Any) -> Message:
+        """Begin a new epoch: the record stands below what was read before."""
+        old = book.assignment
+        new = self._holdings.renew(book)
+        self._forget([old])
+        if self._listener is not None:
+            self._listener.lost([old])
+            self._listener.assigned([new])
+        message = message_of(record, new)
+        self._holdings.books[new.partition].append(message)
+        return message
+
+    def _record_error(self, error: KafkaError) -> None:
+        topic, code = self._holdings.topic, error.code()
+        if code in UNKNOWN_TOPIC:
+            raise ConfigurationError(unknown_topic(topic, self._config.address))
+        if code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            raise out_of_range(topic)
+        if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED) or error.fatal():
+            raise ConfigurationError(f"topic {topic!r}, group {self._config.group_id!r}: {error.str()}")
+        logger.bind(topic=topic, error=error.str()).warning("Kafka reports an error, going on")
+
+    def _store(self, books: Sequence[OffsetBook] | None = None) -> None:
+        """Hand librdkafka what may be committed. It refuses partitions that are not ours and never moves backwards."""
+        topic = self._holdings.topic
+        moved = self._holdings.advance(books)
+        if not moved:
+            return
+        try:
+            self._consumer.store_offsets(offsets=[TopicPartition(topic, *each) for each in moved.items()])
+        except KafkaException as error:
+            self._holdings.forget_stored(moved)
+            logger.bind(topic=topic, error=str(error)).debug("offsets not stored, the partition is going")
+
+    def _keep_bound(self) -> None:
+        """Wait for room for a moment; pause when that is not enough, resume when half of the buffer is free."""
+        if self._is_full_pause:
+            if self._buffer.has_room:
+                self._is_full_pause = False
+                self._resume()
+        elif self._buffer.is_full and not self._buffer.wait_for_room(self._config.pause_after):
+            self._is_full_pause = True
+            self._pause(set(self._holdings.books))
+
+    def _is_any_full(self) -> bool:
+        return any(book.is_full for book in self._holdings.books.values())
+
+    def _hold_back_full_partitions(self) -> None:
+        full = {partition for partition, book in self._holdings.books.items() if book.is_full}
+        if full - self._paused:
+            self._pause(full)
+        elif self._paused - full and not self._is_full_pause:
+            self._resume()
+
+    def _pause(self, partitions: set[int]) -> None:
+        new = partitions - self._paused
+        self._paused |= new
+        self._consumer.pause([TopicPartition(self._holdings.topic, partition) for partition in new])
+
+    def _resume(self) -> None:
+        """Fetch again from every partition that is ours and has room; called when the buffer has."""
+        books = self._holdings.books
+        ready = {partition for partition in self._paused if partition in books and not books[partition].is_full}
+        self._paused &= {partition for partition in books if books[partition].is_full}
+        if ready:
+            self._consumer.resume([TopicPartition(self._holdings.topic, partition) for partition in ready])
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        made = self._holdings.add(each.partition for each in partitions)
+        if self._listener is not None and made:
+            self._listener.assigned(made)
+        starts = self._starts(consumer, partitions)
+        if self._is_incremental:
+            consumer.incremental_assign(starts)
+        else:
+            consumer.assign(starts)
+        self._paused -= {each.partition for each in partitions}
+        self._is_full_pause = False
+
+    def _starts(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Say where each partition begins. librdkafka's own reset is an error, so that no offset is ever jumped silently."""
+        if not partitions:
+            return []
+        committed = consumer.committed(partitions, timeout=COMMITTED_SECONDS)
+        return [
+            TopicPartition(
+                each.topic, each.partition, each.offset if each.offset >= 0 else start_offset(self._config.start_from)
+            )
+            for each in committed
+        ]
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        deadline = MONOTONIC.now() + self._revoke_seconds
+        books = self._holdings.of(each.partition for each in partitions)
+        gone = [book.assignment for book in books]
+        for assignment in gone:
+            assignment.is_closing = True
+        self._forget(gone)
+        if self._listener is not None and gone and not self._is_closing:
+            self._listener.revoked(gone, deadline)
+        for book in books:
+            book.discard_unstarted()
+        if not self._is_closing:
+            self._wait_for(books, deadline)
+        self._store(books)
+        self._commit(consumer)
+        self._holdings.remove(books)
+        self._paused -= {each.partition for each in partitions}
+        if self._is_incremental:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+
+    def _forget(self, gone: list[Assignment]) -> None:
+        """Drop what nobody has begun to handle: it comes again to whoever has the partition next."""
+        self._buffer.discard(gone)
+        self._nacked.discard(gone)
+
+    def _wait_for(self, books: Sequence[OffsetBook], deadline: float) -> None:
+        while True:
+            self._settled.clear()
+            for book in books:
+                book.advance()
+            if not any(book.may_settle for book in books) or MONOTONIC.now() >= deadline:
+                return
+            self._settled.wait(LOOK_AGAIN_SECONDS)
+
+    def _commit(self, consumer: Consumer) -> None:
+        try:
+            consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._NO_OFFSET:
+                logger.bind(topic=self._holdings.topic, error=str(error)).warning(
+                    "offsets not committed in a revoke: what they cover is delivered again"
+                )
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        books = self._holdings.of(each.partition for each in partitions)
+        gone = [book.assignment for book in books]
+        self._holdings.remove(books)
+        self._paused -= {each.partition for each in partitions}
+        self._forget(gone)
+        if self._listener is not None and gone:
+            self._listener.lost(gone)
+
+
+def revoke_seconds(config: KafkaSubscriberConfig) -> float:
+    """Return how long a drain inside a revoke may take without the group giving the member up."""
+    seconds = min(MAX_REVOKE_SECONDS, config.max_poll_interval / 5)
+    return min(seconds, config.session_timeout / 2) if config.group_protocol == "classic" else seconds
+
+
+def start_offset(start_from: str) -> int:
+    """Return the offset that *start_from* (earliest, latest) stands for."""
+    return OFFSET_BEGINNING if start_from == "earliest" else OFFSET_END
+
+
+def out_of_range(topic: str) -> HaltedError:
+    """Return the error of a committed offset that the log no longer has: going on from elsewhere would skip or repeat."""
+    return HaltedError(
+        f"topic {topic!r}: the committed offset is not in the log any more (retention, or the topic was made anew); "
+        "reset the group's offsets where you want to go on"
+    )

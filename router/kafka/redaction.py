@@ -1,0 +1,42 @@
+"""Keeping secrets out of everything that people read: reprs, errors, logs."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+MASK = "***"
+SECRET_FIELDS = frozenset({"password", "key_password"})
+SECRET_PARTS = ("password", "secret", ".pem", "jaas", "oauthbearer.config", "assertion.private.key", "token")
+"""What the name of a librdkafka property that holds a secret has in it; rather one too many than one too few."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a Kafka client, shown without their secrets."""
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [(name, shown(name, getattr(self, name))) for name in self.__struct_fields__]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether the librdkafka property *name* holds a secret; the path of a key file is none."""
+    return any(part in name for part in SECRET_PARTS) and not name.endswith((".location", ".url"))
+
+
+def shown(name: str, value: object) -> object:
+    """Return *value* as it may be shown: masked where the field *name* is secret, and property by property in a mapping."""
+    if name in SECRET_FIELDS and value is not None:
+        return MASK
+    if isinstance(value, Mapping):
+        return {key: MASK if is_secret(key) else each for key, each in value.items()}
+    return value
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* with each of *secrets* masked, wherever it stands; the longest first, as one may be part of another."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text

@@ -1,0 +1,45 @@
+"""Receiving from Kafka."""
+
+from __future__ import annotations
+
+import threading
+
+from ..errors import StateError
+from ..protocols import AssignmentListener
+from .config import KafkaSubscriberConfig
+from .subscription import KafkaSubscription
+
+
+class KafkaSubscriber:
+    """Opens subscriptions, each one a member of the consumer group with a consumer and a poll thread of its own. Thread-safe.
+
+    An offset is committed only after its message and all before it are settled.
+    """
+
+    def __init__(self, config: KafkaSubscriberConfig) -> None:
+        self.config = config
+        self._lock = threading.Lock()
+        self._subscriptions: list[KafkaSubscription] = []
+        self._is_closed = False
+
+    def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> KafkaSubscription:
+        """Join the group for *topic*. Returns at once; brokers that are away are waited for.
+
+        Raises:
+            StateError: closed.
+            ConfigurationError: librdkafka refuses a property.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise StateError("the Kafka subscriber is closed")
+            subscription = KafkaSubscription(topic, self.config, listener)
+            self._subscriptions.append(subscription)
+        return subscription
+
+    def close(self) -> None:
+        """Close every subscription: commit what is settled, leave the group. May be called twice."""
+        with self._lock:
+            self._is_closed = True
+            subscriptions = list(self._subscriptions)
+        for subscription in subscriptions:
+            subscription.close()

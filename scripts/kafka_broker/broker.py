@@ -1,0 +1,134 @@
+"""A broker in a folder: started, stopped and looked at by the pid file that lies there."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from kafka_broker.errors import BrokerError
+from kafka_broker.jars import fetch_jars, require_java
+from kafka_broker.listeners import CONTROLLER, HOST, PASSWORD, PLAIN, USER, Security, choose_ports, make_certificate
+from kafka_broker.properties import make_properties
+from kafka_broker.wire import is_ready
+
+CLUSTER = "MillstreamTestBrokerAA"  # 16 bytes in base64, as Kafka wants it
+START_TIMEOUT = 90.0  # seconds; it takes 4 on a free machine
+STOP_TIMEOUT = 30.0  # seconds until SIGTERM is followed by SIGKILL; it takes 1
+LOOK_EVERY = 0.1  # seconds
+
+
+class Broker:
+    """The broker whose data, log and pid file lie in *folder*."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.expanduser().resolve()
+        self.log = self.folder / "broker.log"
+        self._pid_file = self.folder / "broker.pid"
+        self._ports_file = self.folder / "ports.json"
+        self._properties = self.folder / "server.properties"
+
+    def pid(self) -> int | None:
+        """Return the number of the running process, or None; a number that now belongs to another program does not count."""
+        try:
+            pid = int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+        looked = subprocess.run(
+            ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        return pid if str(self._properties) in looked.stdout else None
+
+    def addresses(self) -> dict[str, str]:
+        """Return the address of each listener that clients may use, the plain one first."""
+        return {name: f"{HOST}:{port}" for name, port in self._read_ports().items() if name != CONTROLLER}
+
+    def start(self, security: Security, port: int | None) -> None:
+        """Start the broker and wait until it answers; its data and its ports stay what they were in this folder."""
+        if self.pid() is not None:
+            raise BrokerError(f"already running at {self.addresses()[PLAIN]} in {self.folder}; stop it first")
+        require_java()
+        jars = fetch_jars()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ports = choose_ports([*security.names(), CONTROLLER], self._read_ports(), port)
+        if security.tls:
+            make_certificate(self.folder)
+        self._properties.write_text(make_properties(self.folder, ports))
+        self._ports_file.write_text(json.dumps(ports))
+        self._format(jars)
+        self._run(jars, ports[PLAIN])
+
+    def stop(self) -> bool:
+        """End the broker and wait for its end; return False if it did not run."""
+        pid = self.pid()
+        if pid is not None:
+            for each in (signal.SIGTERM, signal.SIGCONT):
+                self._signal(pid, each)
+            if not self._wait_for_end(STOP_TIMEOUT):
+                self._signal(pid, signal.SIGKILL)
+                self._wait_for_end(STOP_TIMEOUT)
+        self._pid_file.unlink(missing_ok=True)
+        return pid is not None
+
+    def _run(self, jars: Path, port: int) -> None:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [*self._java(jars, "-Xms256m", "-Xmx1g"), "kafka.Kafka", str(self._properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._pid_file.write_text(str(process.pid))
+        deadline = time.monotonic() + START_TIMEOUT
+        while not is_ready(HOST, port, timeout=1.0):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_EVERY)
+                self._pid_file.unlink()
+                raise BrokerError(f"the broker ended during its start; {self._last_words()}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise BrokerError(f"the broker did not answer within {START_TIMEOUT:.0f} s; {self._last_words()}")
+
+    def _format(self, jars: Path) -> None:
+        if (self.folder / "data" / "meta.properties").exists():
+            return
+        # Half a format would be refused for ever.
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        users = [f"SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._properties)]
+        command = [*self._java(jars), *tool, *(part for user in users for part in ("--add-scram", user))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BrokerError(f"the folder {self.folder} could not be prepared: {(done.stderr or done.stdout).strip()}")
+
+    def _java(self, jars: Path, *options: str) -> list[str]:
+        return ["java", *options, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
+
+    def _read_ports(self) -> dict[str, int]:
+        try:
+            return dict(json.loads(self._ports_file.read_text()))
+        except FileNotFoundError:
+            return {}
+
+    def _wait_for_end(self, timeout: float) -> bool:
+        pause, deadline = threading.Event(), time.monotonic() + timeout
+        while self.pid() is not None:
+            if time.monotonic() > deadline:
+                return False
+            pause.wait(LOOK_EVERY)
+        return True
+
+    def _signal(self, pid: int, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    def _last_words(self) -> str:
+        lines = [
+            line for line in self.log.read_text(errors="replace").splitlines() if "ERROR" in line or "Exception" in line
+        ]
+        return f"{self.log} says: {lines[-1]}" if lines else f"see {self.log}"

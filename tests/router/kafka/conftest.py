@@ -1,0 +1,22 @@
+"""Brokers for the tests of the Kafka transport; a conftest of another folder can import the same names."""
+
+from tests.router.kafka.mock_cluster_fixtures import mock_cluster, mock_cluster_process
+from tests.router.kafka.real_kafka_fixtures import (
+    own_kafka,
+    pytest_collection_modifyitems,
+    pytest_deselected,
+    pytest_terminal_summary,
+    real_kafka,
+    started_kafka,
+)
+
+__all__ = [
+    "mock_cluster",
+    "mock_cluster_process",
+    "own_kafka",
+    "pytest_collection_modifyitems",
+    "pytest_deselected",
+    "pytest_terminal_summary",
+    "real_kafka",
+    "started_kafka",
+]

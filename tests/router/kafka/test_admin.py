@@ -1,0 +1,81 @@
+"""Making topics and looking at them. Mock brokers cannot make any, so that part needs a real one."""
+
+import uuid
+
+import pytest
+
+from millstream.router import ConfigurationError, Message, TransientError
+from millstream.router.kafka import KafkaAdmin, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError
+from tests.router.kafka.mock_cluster import MockCluster
+from tests.router.kafka.raw_records import read_records
+from tests.router.kafka.real_kafka import RealKafka
+
+
+def config_of(address: str) -> KafkaPublisherConfig:
+    """Return a configuration for the brokers at *address*."""
+    return KafkaPublisherConfig(brokers=address.split(","))
+
+
+def test_partitions_of_a_topic_are_counted(mock_cluster: MockCluster) -> None:
+    """Expect the number of partitions, and `None` for a topic that is not there, which is not made by asking."""
+    mock_cluster.create_topic("events", 6)
+    admin = KafkaAdmin(config_of(mock_cluster.bootstrap_servers))
+
+    assert admin.count_partitions("events") == 6
+    assert admin.count_partitions("absent") is None
+    assert admin.count_partitions("absent") is None
+
+
+def test_absent_brokers_are_a_transient_error() -> None:
+    """Expect the address in the error; nobody listens on port 1."""
+    admin = KafkaAdmin(config_of("127.0.0.1:1"))
+
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:1"):
+        admin.count_partitions("events", timeout=0.1)
+    with pytest.raises(TransientError, match="cannot be created"):
+        admin.create_topic("events", partitions=1, timeout=0.2)
+
+
+def test_topic_is_created_once(real_kafka: RealKafka) -> None:
+    """Expect the topic to be there when the call returns, and a second call to find it."""
+    topic = f"created-{uuid.uuid4()}"
+    admin = KafkaAdmin(config_of(real_kafka.bootstrap_servers))
+    first = admin.create_topic(topic, partitions=3, settings={"retention.ms": "60000"})
+    count = admin.count_partitions(topic)
+
+    assert first
+    assert count == 3
+    assert not admin.create_topic(topic, partitions=3)
+
+
+@pytest.mark.parametrize(
+    ("topic", "partitions", "settings"),
+    [
+        pytest.param("two words", 1, {}, id="bad-name"),
+        pytest.param("fine", 1, {"no.such.setting": "1"}, id="bad-setting"),
+        pytest.param("fine", 0, {}, id="no-partitions"),
+    ],
+)
+def test_topic_that_brokers_refuse_is_named(
+    real_kafka: RealKafka, topic: str, partitions: int, settings: dict[str, str]
+) -> None:
+    """Expect a configuration error with the topic's name."""
+    admin = KafkaAdmin(config_of(real_kafka.bootstrap_servers))
+
+    with pytest.raises(ConfigurationError, match=topic):
+        admin.create_topic(topic, partitions=partitions, settings=settings)
+
+
+def test_real_broker_takes_what_is_published(real_kafka: RealKafka) -> None:
+    """Expect an unknown topic to be named, and after its creation the same publisher to write to it, in order."""
+    topic = f"published-{uuid.uuid4()}"
+    config = config_of(real_kafka.bootstrap_servers)
+    publisher = KafkaPublisher(config)
+    with pytest.raises(KafkaPublishError, match="does not exist"):
+        publisher.publish(topic, Message(b"too early"))
+    KafkaAdmin(config).create_topic(topic, partitions=1)
+    publisher.publish(topic, *(Message(b"%d" % number) for number in range(5000)))
+    publisher.close()
+    records = read_records(real_kafka.bootstrap_servers, topic, 5000)
+
+    assert [record.value() for record in records] == [b"%d" % number for number in range(5000)]

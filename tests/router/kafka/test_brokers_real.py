@@ -1,0 +1,250 @@
+"""The real broker of the fixtures: topics, groups, faults, TLS and SASL, seen by plain confluent-kafka clients."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.router.kafka.mock_cluster_clients import (
+    TIMEOUT,
+    commit,
+    consume,
+    open_consumer,
+    open_producer,
+    produce,
+    values_of,
+)
+from tests.router.kafka.real_kafka import PASSWORD, SCRIPT, USER, OwnKafka, RealKafka, run_script, unique, wait_until
+
+SHORT = 1.0
+"""Seconds in which a broker on this machine would have answered many times over."""
+
+
+def make_token(_configuration: str) -> tuple[str, float]:
+    """Return an unsigned token for the user and when it ends, in seconds since 1970: what OAUTHBEARER calls for."""
+    ends = time.time() + 600  # noqa: TID251  # a token carries the time of the wall clock
+    parts = ({"alg": "none"}, {"sub": USER, "iat": ends - 600, "exp": ends})
+    return ".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts
+    ) + ".", ends
+
+
+def see_brokers(properties: dict[str, Any]) -> list[int]:
+    """Return the numbers of the brokers that a client with *properties* is told of."""
+    admin = AdminClient({"log_level": 0, **properties})
+    admin.poll(0)  # where a token is asked for
+    return list(admin.list_topics(timeout=TIMEOUT).brokers)
+
+
+# A process that has a broker and goes without a word.
+START_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from tests.router.kafka.real_kafka import OwnKafka
+kafka = OwnKafka(Path(sys.argv[1]))
+print(kafka.is_running, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def free_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a broker of the test's own, which is ended whatever the test did."""
+    yield tmp_path / "broker"
+    run_script("stop", "--folder", tmp_path / "broker")
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_what_was_produced_is_consumed_and_committed(real_kafka: RealKafka, protocol: str) -> None:
+    """Expect the records in order, and the commit to be seen from outside the group, with both group protocols."""
+    topic, group = real_kafka.create_topic(partitions=2), unique("group")
+    undelivered = produce(real_kafka.bootstrap_servers, topic, [b"a", b"b", b"c"], partition=1)
+    with open_consumer(real_kafka.bootstrap_servers, topic, group_id=group, group_protocol=protocol) as consumer:
+        records = consume(consumer, 3)
+        before = real_kafka.committed(group, topic)
+        commit(consumer, topic, 2, partition=1)
+
+    assert undelivered == 0
+    assert values_of(records) == [b"a", b"b", b"c"]
+    assert (before, real_kafka.committed(group, topic)) == ({}, {1: 2})
+    assert real_kafka.end_offsets(topic) == {0: 0, 1: 3}
+
+
+def test_a_topic_takes_its_own_configuration(real_kafka: RealKafka) -> None:
+    """Expect a limit of the topic to hold for its records."""
+    topic = real_kafka.create_topic(config={"max.message.bytes": "1000"})
+    small = produce(real_kafka.bootstrap_servers, topic, [b"x" * 100])
+    produce(real_kafka.bootstrap_servers, topic, [b"x" * 2000])
+
+    assert small == 0
+    assert real_kafka.end_offsets(topic) == {0: 1}
+
+
+def test_deleted_records_and_topics_are_gone(real_kafka: RealKafka) -> None:
+    """Expect a consumer to begin after the deleted records, and no topic once that is deleted."""
+    topic = real_kafka.create_topic()
+    produce(real_kafka.bootstrap_servers, topic, [b"0", b"1", b"2"])
+    real_kafka.delete_records(topic, 0, 2)
+    with open_consumer(real_kafka.bootstrap_servers, topic, group_id=unique("group")) as consumer:
+        records = consume(consumer, 1)
+    real_kafka.delete_topic(topic)
+    wait_until(lambda: topic not in real_kafka.admin.list_topics(timeout=TIMEOUT).topics, "the topic's end")
+
+    assert values_of(records) == [b"2"]
+
+
+def test_nothing_creates_a_topic_by_asking_for_it(own_kafka: OwnKafka) -> None:
+    """Expect a record for an unknown topic to be refused."""
+    errors: list[int | None] = []
+    producer = open_producer(own_kafka.bootstrap_servers, topic_metadata_propagation_max_ms=2000)
+    topic = unique("unknown")
+    producer.produce(topic, b"x", on_delivery=lambda error, _: errors.append(error.code() if error else None))
+    producer.flush(TIMEOUT)
+
+    assert errors == [KafkaError.UNKNOWN_TOPIC_OR_PART]
+    assert topic not in own_kafka.admin.list_topics(timeout=TIMEOUT).topics
+
+
+def test_a_frozen_broker_answers_after_it_was_thawed(own_kafka: OwnKafka) -> None:
+    """Expect a record to wait while the broker is stopped, and to be delivered afterwards."""
+    topic = own_kafka.create_topic()
+    producer = open_producer(own_kafka.bootstrap_servers)
+    own_kafka.freeze()
+    producer.produce(topic, b"x")
+    waiting = producer.flush(SHORT)
+    own_kafka.thaw()
+    left = producer.flush(TIMEOUT)
+
+    assert (waiting, left) == (1, 0)
+    assert own_kafka.end_offsets(topic) == {0: 1}
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_broker_comes_back_with_its_records_and_commits(own_kafka: OwnKafka, end: str) -> None:
+    """Expect the same address, and what was delivered and committed, after a SIGKILL and after an orderly end."""
+    topic, group = own_kafka.create_topic(), unique("group")
+    produce(own_kafka.bootstrap_servers, topic, [b"0", b"1"])
+    with open_consumer(own_kafka.bootstrap_servers, topic, group_id=group) as consumer:
+        consume(consumer, 2)
+        commit(consumer, topic, 1)
+    addresses = dict(own_kafka.addresses)
+    getattr(own_kafka, end)()
+    was_running = own_kafka.is_running
+    own_kafka.start()
+    with open_consumer(own_kafka.bootstrap_servers, topic, group_id=group) as consumer:
+        records = consume(consumer, 1)
+
+    assert not was_running
+    assert own_kafka.addresses == addresses
+    assert values_of(records) == [b"1"]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"])
+@pytest.mark.parametrize("listener", ["SASL_PLAINTEXT", "SASL_SSL"])
+def test_the_user_is_let_in(own_kafka: OwnKafka, listener: str, mechanism: str) -> None:
+    """Expect every mechanism to work on both listeners with SASL."""
+    login = (
+        {"oauth_cb": make_token} if mechanism == "OAUTHBEARER" else {"sasl.username": USER, "sasl.password": PASSWORD}
+    )
+    properties = {
+        "bootstrap.servers": own_kafka.addresses[listener],
+        "security.protocol": listener,
+        "sasl.mechanism": mechanism,
+        "ssl.ca.location": str(own_kafka.certificate),
+    }
+
+    assert see_brokers({**properties, **login}) == [1]
+
+
+def test_a_client_that_knows_the_certificate_trusts_the_broker(own_kafka: OwnKafka) -> None:
+    """Expect the address to match the certificate."""
+    properties = {"bootstrap.servers": own_kafka.addresses["SSL"], "security.protocol": "SSL"}
+
+    assert see_brokers({**properties, "ssl.ca.location": str(own_kafka.certificate)}) == [1]
+
+
+@pytest.mark.parametrize(
+    ("listener", "properties", "expected"),
+    [
+        pytest.param(
+            "SASL_PLAINTEXT",
+            {"sasl.mechanism": "PLAIN", "sasl.username": USER, "sasl.password": "wrong"},
+            KafkaError._AUTHENTICATION,
+            id="password",
+        ),
+        pytest.param("SSL", {}, KafkaError._SSL, id="certificate"),
+    ],
+)
+def test_a_stranger_is_kept_out(own_kafka: OwnKafka, listener: str, properties: dict[str, str], expected: int) -> None:
+    """Expect no answer with a wrong password, none for a client that does not know the certificate, and the reason."""
+    errors: list[int] = []
+    admin = AdminClient(
+        {
+            "bootstrap.servers": own_kafka.addresses[listener],
+            "security.protocol": listener,
+            "log_level": 0,
+            "error_cb": lambda error: errors.append(error.code()),
+            **properties,
+        }
+    )
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=3.0)
+    admin.poll(0)
+
+    assert expected in errors
+
+
+@pytest.mark.usefixtures("own_kafka")
+def test_a_broker_ends_with_the_process_that_made_it(free_folder: Path) -> None:
+    """Expect nothing to be left over from a run that was killed."""
+    child = subprocess.run(
+        [sys.executable, "-c", START_AND_DIE, str(free_folder)],
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wait_until(lambda: run_script("status", "--folder", free_folder).returncode == 1, "the broker's end")
+
+    assert (child.returncode, child.stdout) == (-signal.SIGKILL, "True\n")
+
+
+@pytest.mark.usefixtures("own_kafka")
+def test_the_script_starts_shows_and_stops_a_broker(free_folder: Path) -> None:
+    """Expect one bare address, a second start to be refused in one line, and status and stop to know what runs."""
+    started = run_script("start", "--folder", free_folder)
+    again = run_script("start", "--folder", free_folder)
+    shown = run_script("status", "--folder", free_folder)
+    stopped = run_script("stop", "--folder", free_folder)
+    over = run_script("status", "--folder", free_folder)
+
+    assert started.returncode == 0, started.stderr
+    assert started.stdout.startswith("127.0.0.1:")
+    assert shown.stdout == started.stdout
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.startswith("kafka: already running at 127.0.0.1:")
+    assert again.stderr.count("\n") == 1
+    assert (shown.returncode, stopped.returncode, over.returncode) == (0, 0, 1)
+
+
+@pytest.mark.usefixtures("own_kafka")
+def test_the_script_refuses_a_port_that_is_taken(free_folder: Path) -> None:
+    """Expect one line that names the port, and no broker."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = run_script("start", "--folder", free_folder, "--port", port)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"kafka: port {port} is taken")
+    assert done.stderr.count("\n") == 1

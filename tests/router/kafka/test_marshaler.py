@@ -1,0 +1,144 @@
+"""The wire form: what goes into a record and what comes out of one."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE
+from confluent_kafka import Message as Record
+
+from millstream.router import Assignment, Message, PermanentError
+from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of, message_of
+
+
+def record(**fields: Any) -> Record:
+    """Return a record as confluent-kafka hands it out."""
+    return Record(
+        **{
+            "topic": "events",
+            "partition": 3,
+            "offset": 7,
+            "key": None,
+            "value": b"payload",
+            "headers": None,
+            "timestamp": (TIMESTAMP_CREATE_TIME, 1_700_000_000_250),
+            **fields,
+        }
+    )
+
+
+class UnreadableRecord:
+    """A record whose headers confluent-kafka cannot decode."""
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Fail as confluent-kafka does."""
+        raise SystemError("<method 'headers'> returned a result with an exception set")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(record(), name)
+
+
+def test_uuid_and_metadata_are_headers() -> None:
+    """Expect the Go header for the uuid and one header for each metadata entry."""
+    message = Message(b"payload", uuid="one", metadata={"tenant_id": "t", "city": "Zürich"})
+
+    assert headers_of(message) == [
+        ("_watermill_message_uuid", b"one"),
+        ("tenant_id", b"t"),
+        ("city", "Zürich".encode()),
+    ]
+
+
+def test_metadata_named_like_the_uuid_header_is_refused() -> None:
+    """Expect an error that names the entry, as in the original."""
+    with pytest.raises(PermanentError, match="_watermill_message_uuid"):
+        headers_of(Message(b"", metadata={"_watermill_message_uuid": "other"}))
+
+
+@pytest.mark.parametrize("metadata", [{"name": "\udcff"}, {"\udcff": "value"}])
+def test_metadata_that_cannot_be_utf8_is_refused(metadata: dict[str, str]) -> None:
+    """Expect a lone surrogate, in a name or a value, to be a permanent error."""
+    with pytest.raises(PermanentError, match="UTF-8"):
+        headers_of(Message(b"", metadata=metadata))
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        pytest.param(Message(b"", key=b"own", metadata={"partition_key": "other"}), b"own", id="own-key-first"),
+        pytest.param(Message(b"", metadata={"partition_key": "t:c"}), b"t:c", id="partition-key"),
+        pytest.param(Message(b"", metadata={"partition_key": ""}), b"", id="empty-is-a-key"),
+        pytest.param(Message(b"", key=b""), b"", id="own-empty-key"),
+        pytest.param(Message(b""), None, id="none"),
+    ],
+)
+def test_key_is_the_own_one_or_the_partition_key(message: Message, key: bytes | None) -> None:
+    """Expect the message's key, else its `partition_key`, else none."""
+    assert key_of(message) == key
+
+
+def test_record_becomes_a_message() -> None:
+    """Expect everything the record says, the time in seconds and the uuid not in the metadata."""
+    assignment = Assignment("events", 3)
+    message = message_of(
+        record(key=b"key", headers=[("_watermill_message_uuid", b"one"), ("tenant_id", b"t")]), assignment
+    )
+
+    assert message == Message(b"payload", uuid="one", metadata={"tenant_id": "t"})
+    assert (message.key, message.topic, message.partition, message.offset) == (b"key", "events", 3, 7)
+    assert message.timestamp == 1_700_000_000.25
+    assert message.assignment is assignment
+
+
+@pytest.mark.parametrize("headers", [None, [], [("tenant_id", b"t")]])
+def test_missing_uuid_header_is_an_empty_uuid(headers: Any) -> None:
+    """Expect a record of a foreign producer to be delivered, without a made-up uuid."""
+    assert message_of(record(headers=headers)).uuid == ""
+
+
+def test_last_of_repeated_headers_wins() -> None:
+    """Expect one metadata entry with the last value."""
+    message = message_of(record(headers=[("a", b"first"), ("b", b"only"), ("a", b"last")]))
+
+    assert message.metadata == {"a": "last", "b": "only"}
+
+
+def test_header_that_is_not_utf8_is_escaped() -> None:
+    """Expect readable text that any JSON encoder takes."""
+    message = message_of(record(headers=[("a", b"caf\xff")]))
+
+    assert message.metadata == {"a": "caf\\xff"}
+    assert msgspec.json.encode(message.metadata)
+
+
+def test_null_header_is_an_empty_entry() -> None:
+    """Expect a header without a value to keep its name."""
+    assert message_of(record(headers=[("a", None)])).metadata == {"a": ""}
+
+
+def test_unreadable_headers_are_named_in_the_metadata() -> None:
+    """Expect the message to be delivered, without uuid, with an entry that says why."""
+    message = message_of(UnreadableRecord())  # type: ignore[arg-type]
+
+    assert message.uuid == ""
+    assert list(message.metadata) == [HEADERS_UNREADABLE]
+    assert message.payload == b"payload"
+
+
+def test_null_value_is_an_empty_payload() -> None:
+    """Expect a tombstone to be delivered with its key."""
+    message = message_of(record(value=None, key=b"key"))
+
+    assert (message.payload, message.key) == (b"", b"key")
+
+
+def test_missing_timestamp_is_none() -> None:
+    """Expect no time rather than one in 1970."""
+    assert message_of(record(timestamp=(TIMESTAMP_NOT_AVAILABLE, 0))).timestamp is None
+
+
+def test_written_headers_read_the_same() -> None:
+    """Expect uuid and metadata to survive the way through a record."""
+    message = Message(b"payload", uuid="ü-1", metadata={"emoji": "🎉", "empty": "", "newline": "a\nb"})
+
+    assert message_of(record(headers=headers_of(message))) == message

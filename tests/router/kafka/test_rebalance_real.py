@@ -1,0 +1,96 @@
+"""Members of one group that come and go on a real broker, with each way of sharing partitions.
+
+The mock brokers refuse a commit while a group rebalances; only a real one shows what a revoke commits.
+"""
+
+import threading
+
+import pytest
+from confluent_kafka import Producer
+
+from millstream.router import Router
+from millstream.router.kafka.config import KafkaSubscriberConfig
+from millstream.router.kafka.subscriber import KafkaSubscriber
+from millstream.router.testing import RecordingHandler, eventually, running
+
+PARTITIONS = 4
+MESSAGES = 50
+TIMEOUT = 40.0
+PROTOCOLS = [
+    pytest.param({"assignment_strategy": "range"}, id="range"),
+    pytest.param({"assignment_strategy": "cooperative-sticky"}, id="cooperative"),
+    pytest.param({"group_protocol": "consumer"}, id="KIP-848"),
+]
+
+
+def produce(kafka, topic, text):
+    """Write the same number of messages to each partition."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for partition in range(PARTITIONS):
+        for number in range(MESSAGES):
+            producer.produce(topic, f"{text}-{partition}-{number}".encode(), partition=partition)
+    assert producer.flush(20) == 0
+
+
+def member(kafka, topic, handler, **options):
+    """Return a router with one member of the topic's group."""
+    config = KafkaSubscriberConfig(
+        brokers=[kafka.bootstrap_servers], group_id=topic, heartbeat_interval=0.5, commit_interval=0.2, **options
+    )
+    router = Router()
+    router.add_consumer_handler("h", topic, KafkaSubscriber(config), handler)
+    return router
+
+
+@pytest.mark.parametrize("options", PROTOCOLS)
+def test_second_member_gets_its_share_and_nothing_twice(real_kafka, options):
+    """A revoke waits for the holds of its partitions and commits them before they go: nothing is delivered again."""
+    topic = real_kafka.create_topic(PARTITIONS)
+    produce(real_kafka, topic, "old")
+    holds, first, second = [], RecordingHandler(), RecordingHandler()
+
+    def hold(message):
+        holds.append(message.hold(holds))
+        first(message)
+
+    releasing = threading.Timer(1.0, lambda: [each.release() for each in holds])
+    with running(member(real_kafka, topic, hold, **options)):
+        assert first.wait_calls(PARTITIONS * MESSAGES, timeout=TIMEOUT)
+        releasing.start()
+        with running(member(real_kafka, topic, second, **options)):
+            assert eventually(
+                lambda: real_kafka.committed(topic, topic) == dict.fromkeys(range(PARTITIONS), MESSAGES), TIMEOUT
+            )
+            releasing.join()
+            produce(real_kafka, topic, "new")
+            everything = 2 * PARTITIONS * MESSAGES
+            assert eventually(lambda: len(first.payloads) + len(second.payloads) >= everything, TIMEOUT)
+            for each in list(holds):
+                each.release()
+
+    assert len(first.payloads) + len(second.payloads) == everything
+    assert second.payloads
+    assert all(payload.startswith(b"new") for payload in second.payloads)
+
+
+@pytest.mark.parametrize("options", PROTOCOLS)
+def test_what_was_not_settled_when_a_partition_went_comes_again(real_kafka, options):
+    """Holds that outlast the deadline of a revoke commit nothing: the next owner gets their messages."""
+    topic = real_kafka.create_topic(PARTITIONS)
+    produce(real_kafka, topic, "old")
+    holds, first, second = [], RecordingHandler(), RecordingHandler()
+
+    def hold(message):
+        holds.append(message.hold(holds))
+        first(message)
+
+    options = {"max_poll_interval": 10.0, "session_timeout": 8.0, **options}
+    with running(member(real_kafka, topic, hold, **options)):
+        assert first.wait_calls(PARTITIONS * MESSAGES, timeout=TIMEOUT)
+        with running(member(real_kafka, topic, second, **options)):
+            assert second.wait_calls(MESSAGES, timeout=TIMEOUT)
+            for each in list(holds):
+                each.release()
+
+    assert set(second.payloads) <= set(first.payloads)
+    assert len(second.payloads) >= MESSAGES

@@ -1,0 +1,310 @@
+"""Receiving from Kafka brokers that librdkafka mocks: commits, rebalances, bounds, and what goes wrong."""
+
+import itertools
+import threading
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from millstream.router import (
+    Cancelled,
+    ConfigurationError,
+    HaltedError,
+    Router,
+    StateError,
+    SubscriptionClosed,
+)
+from millstream.router.kafka.config import KafkaSubscriberConfig
+from millstream.router.kafka.subscriber import KafkaSubscriber
+from millstream.router.testing import RecordingHandler, eventually, running
+from tests.router.kafka.mock_cluster import MockCluster
+
+pytestmark = pytest.mark.slow  # brokers to talk to: seconds, not milliseconds
+
+QUICK = {"session_timeout": 6.0, "heartbeat_interval": 0.2, "commit_interval": 0.1}
+"""Times that let a group settle in a test."""
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def brokers():
+    """A mock cluster for this file."""
+    cluster = MockCluster(1)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def topic(brokers):
+    """A topic of its own with two partitions; also the name of the group that reads it."""
+    name = f"topic-{next(_numbers)}"
+    brokers.create_topic(name, 2)
+    return name
+
+
+@pytest.fixture
+def subscriber(brokers, topic):
+    """A function that makes subscribers of the topic's group; they are closed at the end."""
+    made = []
+
+    def make(**options):
+        config = {"brokers": [brokers.bootstrap_servers], "group_id": topic, **QUICK, **options}
+        made.append(KafkaSubscriber(KafkaSubscriberConfig(**config)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def produce(brokers, topic, payloads, partition=0, **options):
+    """Write *payloads* to one partition."""
+    producer = Producer({"bootstrap.servers": brokers.bootstrap_servers})
+    for payload in payloads:
+        producer.produce(topic, payload, partition=partition, **options)
+    assert producer.flush(10) == 0
+
+
+def committed(brokers, topic, partitions=2):
+    """Return the committed offsets of the topic's group, -1001 where there is none."""
+    consumer = Consumer({"bootstrap.servers": brokers.bootstrap_servers, "group.id": topic})
+    found = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=5)
+    consumer.close()
+    return [each.offset for each in found]
+
+
+def numbers(first, end):
+    """Return the payloads from *first* up to *end*."""
+    return [b"%d" % number for number in range(first, end)]
+
+
+def receive(subscription, count):
+    """Receive *count* messages."""
+    received = []
+    assert eventually(
+        lambda: received.extend(subscription.receive(count - len(received), 0.2)) or len(received) >= count
+    )
+    return received
+
+
+def test_message_knows_where_it_stood(brokers, topic, subscriber):
+    """Payload, key, uuid, metadata, place and time come from the record."""
+    headers = [("_watermill_message_uuid", b"u-1"), ("tenant_id", b"acme")]
+    produce(brokers, topic, [b"payload"], partition=1, key=b"k", headers=headers)
+    (message,) = receive(subscriber().subscribe(topic), 1)
+
+    assert (message.payload, message.key, message.uuid, message.metadata) == (
+        b"payload",
+        b"k",
+        "u-1",
+        {"tenant_id": "acme"},
+    )
+    assert (message.topic, message.partition, message.offset) == (topic, 1, 0)
+    assert message.timestamp > 1e9
+
+
+@pytest.mark.slow
+def test_handled_messages_are_committed_at_the_close(brokers, topic, subscriber):
+    """After a graceful close the group stands behind everything that was handled, and nothing of it comes again."""
+    produce(brokers, topic, numbers(0, 100))
+    handler = RecordingHandler()
+    router = Router()
+    router.add_consumer_handler("h", topic, subscriber(), handler)
+    with running(router):
+        assert handler.wait_calls(100)
+    after = committed(brokers, topic)
+    produce(brokers, topic, [b"next"])
+    (message,) = receive(subscriber().subscribe(topic), 1)
+
+    assert after[0] == 100
+    assert message.payload == b"next"
+
+
+def test_settled_messages_are_committed(brokers, topic, subscriber):
+    """What was handled is committed while the router runs, at the commit interval."""
+    produce(brokers, topic, numbers(0, 100))
+    handler, router = RecordingHandler(), Router()
+    router.add_consumer_handler("h", topic, subscriber(), handler)
+    with running(router):
+        assert handler.wait_calls(100)
+
+        assert eventually(lambda: committed(brokers, topic)[0] == 100)
+
+
+def test_nothing_is_committed_past_a_hold(brokers, topic, subscriber):
+    """Acks alone commit nothing: the first message that is still held keeps the commit back."""
+    produce(brokers, topic, numbers(0, 10))
+    holds, router = [], Router()
+    router.add_consumer_handler("h", topic, subscriber(), lambda m: holds.append(m.hold(holds)))
+    with running(router):
+        assert eventually(lambda: len(holds) == 10)
+        for hold in [*holds[:3], *holds[4:]]:
+            hold.release()
+        assert eventually(lambda: committed(brokers, topic)[0] == 3)
+        held_back = committed(brokers, topic)[0]
+        holds[3].release()
+        assert eventually(lambda: committed(brokers, topic)[0] == 10)
+
+    assert held_back == 3
+
+
+@pytest.mark.slow
+def test_late_settlement_never_commits(brokers, topic, subscriber):
+    """A hold released after its partition went changes nothing for whoever has it now."""
+    produce(brokers, topic, numbers(0, 5))
+    holds, router = [], Router()
+    one = subscriber()
+    router.add_consumer_handler("h", topic, one, lambda m: holds.append(m.hold(holds)))
+    router.start()
+    assert eventually(lambda: len(holds) == 5)
+    router.abort()
+    for hold in holds:
+        hold.release()
+    again = receive(subscriber().subscribe(topic), 5)
+
+    assert all(hold.is_void for hold in holds)
+    assert [message.payload for message in again] == numbers(0, 5)
+
+
+def test_messages_nacked_without_a_router_come_again(brokers, topic, subscriber):
+    """A raw reader that nacks gets the message again, and it is committed only after its ack."""
+    produce(brokers, topic, numbers(0, 3))
+    subscription = subscriber(nack_resend_delay=0.01).subscribe(topic)
+    first = receive(subscription, 3)
+    first[0].nack()
+    for message in first[1:]:
+        message.ack()
+    again = receive(subscription, 1)
+    again[0].ack()
+    subscription.close()
+
+    assert [message.payload for message in again] == [b"0"]
+    assert committed(brokers, topic)[0] == 3
+
+
+def test_full_buffer_holds_back_and_loses_nothing(brokers, topic, subscriber):
+    """A handler that stands still fills the bounded buffer; when it goes on, everything comes, in order."""
+    produce(brokers, topic, numbers(0, 3000))
+    gate, seen, router = threading.Event(), [], Router()
+    slow = subscriber(buffer_messages=100, pause_after=0.05)
+
+    def handle(message):
+        gate.wait(10)
+        seen.append(message.payload)
+
+    router.add_consumer_handler("h", topic, slow, handle)
+    with running(router):
+        subscription = slow._subscriptions[0]
+        assert eventually(lambda: subscription._loop._is_full_pause)
+        waiting = subscription._buffer._count
+        gate.set()
+        assert eventually(lambda: len(seen) == 3000, timeout=20)
+
+    assert waiting < 1200
+    assert seen == numbers(0, 3000)
+
+
+@pytest.mark.slow
+def test_partition_at_max_pending_is_paused_and_the_other_goes_on(brokers, topic, subscriber):
+    """Holds that are not released stop their partition at the bound, not the other one."""
+    produce(brokers, topic, numbers(0, 5000), partition=0)
+    holds, other, router = [], [], Router()
+
+    def handle(message):
+        if message.partition == 0:
+            holds.append(message.hold(holds))
+        else:
+            other.append(message.payload)
+
+    router.add_consumer_handler("h", topic, subscriber(max_pending=1000), handle)
+    with running(router):
+        assert eventually(lambda: len(holds) >= 1000)
+        produce(brokers, topic, numbers(0, 10), partition=1)
+        assert eventually(lambda: len(other) == 10)
+        bounded = len(holds)
+        assert eventually(lambda: [each.release() for each in list(holds)] and len(holds) == 5000, timeout=20)
+
+    assert bounded < 3000
+    assert committed(brokers, topic) == [5000, 10]
+
+
+def test_unknown_topic_is_an_error_that_names_it_and_what_creates_it(brokers, subscriber):
+    """A topic that does not exist ends the router with a text that says what to do."""
+    router = Router()
+    router.add_consumer_handler("h", "no-such-topic", subscriber(), lambda message: None)
+    router.start()
+
+    with pytest.raises(ConfigurationError, match=r"no-such-topic.*--create --topic no-such-topic"):
+        router.wait_closed(20)
+
+
+def test_committed_offset_that_is_gone_halts(brokers, topic, subscriber):
+    """An offset out of range is never jumped silently."""
+    produce(brokers, topic, numbers(0, 3))
+    consumer = Consumer({"bootstrap.servers": brokers.bootstrap_servers, "group.id": topic})
+    consumer.commit(offsets=[TopicPartition(topic, 0, 999)], asynchronous=False)
+    consumer.close()
+    router = Router()
+    router.add_consumer_handler("h", topic, subscriber(), lambda message: None)
+    router.start()
+
+    with pytest.raises(HaltedError, match="not in the log any more"):
+        router.wait_closed(20)
+
+
+@pytest.mark.parametrize(("start_from", "expected"), [("earliest", b"old"), ("latest", b"new")])
+def test_group_without_a_commit_starts_where_it_is_told(brokers, topic, subscriber, start_from, expected):
+    """`start_from` decides for partitions that the group has never committed."""
+    produce(brokers, topic, [b"old"])
+    subscription = subscriber(start_from=start_from).subscribe(topic)
+    if start_from == "latest":
+        assert eventually(lambda: subscription._loop._holdings.books)
+        assert subscription.receive(10, 1.0) == []
+    produce(brokers, topic, [b"new"])
+
+    assert receive(subscription, 1)[0].payload == expected
+
+
+@pytest.mark.slow
+def test_brokers_that_go_away_are_waited_for(brokers, topic, subscriber):
+    """An outage ends nothing: what is published afterwards arrives, and everything is committed."""
+    handler, router = RecordingHandler(), Router()
+    router.add_consumer_handler("h", topic, subscriber(), handler)
+    produce(brokers, topic, numbers(0, 5))
+    with running(router):
+        assert handler.wait_calls(5)
+        brokers.set_down()
+        pause = threading.Event()
+        pause.wait(1.0)
+        brokers.set_up()
+        produce(brokers, topic, numbers(5, 10))
+        assert handler.wait_calls(10, timeout=20)
+
+    assert handler.payloads == numbers(0, 10)
+    assert committed(brokers, topic)[0] == 10
+
+
+def test_close_ends_the_subscription_and_may_be_called_twice(brokers, topic, subscriber):
+    """After the close there is nothing to receive, and no new subscription."""
+    one = subscriber()
+    subscription = one.subscribe(topic)
+    one.close()
+    one.close()
+    subscription.close()
+
+    with pytest.raises(SubscriptionClosed):
+        subscription.receive(1, 1.0)
+    with pytest.raises(StateError):
+        one.subscribe(topic)
+
+
+def test_hold_on_a_partition_that_has_gone_is_cancelled(brokers, topic, subscriber):
+    """Whoever takes a hold too late is told to drop the work."""
+    produce(brokers, topic, [b"x"])
+    subscription = subscriber().subscribe(topic)
+    (message,) = receive(subscription, 1)
+    subscription.close()
+
+    with pytest.raises(Cancelled):
+        message.hold("an owner")
