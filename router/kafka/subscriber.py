@@ -42,4 +42,6 @@ class KafkaSubscriber:
             self._is_closed = True
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
+            subscription.begin_close()
+        for subscription in subscriptions:
             subscription.close()

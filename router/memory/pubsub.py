@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..clock import MONOTONIC, Clock
-from ..errors import StateError
+from ..errors import ConfigurationError, StateError
 from ..message import Message
 from ..protocols import AssignmentListener
 from .config import InMemoryConfig
+from .group import Commits, InMemoryGroup
 from .subscription import InMemorySubscription
 
 
@@ -77,6 +78,7 @@ class InMemoryPubSub:
         self._clock = clock
         self._lock = threading.Lock()
         self._topics: dict[str, _Topic] = {}
+        self._groups: dict[str, Commits] = {}
         self._is_closed = False
 
     def publish(self, topic: str, *messages: Message) -> None:
@@ -98,11 +100,41 @@ class InMemoryPubSub:
 
     def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> InMemorySubscription:
         """Receive what is published to *topic* from now on; with `persistent`, from the beginning."""
+        return self._open(topic, listener, {}, _ignore)
+
+    def group(self, name: str) -> InMemoryGroup:
+        """Return a subscriber of the consumer group *name*, which goes on where the group's last subscription had committed.
+
+        A group that is new to a topic begins at the beginning of it.
+
+        Raises:
+            ConfigurationError: the pub/sub is not `persistent`, so there is nothing to come back to.
+        """
+        if not self.config.persistent:
+            raise ConfigurationError(f"group {name!r} needs InMemoryConfig(persistent=True): else nothing waits for it")
+        with self._lock:
+            commits = self._groups.setdefault(name, Commits())
+        return InMemoryGroup(name, commits, self._open)
+
+    def _open(
+        self,
+        topic: str,
+        listener: AssignmentListener | None,
+        positions: Mapping[int, int],
+        on_close: Callable[[InMemorySubscription], None],
+    ) -> InMemorySubscription:
+        """Open a subscription from *positions* on, a partition without one from its beginning."""
         self._require_open()
         place = self._topic(topic)
-        subscription = InMemorySubscription(topic, self.config, self._clock, listener, place.forget)
+
+        def forget(subscription: InMemorySubscription) -> None:
+            place.forget(subscription)
+            on_close(subscription)
+
+        subscription = InMemorySubscription(topic, self.config, self._clock, listener, forget)
         with place.lock:
-            subscription.offer(place.history, wait=False)
+            old = [message for message in place.history if message.offset >= positions.get(message.partition, 0)]
+            subscription.offer(old, wait=False)
             place.add(subscription)
         if self._is_closed:
             subscription.close()  # `close` may have looked before it was there
@@ -129,3 +161,7 @@ class InMemoryPubSub:
     def _require_open(self) -> None:
         if self._is_closed:
             raise StateError("the in-memory pub/sub is closed")
+
+
+def _ignore(subscription: InMemorySubscription) -> None:
+    """Do nothing: what a subscription without a group has committed is nobody's."""

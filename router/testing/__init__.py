@@ -1,5 +1,6 @@
 """What tests of Millstream, and of programs built on it, need."""
 
+from .conformance import ConformanceError, ConformanceSuite, Features
 from .fake_subscription import FakePartition, FakeSubscriber, FakeSubscription
 from .fake_worker import FakeWorker
 from .manual_clock import ManualClock
@@ -8,10 +9,13 @@ from .recording_publisher import RecordingPublisher
 from .running import eventually, running
 
 __all__ = [
+    "ConformanceError",
+    "ConformanceSuite",
     "FakePartition",
     "FakeSubscriber",
     "FakeSubscription",
     "FakeWorker",
+    "Features",
     "ManualClock",
     "RecordingHandler",
     "RecordingPublisher",
