@@ -61,6 +61,7 @@ def test_it_says_that_the_in_memory_broker_survives_nothing():
     assert re.search(r"in-memory broker, \*\*which survives nothing", README)
 
 
+@pytest.mark.slow
 def test_every_setting_it_names_exists(tmp_path):
     """The settings of the table are accepted by the program."""
     rows = re.findall(r"^\| `\[(\w+)\] (\w+)`(?:, `(\w+)`)?", README, re.MULTILINE)

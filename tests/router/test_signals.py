@@ -10,6 +10,8 @@ import pytest
 
 from millstream.router import ForcedExit, Router, SignalsHandler
 
+pytestmark = pytest.mark.slow  # a process for each test
+
 PROGRAM = """
 import os
 import sys

@@ -9,6 +9,8 @@ import pytest
 from millstream.handlers.store import open_store
 from millstream.router.errors import ConfigurationError
 
+pytestmark = pytest.mark.slow  # a process for each test
+
 OPEN = """
 import sys
 from millstream.handlers.store import open_store

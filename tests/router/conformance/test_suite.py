@@ -25,6 +25,8 @@ from tests.router.conformance.broken_pubsubs import (
 from tests.router.conformance.test_memory import TestGroups as Groups
 from tests.router.conformance.test_memory import TestVolatile as Volatile
 
+pytestmark = pytest.mark.slow  # whole runs of the suite or of pytest: seconds, not milliseconds
+
 ALL = sorted(name for name in dir(ConformanceSuite) if name.startswith("test_"))
 SLOW = pytest.mark.slow  # reads that give up one after the other
 RESTART = "test_nothing_is_lost_when_the_broker_restarts"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # whole runs of the suite or of pytest: seconds, not milliseconds
+
 ROOT = Path(__file__).parents[3]
 
 CONFTEST = "from tests.router.kafka.conftest import *\n"
