@@ -139,7 +139,13 @@ class HandlerRun:
         for assignment in assignments:
             assignment.scope = self._scope
             assignment.route = Route(
-                handler.name, handler.topic, subscriber, handler.publish_topic, sink=self.sink, halt=self._halt
+                handler.name,
+                handler.topic,
+                subscriber,
+                handler.publish_topic,
+                sink=self.sink,
+                halt=self._halt,
+                workers=self._workers,
             )
         logger.bind(handler=handler.name, partitions=[a.partition for a in assignments]).info("partitions assigned")
 

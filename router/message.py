@@ -197,6 +197,12 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         return self._open or (self._extra is not None and self._extra.is_open)
 
     @property
+    def owners(self) -> list[object]:
+        """Whose holds are still out, once per hold."""
+        first = [self._owner] if self._open else []
+        return first if self._extra is None else first + self._extra.owners
+
+    @property
     def is_void(self) -> bool:
         """Whether nobody need finish with it: the poison sink has it, or its assignment has closed."""
         if self._extra is not None and self._extra.is_void:
@@ -293,6 +299,10 @@ class _Copy(Message, gc=False, eq=False, kw_only=True):
     @property
     def is_held(self) -> bool:
         return self._origin.is_held
+
+    @property
+    def owners(self) -> list[object]:
+        return self._origin.owners
 
     @property
     def is_void(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,12 @@ class Route:
     publish_topic: str | None = None
     sink: PoisonSink | None = None
     halt: HaltFunction | None = None
+    workers: Sequence[object] = ()
+    """Who is asked to flush when a partition goes; everybody else who holds a message is the user."""
+
+    def has_worker(self, owner: object) -> bool:
+        """Whether *owner* is one of the router's workers."""
+        return any(owner is worker for worker in self.workers)
 
     def report_failure(self, message: Message) -> None:
         """Send *message*, of which a hold was failed, to the poison sink; without one, stop the router."""

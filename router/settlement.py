@@ -73,3 +73,8 @@ class Extra:
     def is_open(self) -> bool:
         """Whether a further hold is still out."""
         return any(is_open for _, is_open in list(self.holds.values()))
+
+    @property
+    def owners(self) -> list[object]:
+        """Whose further holds are still out."""
+        return [owner for owner, is_open in list(self.holds.values()) if is_open]

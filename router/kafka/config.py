@@ -125,6 +125,8 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         max_message_bytes: a larger message goes to the poison sink undecoded.
         pause_after: seconds that the poll thread waits for room before it pauses; a pause throws the prefetch away, about 1 s.
         nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
+        warn_after: seconds that one message may keep the commit of its partition back before a warning names who holds it;
+            three times the 60 s that one INSERT may take.
     """
 
     group_id: str
@@ -142,13 +144,16 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
     max_message_bytes: int = 1024 * 1024
     pause_after: float = 0.5
     nack_resend_delay: float = 0.1
+    warn_after: float = 180.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._refuse(SUBSCRIBER)
         self._require(bool(self.group_id), "group_id", "not be empty")
         self._require(self.group_instance_id != "", "group_instance_id", "be a name or None")
-        self._require_positive("session_timeout", "heartbeat_interval", "max_poll_interval", "commit_interval")
+        self._require_positive(
+            "session_timeout", "heartbeat_interval", "max_poll_interval", "commit_interval", "warn_after"
+        )
         self._require_positive("buffer_messages", "buffer_bytes", "max_pending", "max_message_bytes")
         for name in ("pause_after", "nack_resend_delay"):
             self._require(getattr(self, name) >= 0, name, "not be negative")

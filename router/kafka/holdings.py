@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..assignment import Assignment
-from ..message import Message
 from ..offset_book import OffsetBook
 
 
@@ -66,8 +65,3 @@ class Holdings:
         """Report these again: storing their offsets did not work."""
         for partition in partitions:
             self._stored.pop(partition, None)
-
-    def oldest(self) -> Message | None:
-        """Return a message that keeps a commit back, of the fullest book."""
-        fullest = max(self.books.values(), key=lambda book: book.pending, default=None)
-        return None if fullest is None else fullest.oldest

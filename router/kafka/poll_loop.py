@@ -20,6 +20,8 @@ from ..errors import ConfigurationError, HaltedError
 from ..message import Message
 from ..offset_book import OffsetBook
 from ..protocols import AssignmentListener
+from ..revoke_wait import RevokeWait
+from ..standstill import StandstillWatch
 from .config import KafkaSubscriberConfig
 from .connection import ConnectionWatch
 from .delivery_buffer import DeliveryBuffer
@@ -78,6 +80,7 @@ class PollLoop:
         self._paused: set[int] = set()
         self._is_full_pause = False
         self._next_store = 0.0
+        self._standstill = StandstillWatch(config.warn_after)
         self._is_closing = False
 
     def wake(self) -> None:
@@ -114,6 +117,7 @@ class PollLoop:
         if now >= self._next_store or not messages or self._is_any_full():
             self._store()
             self._hold_back_full_partitions()
+            self._standstill.look(self._holdings.books.values(), now)
             self._next_store = now + STORE_SECONDS
         self._keep_bound()
 
@@ -253,11 +257,10 @@ class PollLoop:
         self._nacked.discard(gone)
 
     def _wait_for(self, books: Sequence[OffsetBook], deadline: float) -> None:
+        wait = RevokeWait(books, MONOTONIC.now(), deadline)
         while True:
             self._settled.clear()
-            for book in books:
-                book.advance()
-            if not any(book.may_settle for book in books) or MONOTONIC.now() >= deadline:
+            if wait.is_over(MONOTONIC.now()):
                 return
             self._settled.wait(LOOK_AGAIN_SECONDS)
 

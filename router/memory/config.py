@@ -14,6 +14,8 @@ class InMemoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         max_pending: messages of one partition that may be delivered and not settled before no more are delivered.
         nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
         block_publish_until_ack: let `publish` return only when every subscription has settled the message.
+        warn_after: seconds that one message may keep the commit of its partition back before a warning names who holds it;
+            three times the 60 s that one INSERT may take.
         persistent: keep all messages, without bound, for subscriptions that come later.
     """
 
@@ -23,6 +25,7 @@ class InMemoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     nack_resend_delay: float = 0.1
     block_publish_until_ack: bool = False
     persistent: bool = False
+    warn_after: float = 180.0
 
     def __post_init__(self) -> None:
         for name in ("partitions", "buffer_messages", "max_pending"):
@@ -30,3 +33,5 @@ class InMemoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 raise ConfigurationError(f"InMemoryConfig.{name} must be at least 1, not {getattr(self, name)}")
         if self.nack_resend_delay < 0:
             raise ConfigurationError("InMemoryConfig.nack_resend_delay must not be negative")
+        if self.warn_after <= 0:
+            raise ConfigurationError("InMemoryConfig.warn_after must be more than 0")

@@ -17,6 +17,7 @@ from ..message import Message
 from ..offset_book import OffsetBook
 from ..parking import Parking
 from ..protocols import AssignmentListener
+from ..standstill import StandstillWatch
 from .config import InMemoryConfig
 
 NOTICE_SECONDS = 0.01
@@ -46,6 +47,7 @@ class InMemorySubscription:
         self._queues: list[deque[Message]] = [deque() for _ in self._assignments]
         self._queued = 0
         self._turn = 0
+        self._standstill = StandstillWatch(config.warn_after)
         self._parking = Parking()
         self._due: deque[Message] = deque()
         self._is_closed = False
@@ -95,6 +97,7 @@ class InMemorySubscription:
             while True:
                 self._advance()
                 now = self._clock.now()
+                self._standstill.look(self._books, now)
                 chunk = self._next_nacked(now, max_messages) or self._next_chunk(max_messages)
                 if chunk:
                     return chunk

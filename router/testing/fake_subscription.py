@@ -17,7 +17,7 @@ from ..errors import SubscriptionClosed
 from ..message import Message
 from ..offset_book import OffsetBook
 from ..protocols import AssignmentListener
-from ..settlement import RETURNED
+from ..revoke_wait import RevokeWait
 
 LOOK_AGAIN_SECONDS = 0.002
 """Between looks at the books: a chain that returns tells nobody."""
@@ -168,22 +168,12 @@ class FakeSubscription:
             self._buffer = deque(message for message in self._buffer if message.assignment not in gone)
 
     def _wait_for_books(self, gone: list[Assignment], deadline: float) -> bool:
-        """Wait until nothing more of *gone* can settle.
-
-        The listener has returned, so no chain runs: a message whose chain has not returned was never started, was cancelled or
-        waits for a redelivery. It will not settle here, and nothing behind it can be committed.
-        """
+        """Wait as long as more of *gone* may settle; the listener has returned, so no chain runs."""
         with self._condition:
-            while True:
-                books = [self._books[assignment.partition] for assignment in gone]
-                for book in books:
-                    book.advance()
-                fronts = [book.oldest for book in books]
-                if all(front is None or front._chain != RETURNED for front in fronts):
-                    return True
-                if MONOTONIC.now() >= deadline:
-                    return False
+            wait = RevokeWait([self._books[each.partition] for each in gone], MONOTONIC.now(), deadline)
+            while not wait.is_over(MONOTONIC.now()):
                 self._condition.wait(LOOK_AGAIN_SECONDS)
+            return wait.is_drained
 
     def _drop(self, gone: list[Assignment]) -> None:
         with self._condition:

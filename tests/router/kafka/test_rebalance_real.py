@@ -53,7 +53,7 @@ def test_second_member_gets_its_share_and_nothing_twice(real_kafka, options):
         holds.append(message.hold(holds))
         first(message)
 
-    releasing = threading.Timer(1.0, lambda: [each.release() for each in holds])
+    releasing = threading.Timer(0.5, lambda: [each.release() for each in holds])
     with running(member(real_kafka, topic, hold, **options)):
         assert first.wait_calls(PARTITIONS * MESSAGES, timeout=TIMEOUT)
         releasing.start()
