@@ -23,7 +23,10 @@ Middleware = Callable[[HandlerFunc], HandlerFunc]
 
 
 class Publisher(Protocol):
-    """Sends messages to a topic. Thread-safe."""
+    """Sends messages to a topic. Thread-safe.
+
+    One with a thread of its own may have an attribute `error`, what that died of: the router watches it and stops.
+    """
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.

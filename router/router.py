@@ -336,6 +336,7 @@ class Router:
         deaths = [thread.error for thread in threads]
         deaths += [worker.error for worker in self._workers]
         deaths += [sink.error for sink in sinks]
+        deaths += [_death_of(publisher) for publisher in self._publishers()]
         for error in deaths:
             if error is not None:
                 self.fail(error)
@@ -359,14 +360,27 @@ class Router:
         subscribers: list[Closable] = [run.subscriber for run in self._runs]
         publishers = [run.publisher for run in self._runs if run.publisher is not None]
         known = [run.handler.publisher for run in self._runs]
+        topics = [topic for topic in self._poison_publishers() if all(topic is not each for each in known)]
+        return [*subscribers, *publishers, *topics]
+
+    def _poison_publishers(self) -> list[Publisher]:
         choices = [run.handler.poison for run in self._runs]
-        topics = [choice.publisher for choice in choices if isinstance(choice, PoisonTopic)]
-        return [*subscribers, *publishers, *[topic for topic in topics if all(topic is not each for each in known)]]
+        return [choice.publisher for choice in choices if isinstance(choice, PoisonTopic)]
+
+    def _publishers(self) -> list[Publisher]:
+        own = [run.handler.publisher for run in self._runs if run.handler.publisher is not None]
+        return [*own, *self._poison_publishers()]
 
     def _set_state(self, state: State) -> None:
         with self._changed:
             self._state = state
             self._changed.notify_all()
+
+
+def _death_of(publisher: Publisher) -> BaseException | None:
+    """Return what a publisher with a thread of its own died of: idle, nobody would hear of it."""
+    error = getattr(publisher, "error", None)
+    return error if isinstance(error, BaseException) else None
 
 
 def _decorated(neighbour: Any, decorators: list[Callable[[Any], Any]], known: dict[int, Any]) -> Any:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from millstream.router import HaltedError, Router, RouterConfig, StateError, UndrainedError
+from millstream.router import HaltedError, PoisonTopic, Router, RouterConfig, StateError, UndrainedError
 from millstream.router.testing import FakeSubscriber, FakeWorker, RecordingHandler, RecordingPublisher
 
 
@@ -133,3 +133,25 @@ def test_worker_whose_error_cannot_be_asked_stops_the_router():
         router.wait_closed(10)
 
     assert (router.is_closed, subscriber.close_count) == (True, 1)
+
+
+class MortalPublisher(RecordingPublisher):
+    """Has a thread, as the Kafka publisher has, and says what it died of."""
+
+    error = None
+
+
+@pytest.mark.parametrize("is_poison", [False, True])
+def test_dying_publisher_stops_the_router_though_nobody_publishes(is_poison):
+    """An idle publisher would tell nobody; that of a poison topic is watched as well."""
+    publisher, router = MortalPublisher(), Router()
+    if is_poison:
+        poison = PoisonTopic(publisher, "dlq")
+        router.add_consumer_handler("h", "t", FakeSubscriber(), RecordingHandler(), poison=poison)
+    else:
+        router.add_handler("h", "t", FakeSubscriber(), "out", publisher, RecordingHandler())
+    router.start()
+    publisher.error = RuntimeError("credentials withdrawn")
+
+    with pytest.raises(RuntimeError, match="credentials withdrawn"):
+        router.wait_closed(10)
