@@ -12,6 +12,16 @@ from ..errors import SubscriptionClosed
 from ..message import Message
 
 
+class _Chunk:
+    """Messages, and the bytes of their payloads: counted once, though they are accounted for twice."""
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self, messages: list[Message]) -> None:
+        self.messages = messages
+        self.bytes = sum([len(message.payload) for message in messages])
+
+
 class DeliveryBuffer:
     """A bounded queue of chunks. One thread puts, one receives; any may close it.
 
@@ -23,7 +33,7 @@ class DeliveryBuffer:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._condition = threading.Condition()
-        self._chunks: deque[list[Message]] = deque()
+        self._chunks: deque[_Chunk] = deque()
         self._count = 0
         self._bytes = 0
         self._is_closed = False
@@ -31,14 +41,15 @@ class DeliveryBuffer:
 
     def put(self, chunk: list[Message]) -> None:
         """Append *chunk*, also when that goes past the bound: it was fetched, and nothing is dropped."""
+        counted = _Chunk(chunk)
         with self._condition:
-            self._chunks.append(chunk)
-            self._account(chunk, 1)
+            self._chunks.append(counted)
+            self._account(counted, 1)
             self._condition.notify_all()
 
-    def _account(self, chunk: list[Message], sign: int) -> None:
-        self._count += sign * len(chunk)
-        self._bytes += sign * sum([len(message.payload) for message in chunk])
+    def _account(self, chunk: _Chunk, sign: int) -> None:
+        self._count += sign * len(chunk.messages)
+        self._bytes += sign * chunk.bytes
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next messages; see `Subscription.receive`. Raises what `fail` was given."""
@@ -53,13 +64,14 @@ class DeliveryBuffer:
                     return []
                 MONOTONIC.wait_until(self._condition, deadline)
             chunk = self._chunks.popleft()
-            if len(chunk) > max_messages:
-                self._chunks.appendleft(chunk[max_messages:])
-                chunk = chunk[:max_messages]
             self._account(chunk, -1)
+            if len(chunk.messages) > max_messages:
+                rest = _Chunk(chunk.messages[max_messages:])
+                self._chunks.appendleft(rest)
+                self._account(rest, 1)
             if self.has_room:
                 self._condition.notify_all()
-            return chunk
+            return chunk.messages[:max_messages]
 
     @property
     def is_full(self) -> bool:
@@ -80,8 +92,8 @@ class DeliveryBuffer:
         """Drop what was not received of *assignments*."""
         gone = set(map(id, assignments))
         with self._condition:
-            kept = [[message for message in chunk if id(message.assignment) not in gone] for chunk in self._chunks]
-            self._chunks = deque(chunk for chunk in kept if chunk)
+            kept = [[each for each in chunk.messages if id(each.assignment) not in gone] for chunk in self._chunks]
+            self._chunks = deque(_Chunk(messages) for messages in kept if messages)
             self._count = self._bytes = 0
             for chunk in self._chunks:
                 self._account(chunk, 1)

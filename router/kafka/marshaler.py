@@ -16,7 +16,6 @@ from typing import cast
 
 from confluent_kafka import Message as Record
 
-from ..assignment import Assignment
 from ..errors import PermanentError
 from ..message import Message
 
@@ -27,9 +26,6 @@ HEADERS_UNREADABLE = "headers_unreadable"
 
 Headers = list[tuple[str, str | bytes | None]]
 """As confluent-kafka has them; those that we write are bytes."""
-
-NO_TIMESTAMP = 0
-"""librdkafka's TIMESTAMP_NOT_AVAILABLE."""
 
 
 def headers_of(message: Message) -> Headers:
@@ -58,24 +54,6 @@ def key_of(message: Message) -> bytes | None:
     return None if partition_key is None else partition_key.encode()
 
 
-def message_of(record: Record, assignment: Assignment | None = None) -> Message:
-    """Return the message in *record*, whatever it holds: what cannot be read is treated by the rules above."""
-    metadata = metadata_of(record)
-    uuid = metadata.pop(UUID_HEADER, "")
-    kind, milliseconds = record.timestamp()
-    return Message(
-        record.value() or b"",
-        uuid=uuid,
-        metadata=metadata,
-        key=record.key(),
-        topic=record.topic() or "",
-        partition=_number(record.partition()),
-        offset=_number(record.offset()),
-        timestamp=None if kind == NO_TIMESTAMP else milliseconds / 1000,
-        assignment=assignment,
-    )
-
-
 def metadata_of(record: Record) -> dict[str, str]:
     """Return the headers of *record* as text, the uuid's among them."""
     try:
@@ -88,7 +66,3 @@ def metadata_of(record: Record) -> dict[str, str]:
 
 def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode(errors="backslashreplace")
-
-
-def _number(value: int | None) -> int:
-    return -1 if value is None else value

@@ -27,8 +27,8 @@ from .connection import ConnectionWatch
 from .delivery_buffer import DeliveryBuffer
 from .errors import UNKNOWN_TOPIC, unknown_topic
 from .holdings import Holdings
-from .marshaler import message_of
 from .nacked import Nacked
+from .received import message_of
 
 CHUNK_MESSAGES = 500
 """Records that one poll returns at most: at 500 the cost per call is 2 ns a record, and chunks stay small beside the buffer."""
@@ -85,7 +85,8 @@ class PollLoop:
 
     def wake(self) -> None:
         """Look at the books again: something was settled. From any thread."""
-        self._settled.set()
+        if not self._settled.is_set():
+            self._settled.set()
 
     def close(self) -> None:
         """End the loop: commit what is settled and leave the group. From any thread; returns at once."""
@@ -125,16 +126,20 @@ class PollLoop:
         messages: list[Message] = []
         append = messages.append
         books = self._holdings.books
+        partition, book = -1, None
         for record in records:
             if record.error() is not None:
                 self._record_error(record.error())
                 continue
-            book = books.get(record.partition())
+            if record.partition() != partition:
+                partition = record.partition()
+                book = books.get(partition)
             if book is None:
                 continue  # fetched before the partition went
             message = message_of(record, book.assignment)
             if not book.append(message):
                 message = self._rewound(book, record)
+                partition = -1
             append(message)
         return messages
 

@@ -1,5 +1,6 @@
 """The wire form: what goes into a record and what comes out of one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -8,7 +9,15 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka import Message as Record
 
 from millstream.router import Assignment, Message, PermanentError
-from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of, message_of
+from millstream.router.kafka import received
+from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of
+
+ASSIGNMENT = Assignment("events", 3)
+
+
+def message_of(read: Any, assignment: Assignment = ASSIGNMENT) -> Message:
+    """Return the message that a subscription makes of a record."""
+    return received.message_of(read, assignment)
 
 
 def record(**fields: Any) -> Record:
@@ -118,7 +127,7 @@ def test_null_header_is_an_empty_entry() -> None:
 
 def test_unreadable_headers_are_named_in_the_metadata() -> None:
     """Expect the message to be delivered, without uuid, with an entry that says why."""
-    message = message_of(UnreadableRecord())  # type: ignore[arg-type]
+    message = message_of(UnreadableRecord())
 
     assert message.uuid == ""
     assert list(message.metadata) == [HEADERS_UNREADABLE]
@@ -142,3 +151,45 @@ def test_written_headers_read_the_same() -> None:
     message = Message(b"payload", uuid="ü-1", metadata={"emoji": "🎉", "empty": "", "newline": "a\nb"})
 
     assert message_of(record(headers=headers_of(message))) == message
+
+
+def test_what_is_written_to_an_unread_message_stays() -> None:
+    """Expect a middleware's own uuid, metadata, key and time to win over those of the record, and the rest to be read."""
+    message = message_of(record(key=b"key", headers=[("_watermill_message_uuid", b"one"), ("a", b"b")]))
+    message.uuid = "mine"
+    message.metadata["c"] = "d"
+    message.key = b"other"
+
+    assert (message.uuid, message.metadata, message.key) == ("mine", {"a": "b", "c": "d"}, b"other")
+
+
+def test_two_unread_messages_share_nothing() -> None:
+    """Expect each to have metadata of its own, also without headers."""
+    one, two = message_of(record()), message_of(record())
+    one.metadata["a"] = "b"
+
+    assert two.metadata == {}
+
+
+def test_copy_of_an_unread_message_has_everything() -> None:
+    """Expect content and place of the original."""
+    message = message_of(record(key=b"key", headers=[("_watermill_message_uuid", b"one"), ("a", b"b")]))
+    copy = message.copy()
+
+    assert (copy.uuid, copy.metadata, copy.key, copy.timestamp) == ("one", {"a": "b"}, b"key", 1_700_000_000.25)
+
+
+def test_record_is_read_once_by_however_many_threads() -> None:
+    """Expect one reading: a second one of unreadable headers would crash the process."""
+    reads = []
+
+    class Counting(UnreadableRecord):
+        def headers(self) -> list[tuple[str, bytes]]:
+            reads.append(1)
+            return super().headers()
+
+    message = message_of(Counting())
+    with ThreadPoolExecutor(8) as threads:
+        uuids = list(threads.map(lambda _: message.uuid, range(64)))
+
+    assert (len(reads), set(uuids)) == (1, {""})
