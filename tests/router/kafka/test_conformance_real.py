@@ -1,5 +1,7 @@
 """The conformance suite over a real Apache Kafka, its restart included."""
 
+from typing import Any
+
 import pytest
 
 from millstream.router.kafka import (
@@ -13,8 +15,11 @@ from millstream.router.kafka import (
 from millstream.router.testing import ConformanceSuite, Features
 
 
-class TestRealKafka(ConformanceSuite):
+class TestClassicProtocol(ConformanceSuite):
     """Everything but exactly-once delivery."""
+
+    options: dict[str, Any] = {"session_timeout": 6.0, "heartbeat_interval": 0.2}
+    """Times that let a group settle in a test."""
 
     features = Features(
         persistent=True,
@@ -35,13 +40,23 @@ class TestRealKafka(ConformanceSuite):
         KafkaAdmin(KafkaClientConfig(brokers=self.brokers)).create_topic(topic, partitions=4)
 
     def make_pubsub(self, group):
-        """Return a publisher and a member of *group*, with times that let a group settle in a test."""
-        config = KafkaSubscriberConfig(
-            brokers=self.brokers, group_id=group, session_timeout=6.0, heartbeat_interval=0.2, commit_interval=0.1
-        )
+        """Return a publisher and a member of *group*."""
+        config = KafkaSubscriberConfig(brokers=self.brokers, group_id=group, commit_interval=0.1, **self.options)
         return KafkaPublisher(KafkaPublisherConfig(brokers=self.brokers)), KafkaSubscriber(config)
 
     def restart_service(self):
         """Kill the broker and start it again."""
         self.kafka.kill()
         self.kafka.start()
+
+
+class TestCooperativeSticky(TestClassicProtocol):
+    """The same where a rebalance moves only the partitions that have to move."""
+
+    options = {**TestClassicProtocol.options, "assignment_strategy": "cooperative-sticky"}
+
+
+class TestConsumerProtocol(TestClassicProtocol):
+    """The same with the group protocol of KIP-848; its times are the broker's."""
+
+    options = {"group_protocol": "consumer"}
