@@ -1,6 +1,6 @@
 """The conformance suite over a real Apache Kafka, its restart included."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,7 +18,7 @@ from millstream.router.testing import ConformanceSuite, Features
 class TestClassicProtocol(ConformanceSuite):
     """Everything but exactly-once delivery."""
 
-    options: dict[str, Any] = {"session_timeout": 6.0, "heartbeat_interval": 0.2}
+    options: ClassVar[dict[str, Any]] = {"session_timeout": 6.0, "heartbeat_interval": 0.2}
     """Times that let a group settle in a test."""
 
     features = Features(
@@ -53,10 +53,10 @@ class TestClassicProtocol(ConformanceSuite):
 class TestCooperativeSticky(TestClassicProtocol):
     """The same where a rebalance moves only the partitions that have to move."""
 
-    options = {**TestClassicProtocol.options, "assignment_strategy": "cooperative-sticky"}
+    options: ClassVar[dict[str, Any]] = {**TestClassicProtocol.options, "assignment_strategy": "cooperative-sticky"}
 
 
 class TestConsumerProtocol(TestClassicProtocol):
     """The same with the group protocol of KIP-848; its times are the broker's."""
 
-    options = {"group_protocol": "consumer"}
+    options: ClassVar[dict[str, Any]] = {"group_protocol": "consumer"}

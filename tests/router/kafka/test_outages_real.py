@@ -1,0 +1,117 @@
+"""A real broker that freezes, or is killed and comes back: nothing ends, nothing is lost, and both moments are said once."""
+
+import itertools
+import threading
+
+import pytest
+from loguru import logger
+
+from millstream.router import Message, Router
+from millstream.router.kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
+from millstream.router.testing import eventually, running
+from millstream.router.worker_thread import WorkerThread
+
+PARTITIONS = 3
+FROZEN_SECONDS = 10.0
+DEAD_SECONDS = 20.0
+CATCH_UP_SECONDS = 30.0
+"""What the group may take, after the broker's return, until all is settled and committed."""
+BEFORE = 500
+"""Messages settled before anything happens to the broker."""
+PROTOCOLS = [
+    pytest.param({"session_timeout": 6.0, "heartbeat_interval": 0.5}, id="classic"),
+    pytest.param({"group_protocol": "consumer"}, id="KIP-848"),
+]
+
+
+@pytest.fixture
+def lines():
+    """What is logged, from INFO on."""
+    texts = []
+    sink = logger.add(lambda text: texts.append(str(text)), format="{level} {message}", level="INFO")
+    logger.enable("millstream")
+    yield texts
+    logger.disable("millstream")
+    logger.remove(sink)
+
+
+class Traffic:
+    """A publisher that goes on throughout, and a router that handles what it publishes and releases holds later."""
+
+    def __init__(self, kafka, topic, options):
+        brokers = [kafka.bootstrap_servers]
+        self._publisher = KafkaPublisher(KafkaPublisherConfig(brokers=brokers))
+        config = KafkaSubscriberConfig(brokers=brokers, group_id=topic, commit_interval=0.2, **options)
+        self.router = Router()
+        self.router.add_consumer_handler("hold", topic, KafkaSubscriber(config), self._hold)
+        self._topic = topic
+        self._is_ending = threading.Event()
+        self._holds = []
+        self.settled = set()
+        self.published = 0
+        self._threads = [WorkerThread("publishing", self._publish), WorkerThread("releasing", self._release)]
+
+    def start(self):
+        """Begin to publish and to release."""
+        for thread in self._threads:
+            thread.start()
+
+    def end(self):
+        """Publish no more, wait for what is on the way, and raise what the threads died of."""
+        self._is_ending.set()
+        for thread in self._threads:
+            assert eventually(lambda thread=thread: not thread.is_alive, 2 * CATCH_UP_SECONDS), thread.name
+            if thread.error is not None:
+                raise thread.error
+        self._publisher.close()
+
+    def _hold(self, message):
+        self._holds.append(message.hold("traffic"))
+
+    def _publish(self):
+        for number in itertools.count():
+            if self._is_ending.wait(0.002):
+                return
+            key = str(number % 10).encode()
+            self._publisher.publish_async(self._topic, Message(str(number).encode(), key=key))
+            self.published = number + 1
+
+    def _release(self):
+        while not (self._is_ending.wait(0.05) and len(self.settled) == self.published):
+            for hold in list(self._holds):
+                self._holds.remove(hold)
+                self.settled.add((hold.message.partition, hold.message.offset))
+                hold.release()
+
+
+@pytest.mark.parametrize("options", PROTOCOLS)
+@pytest.mark.parametrize("outage", ["frozen", "killed"])
+def test_broker_that_is_away_is_waited_for(own_kafka, lines, options, outage):
+    """No exit, one warning and one line at the return, and everything that was published is settled and committed."""
+    topic = own_kafka.create_topic(PARTITIONS)
+    traffic, pause = Traffic(own_kafka, topic, options), threading.Event()
+    with running(traffic.router):
+        traffic.start()
+        assert eventually(lambda: len(traffic.settled) >= BEFORE, CATCH_UP_SECONDS)
+        if outage == "frozen":
+            own_kafka.freeze()
+            pause.wait(FROZEN_SECONDS)
+            own_kafka.thaw()
+        else:
+            own_kafka.kill()
+            pause.wait(DEAD_SECONDS)
+            own_kafka.start()
+        is_running = traffic.router.is_running
+        published_by_return = traffic.published
+        assert eventually(lambda: len(traffic.settled) >= published_by_return, CATCH_UP_SECONDS)
+        traffic.end()
+        ends = own_kafka.end_offsets(topic)
+        assert eventually(lambda: own_kafka.committed(topic, topic) == ends, CATCH_UP_SECONDS)
+
+    assert is_running
+    assert sum(ends.values()) == traffic.published
+    assert traffic.settled == {(partition, offset) for partition, end in ends.items() for offset in range(end)}
+    if outage == "killed":
+        clients = 2  # the publisher and the subscriber
+        assert sum("no Kafka broker can be reached" in line for line in lines) == clients
+        assert sum("Kafka brokers are back" in line for line in lines) == clients
