@@ -79,6 +79,8 @@ class PollLoop:
         self._settled = threading.Event()
         self._paused: set[int] = set()
         self._is_full_pause = False
+        self._is_dry = False
+        """Whether a poll has found nothing since the outage began."""
         self._next_store = 0.0
         self._standstill = StandstillWatch(config.warn_after)
         self._is_closing = False
@@ -110,9 +112,9 @@ class PollLoop:
         if self._watch.failure is not None:
             raise self._watch.failure
         messages = self._wrap(self._consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
+        if not self._watch.is_in_contact:
+            self._look_for_contact(bool(messages))
         if messages:
-            if not self._watch.is_in_contact:
-                self._watch.on_contact()
             self._buffer.put(messages)
         now = MONOTONIC.now()
         if now >= self._next_store or not messages or self._is_any_full():
@@ -121,6 +123,14 @@ class PollLoop:
             self._standstill.look(self._holdings.books.values(), now)
             self._next_store = now + STORE_SECONDS
         self._keep_bound()
+
+    def _look_for_contact(self, has_messages: bool) -> None:
+        """Take records as a sign of life, in an outage only once nothing can be left that was fetched before it."""
+        if not has_messages:
+            self._is_dry = True
+        elif self._is_dry or not self._watch.outage:
+            self._is_dry = False
+            self._watch.on_contact()
 
     def _wrap(self, records: Sequence[Any]) -> list[Message]:
         messages: list[Message] = []

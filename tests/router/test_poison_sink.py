@@ -5,6 +5,8 @@ import threading
 import pytest
 
 from millstream.router import (
+    MONOTONIC,
+    Assignment,
     HaltedError,
     Message,
     PermanentError,
@@ -209,3 +211,17 @@ def test_halting_sink_raises_into_the_chain():
     with pytest.raises(HaltedError, match="bad row"):
         sink.take(Message(b"x"), ValueError("bad row"))
     assert worker is None
+
+
+def test_message_that_is_taken_twice_has_one_record():
+    """By the chain, and by the chain of a copy that shares its delivery: the first word counts."""
+    publisher = RecordingPublisher()
+    sink = poison_sink.SinkWorker("h", PoisonTopic(publisher, "dlq"))
+    message = Message(b"bad", topic="events", partition=0, offset=0, assignment=Assignment("events", 0))
+    sink.take(message, ValueError("first"))
+    sink.take(message, ValueError("second"))
+    sink.start()
+
+    assert sink.drain(MONOTONIC.now() + 10.0)
+    (record,) = publisher.messages("dlq")
+    assert "first" in record.metadata["reason_poisoned"]

@@ -146,7 +146,7 @@ def test_members_come_and_go_and_nothing_is_lost_or_ahead(real_kafka, tmp_path, 
     assert ledger.repeats_after_graceful_leaves() == []
     assert caught_up, group.stderr()
     # Chaos there was: with this seed the numbers hardly vary.
-    assert min(group.kills, len(group.graceful)) >= 3
+    assert min(group.kills, len(group.graceful)) >= seconds // 20
     assert group.joins >= 5
     assert len(seen) >= 2 * seconds
     assert len({each.member for each in ledger.settled}) >= 5

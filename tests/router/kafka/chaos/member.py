@@ -77,6 +77,12 @@ class Releaser:
             hold.release()
 
 
+def say_ready():
+    """Tell whoever started this process."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
 def main(brokers, topic, path, options):
     """Take part until a signal."""
     ledger = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -84,7 +90,7 @@ def main(brokers, topic, path, options):
     subscriber = KafkaSubscriber(KafkaSubscriberConfig(brokers=[brokers], group_id=topic, **json.loads(options)))
     router.add_consumer_handler("hold", topic, subscriber, releaser.handle)
     router.add_worker(releaser)
-    router.add_plugin(SignalsHandler(), lambda router: print("ready", flush=True))
+    router.add_plugin(SignalsHandler(), lambda router: say_ready())
     router.run()
 
 
