@@ -13,6 +13,8 @@ from loguru import logger
 if TYPE_CHECKING:
     from loguru import Message, Record
 
+CONNECTION = "millstream.router.kafka.connection"
+"""Who warns that no broker can be reached, and says at INFO that they are back: whoever saw the first wants the second."""
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -36,8 +38,15 @@ def set_up_logging(level: str, log_format: LogFormat) -> None:
         if sys.stderr is not None:
             sys.stderr.write(write_line(message.record) + "\n")
 
+    least = logger.level(level.upper()).no
+    shows_warnings = least <= logger.level("WARNING").no
+
+    def is_shown(record: Record) -> bool:
+        return record["level"].no >= least or (shows_warnings and record["name"] == CONNECTION)
+
+    lowest = min(least, logger.level("INFO").no) if shows_warnings else least
     logger.remove()
-    logger.add(write, level=level, format="{message}", backtrace=False, diagnose=False)
+    logger.add(write, level=lowest, format="{message}", filter=is_shown, backtrace=False, diagnose=False)
     logger.enable("millstream")
 
 

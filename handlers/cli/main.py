@@ -19,6 +19,7 @@ from .exit_report import report
 from .ingest import ingest
 from .migrate import migrate
 from .options import GlobalOptions, global_option_declarations
+from .publish import publish
 from .query import query
 
 PROGRAM = "millstream"
@@ -40,15 +41,15 @@ def commands(
     Exit codes:
       0  clean
       1  a bug
-      2  wrong usage or configuration, or a store that cannot be opened
+      2  wrong usage or configuration, or a store or broker that refuses us
       3  done, but something was set aside
       4  halted by policy
-      5  closed before everything was flushed; safe to repeat
+      5  closed before everything was finished; safe to repeat
     """
     context.obj = GlobalOptions(config, store, log_level, log_format)
 
 
-for _command in (demo, ingest, query, migrate):
+for _command in (demo, ingest, publish, query, migrate):
     commands.add_command(_command)
 
 

@@ -33,17 +33,23 @@ def status_line(snapshot: Snapshot) -> str:
 
 
 @contextlib.contextmanager
-def progress(title: str, snapshot: Callable[[], Snapshot], done: Callable[[], float | None]) -> Iterator[None]:
+def progress(
+    title: str,
+    snapshot: Callable[[], Snapshot],
+    done: Callable[[], float | None],
+    line: Callable[[Snapshot], str] = status_line,
+) -> Iterator[None]:
     """Show progress on stderr while the body runs.
 
     Args:
         title: what is going on.
         snapshot: how far it is.
         done: the part that is done, 0 to 1, or `None` when nobody knows.
+        line: the words for a snapshot.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        with _every(LINE_SECONDS, lambda: click.echo(status_line(snapshot()), err=True)):
+        with _every(LINE_SECONDS, lambda: click.echo(line(snapshot()), err=True)):
             yield
         return
     began = MONOTONIC.now()
@@ -53,7 +59,7 @@ def progress(title: str, snapshot: Callable[[], Snapshot], done: Callable[[], fl
     def show() -> None:
         now = snapshot()
         rate = now.stored / max(MONOTONIC.now() - began, 1e-9)
-        bar.update(task, completed=done() or 0.0, status=f"{status_line(now)}  {rate:,.0f} events/s")
+        bar.update(task, completed=done() or 0.0, status=f"{line(now)}  {rate:,.0f} events/s")
 
     with bar, _every(TERMINAL_SECONDS, show):
         yield

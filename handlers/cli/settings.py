@@ -12,6 +12,8 @@ from millstream.handlers.store import StoreDsn, quote_identifier
 from millstream.middleware import Retry
 from millstream.router import ConfigurationError, RouterConfig
 
+from .settings_kafka import KafkaConfig
+
 DEFAULT_DSN = "chdb://millstream-data"
 """An embedded store in the current folder: works without any set-up, and is easily found and removed."""
 DEFAULT_DATABASE = "default"
@@ -140,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         post_processing: who is told of stored events.
         retry: how failed messages are tried again.
         router: how the router ends.
+        kafka: where the brokers are.
     """
 
     clickhouse: ClickHouseConfig = ClickHouseConfig()
@@ -150,3 +153,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     post_processing: PostProcessingConfig = PostProcessingConfig()
     retry: RetryConfig = RetryConfig()
     router: RouterSettings = RouterSettings()
+    kafka: KafkaConfig = KafkaConfig()

@@ -17,10 +17,11 @@ from millstream.handlers.store import StoreDsn
 from millstream.router import ConfigurationError
 
 from .settings import Settings
+from .settings_kafka import SECRET_KEYS
 from .settings_sources import PREFIX, Given, read_environment, read_file, variable_name
 from .settings_values import WrongValue, convert_text, convert_value
 
-SECRETS = frozenset({("clickhouse", "dsn")})
+SECRETS = frozenset({("clickhouse", "dsn"), *(("kafka", key) for key in SECRET_KEYS)})
 """Settings whose value no error shows."""
 SIMILARITY = 0.5
 """How alike a name must be to be suggested, from 0 to 1; difflib's own 0.6 misses `size` for `batch_size`."""

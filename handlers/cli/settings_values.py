@@ -50,6 +50,8 @@ def describe(kind: Any) -> str:
         return " or ".join(repr(each) for each in get_args(inner))
     if get_origin(inner) is list:
         return f"a list, each {describe(get_args(inner)[0])}"
+    if get_origin(inner) is dict:
+        return "a table in a settings file"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return words[inner]
 

@@ -6,7 +6,7 @@ from .create import create_event
 from .decode import decode_event
 from .event import Event, InvalidEvent, canonical_line
 from .lanes import LAZY, REGULAR, REPLAY, LaneConfig
-from .post_processing import PostProcessor
+from .post_processing import PostProcessor, event_message
 from .publisher import EventPublisher
 from .repository import EventRepository
 from .schema import EVENT_COLUMNS, create_events_table
@@ -32,4 +32,5 @@ __all__ = [
     "create_event",
     "create_events_table",
     "decode_event",
+    "event_message",
 ]

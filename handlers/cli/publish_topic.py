@@ -1,0 +1,53 @@
+"""Creating the topic of `millstream publish`, however long the brokers take to come up."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+
+from millstream.router import MONOTONIC
+from millstream.router.errors import TransientError
+from millstream.router.kafka import KafkaAdmin, KafkaPublisherConfig
+
+ATTEMPT_SECONDS = 5.0
+"""For one attempt, so that an interrupt is heard between two."""
+PAUSE_SECONDS = 0.2
+"""Between two attempts where one failed at once."""
+
+
+def create_topic(config: KafkaPublisherConfig, topic: str, partitions: int) -> None:
+    """Create *topic* if it is missing, and say so, or say how many partitions the one that is there has.
+
+    Waits while no broker can be reached, for `delivery_timeout` at most.
+
+    Raises:
+        ConfigurationError: the brokers refuse it or us.
+        TransientError: no broker was reached in time.
+    """
+    admin = KafkaAdmin(config)
+    deadline = MONOTONIC.now() + config.delivery_timeout
+    has_waited = False
+    while True:
+        try:
+            text = _create(admin, topic, partitions)
+        except TransientError:
+            if MONOTONIC.now() >= deadline:
+                raise
+            has_waited = True
+            threading.Event().wait(PAUSE_SECONDS)
+        else:
+            click.echo(f"millstream: {'Kafka is back; ' if has_waited else ''}{text}", err=True)
+            return
+
+
+def _create(admin: KafkaAdmin, topic: str, partitions: int) -> str:
+    # Looked at first: who may write to a topic often may not create one.
+    there = admin.count_partitions(topic, ATTEMPT_SECONDS)
+    if there is None:
+        if admin.create_topic(topic, partitions=partitions, timeout=ATTEMPT_SECONDS):
+            return f"topic {topic} created with {partitions} partitions"
+        there = admin.count_partitions(topic, ATTEMPT_SECONDS)
+    if there == partitions:
+        return f"topic {topic} is there already"
+    return f"topic {topic} is there already, with {there} partitions instead of {partitions}: left as it is"
