@@ -17,9 +17,9 @@ class _Chunk:
 
     __slots__ = ("bytes", "messages")
 
-    def __init__(self, messages: list[Message]) -> None:
+    def __init__(self, messages: list[Message], size: int | None = None) -> None:
         self.messages = messages
-        self.bytes = sum([len(message.payload) for message in messages])
+        self.bytes = sum([len(message.payload) for message in messages]) if size is None else size
 
 
 class DeliveryBuffer:
@@ -39,9 +39,16 @@ class DeliveryBuffer:
         self._is_closed = False
         self._error: BaseException | None = None
 
-    def put(self, chunk: list[Message]) -> None:
-        """Append *chunk*, also when that goes past the bound: it was fetched, and nothing is dropped."""
-        counted = _Chunk(chunk)
+    def put(self, chunk: list[Message], size: int | None = None) -> None:
+        """Append *chunk*, also when that goes past the bound: it was fetched, and nothing is dropped.
+
+        Args:
+            chunk: the messages.
+            size: the bytes of their payloads, where they were counted already.
+        """
+        if not chunk:
+            return
+        counted = _Chunk(chunk, size)
         with self._condition:
             self._chunks.append(counted)
             self._account(counted, 1)

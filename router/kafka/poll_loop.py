@@ -28,6 +28,7 @@ from .delivery_buffer import DeliveryBuffer
 from .errors import UNKNOWN_TOPIC, unknown_topic
 from .holdings import Holdings
 from .nacked import Nacked
+from .oversize import set_aside
 from .received import message_of
 
 CHUNK_MESSAGES = 500
@@ -115,7 +116,10 @@ class PollLoop:
         if not self._watch.is_in_contact:
             self._look_for_contact(bool(messages))
         if messages:
-            self._buffer.put(messages)
+            sizes = [len(message.payload) for message in messages]
+            if max(sizes) > self._config.max_message_bytes:
+                messages = set_aside(messages, self._config.max_message_bytes)
+            self._buffer.put(messages, sum(sizes))
         now = MONOTONIC.now()
         if now >= self._next_store or not messages or self._is_any_full():
             self._store()

@@ -181,3 +181,58 @@ def test_records_fetched_before_an_outage_are_no_sign_of_life():
 
     assert after_old_record == "all down"
     assert watch.outage == ""
+
+
+class StepSink:
+    """Keeps what it is given and says when its records are safe."""
+
+    def __init__(self):
+        self.taken = []
+
+    def take_failed(self, message):
+        """Keep *message*."""
+        self.taken.append(message)
+
+
+def test_message_above_the_limit_goes_to_the_poison_sink_undecoded():
+    """No chain sees it, it names its size and the limit, and its offset waits for the record."""
+    listener, sink = Listener(), StepSink()
+    with Loop(listener, max_message_bytes=10) as loop:
+        (first,) = give(loop, listener, 1)
+        handle(first)
+        listener.assignments[0].route = Route("h", TOPIC, "S", sink=sink)
+        loop.consumer.give(record(1, value=b"x" * 11), record(2, value=b"x" * 10))
+        (fitting,) = loop.buffer.receive(5, 10.0)
+        handle(fitting)
+        (large,) = sink.taken
+        assert eventually(lambda: ("store", {0: 1}) in loop.consumer.done)
+        before = loop.consumer.done[-1]
+        large._make_extra().is_confirmed = True
+        assert eventually(lambda: ("store", {0: 3}) in loop.consumer.done)
+
+    assert fitting.offset == 2
+    assert before == ("store", {0: 1})
+    assert "11" in str(large.failures[0].error)
+
+
+def test_message_above_the_limit_halts_a_router_without_a_sink():
+    """Nobody can take it, and delivering it again would change nothing."""
+    listener, halted = Listener(), []
+    with Loop(listener, max_message_bytes=10) as loop:
+        give(loop, listener, 1)
+        listener.assignments[0].route = Route("h", TOPIC, "S", halt=halted.append)
+        loop.consumer.give(record(1, value=b"x" * 11))
+        assert eventually(lambda: halted)
+
+    assert halted[0].offset == 1
+
+
+def test_message_above_the_limit_is_delivered_where_there_is_no_router():
+    """Outside a router there is no sink and nobody to stop."""
+    listener = Listener()
+    with Loop(listener, max_message_bytes=10) as loop:
+        loop.consumer.call("assign", 0)
+        loop.consumer.give(record(0, value=b"x" * 11))
+        (message,) = loop.buffer.receive(1, 10.0)
+
+    assert len(message.payload) == 11
