@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
@@ -27,6 +27,9 @@ TIMEOUT = 30.0
 
 START_TIMEOUT = 300.0
 """Seconds for a start, the first one with its download included."""
+
+COORDINATOR_STARTS = frozenset({KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE})
+"""What a broker says of its groups right after its start."""
 
 _numbers = itertools.count(1)
 _run = uuid.uuid4().hex[:8]
@@ -85,7 +88,15 @@ class RealKafka:
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return, for each partition of *topic* where *group* has committed, the next offset; asked from outside the group."""
-        answer = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(TIMEOUT)
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+                answer = asked[group].result(TIMEOUT)
+                break
+            except KafkaException as error:
+                if error.args[0].code() not in COORDINATOR_STARTS or time.monotonic() >= deadline:
+                    raise
         places = [place for place in answer.topic_partitions if place.topic == topic]
         return {place.partition: place.offset for place in places if place.offset >= 0}
 
