@@ -6,6 +6,7 @@ from .confirmation import Confirmation
 from .errors import KafkaPublishError
 from .publisher import KafkaPublisher
 from .security import KafkaSasl, KafkaTls, TokenProvider
+from .statistics import PartitionStatistics, SubscriptionStatistics
 from .subscriber import KafkaSubscriber
 from .subscription import KafkaSubscription
 
@@ -21,5 +22,7 @@ __all__ = [
     "KafkaSubscriberConfig",
     "KafkaSubscription",
     "KafkaTls",
+    "PartitionStatistics",
+    "SubscriptionStatistics",
     "TokenProvider",
 ]

@@ -81,6 +81,16 @@ class DeliveryBuffer:
             return chunk.messages[:max_messages]
 
     @property
+    def messages(self) -> int:
+        """Messages that wait to be received."""
+        return self._count
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of their payloads."""
+        return self._bytes
+
+    @property
     def is_full(self) -> bool:
         """Whether no more should be put."""
         return self._count >= self._max_messages or self._bytes >= self._max_bytes

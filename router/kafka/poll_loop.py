@@ -30,6 +30,7 @@ from .holdings import Holdings
 from .nacked import Nacked
 from .oversize import set_aside
 from .received import message_of
+from .statistics import SubscriptionStatistics, look_at
 
 CHUNK_MESSAGES = 500
 """Records that one poll returns at most: at 500 the cost per call is 2 ns a record, and chunks stay small beside the buffer."""
@@ -94,6 +95,16 @@ class PollLoop:
     def close(self) -> None:
         """End the loop: commit what is settled and leave the group. From any thread; returns at once."""
         self._is_closing = True
+
+    def statistics(self) -> SubscriptionStatistics:
+        """Return how far it is. From any thread."""
+        return SubscriptionStatistics(
+            topic=self._holdings.topic,
+            buffered_messages=self._buffer.messages,
+            buffered_bytes=self._buffer.bytes,
+            outage=self._watch.outage,
+            partitions=look_at(list(self._holdings.books.values())),
+        )
 
     def run(self) -> None:
         """Poll until closed."""

@@ -7,6 +7,7 @@ import threading
 from ..errors import StateError
 from ..protocols import AssignmentListener
 from .config import KafkaSubscriberConfig
+from .statistics import SubscriptionStatistics
 from .subscription import KafkaSubscription
 
 
@@ -35,6 +36,12 @@ class KafkaSubscriber:
             subscription = KafkaSubscription(topic, self.config, listener)
             self._subscriptions.append(subscription)
         return subscription
+
+    def statistics(self) -> list[SubscriptionStatistics]:
+        """Return how far each of its subscriptions is, in the order they were opened."""
+        with self._lock:
+            subscriptions = list(self._subscriptions)
+        return [subscription.statistics() for subscription in subscriptions]
 
     def close(self) -> None:
         """Close every subscription: commit what is settled, leave the group. May be called twice."""

@@ -17,6 +17,7 @@ from .holdings import Holdings
 from .nacked import Nacked
 from .poll_loop import PollLoop
 from .properties import subscriber_properties
+from .statistics import SubscriptionStatistics
 
 CLOSE_SECONDS = 15.0
 """How long leaving the group may take: the last commit and one request to the coordinator."""
@@ -61,6 +62,10 @@ class KafkaSubscription:
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""
         return self._nacked.take_due() or self._buffer.receive(max_messages, self._nacked.limit(timeout))
+
+    def statistics(self) -> SubscriptionStatistics:
+        """Return how far it is: what waits, and what is pending in each partition. Asks no broker; from any thread."""
+        return self._loop.statistics()
 
     def begin_close(self) -> None:
         """Begin to close and return at once, so that several can leave their groups side by side."""

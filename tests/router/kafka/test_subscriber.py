@@ -310,3 +310,25 @@ def test_hold_on_a_partition_that_has_gone_is_cancelled(brokers, topic, subscrib
 
     with pytest.raises(Cancelled):
         message.hold("an owner")
+
+
+def test_statistics_tell_what_waits_and_what_is_pending(brokers, topic, subscriber):
+    """Before and after settlement, by partition; after the close there is nothing left and no error."""
+    produce(brokers, topic, [b"a", b"b", b"c"])
+    mine = subscriber()
+    subscription = mine.subscribe(topic)
+    first = receive(subscription, 3)[0]
+    (before,) = mine.statistics()
+    first.ack()
+    assert eventually(lambda: mine.statistics()[0].partitions[0].next_offset == 1)
+    (after,) = mine.statistics()
+    subscription.close()
+    (closed,) = mine.statistics()
+
+    assert (before.topic, before.buffered_messages, before.buffered_bytes, before.outage) == (topic, 0, 0, "")
+    assert [each.partition for each in before.partitions] == [0, 1]
+    zero = before.partitions[0]
+    assert (zero.pending, zero.settled, zero.next_offset) == (3, 0, None)
+    zero = after.partitions[0]
+    assert (zero.pending, zero.settled, zero.next_offset) == (2, 1, 1)
+    assert closed.partitions == []
