@@ -48,6 +48,8 @@ def subscriber_properties(config: KafkaSubscriberConfig) -> Properties:
         # Measured: these two together added a quarter.
         "queued.min.messages": 1_000_000,
         "fetch.message.max.bytes": 4_194_304,
+        # How long a deleted topic, or a new partition, goes unnoticed; librdkafka's own 300 s are long for a silent stop.
+        "topic.metadata.refresh.interval.ms": 30_000,
         **client_properties(config),
         "group.id": config.group_id,
         "group.protocol": config.group_protocol,
