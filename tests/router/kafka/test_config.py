@@ -115,6 +115,7 @@ def test_properties_pass_through_and_win_over_defaults() -> None:
     assert properties["fetch.queue.backoff.ms"] == 100
     assert properties["check.crcs"] is True
     assert properties["queued.min.messages"] == 1_000_000
+    assert properties["topic.metadata.refresh.interval.ms"] == 30_000
 
 
 def test_new_group_protocol_leaves_out_what_it_does_not_know() -> None:

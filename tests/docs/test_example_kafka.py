@@ -1,0 +1,57 @@
+"""The example for Kafka really runs: from files through a real broker into an embedded store, with nothing lost."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewTopic
+
+from millstream.router.testing import eventually
+from tests.docs.test_readme import ROOT
+from tests.handlers.cli.command_aids import environment, query, run, write_events
+from tests.router.kafka.raw_records import read_records
+from tests.router.kafka.real_kafka_fixtures import real_kafka, started_kafka
+
+__all__ = ["real_kafka", "started_kafka"]
+
+pytestmark = pytest.mark.slow  # processes, and a real broker
+EVENTS = 2000
+TIMEOUT = 60.0
+
+
+def test_the_kafka_example_stores_every_event_and_sets_the_bad_one_aside(tmp_path, real_kafka):
+    """Published events are rows, the record that is no event is in the poison topic, and every offset is committed."""
+    topic = real_kafka.create_topic(4)
+    real_kafka.admin.create_topics([new_topic(f"{topic}-dlq")])[f"{topic}-dlq"].result(TIMEOUT)
+    write_events(tmp_path / "in.ndjson", EVENTS)
+    brokers = real_kafka.bootstrap_servers
+    published = run("publish", "in.ndjson", "--topic", topic, "--brokers", brokers, cwd=tmp_path)
+    assert published.returncode == 0, published.stderr
+    producer = Producer({"bootstrap.servers": brokers})
+    producer.produce(topic, b"no event", partition=0)
+    assert producer.flush(20) == 0
+
+    example = [sys.executable, str(ROOT / "examples" / "kafka_to_clickhouse.py")]
+    process = subprocess.Popen(
+        [*example, "--brokers", brokers, "--topic", topic, "--group", topic],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+    )
+    is_committed = eventually(lambda: real_kafka.committed(topic, topic) == real_kafka.end_offsets(topic), TIMEOUT)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=TIMEOUT)
+
+    assert is_committed, out
+    assert process.returncode == 0, out
+    assert query("SELECT count(), uniqExact(id) FROM events FINAL", cwd=tmp_path) == f"{EVENTS}\t{EVENTS}"
+    (record,) = read_records(brokers, f"{topic}-dlq", 1)
+    assert record.value() == b"no event"
+
+
+def new_topic(name):
+    """Return a topic to create."""
+    return NewTopic(name, 1, 1)
