@@ -42,6 +42,10 @@ STORE_SECONDS = 0.05
 """Between looks at what has settled: 20 times a commit interval of one second."""
 LOOK_AGAIN_SECONDS = 0.02
 """Between looks at the books while a revoke waits; flushes wake it at once, a chain that returns tells nobody."""
+TOPIC_LOOK_SECONDS = 10.0
+"""Between looks, while no partition is ours, at whether the topic is still there."""
+TOPIC_ANSWER_SECONDS = 1.0
+"""How long such a look may keep the client from being polled."""
 COMMITTED_SECONDS = 10.0
 """How long the coordinator may take to say what is committed, right after it made the assignment."""
 
@@ -84,6 +88,7 @@ class PollLoop:
         self._is_dry = False
         """Whether a poll has found nothing since the outage began."""
         self._next_store = 0.0
+        self._next_topic_look = MONOTONIC.now() + TOPIC_LOOK_SECONDS
         self._standstill = StandstillWatch(config.warn_after)
         self._is_closing = False
 
@@ -132,12 +137,27 @@ class PollLoop:
                 messages = set_aside(messages, self._config.max_message_bytes)
             self._buffer.put(messages, sum(sizes))
         now = MONOTONIC.now()
+        if not self._holdings.books and now >= self._next_topic_look:
+            self._next_topic_look = now + TOPIC_LOOK_SECONDS
+            self._look_for_topic()
         if now >= self._next_store or not messages or self._is_any_full():
             self._store()
             self._hold_back_full_partitions()
             self._standstill.look(self._holdings.books.values(), now)
             self._next_store = now + STORE_SECONDS
         self._keep_bound()
+
+    def _look_for_topic(self) -> None:
+        """Stop where the topic has gone: the new protocol only takes the partitions away, and we would wait for ever."""
+        if self._config.group_protocol == "classic":
+            return  # librdkafka reports it
+        topic = self._holdings.topic
+        try:
+            found = self._consumer.list_topics(topic, timeout=TOPIC_ANSWER_SECONDS).topics.get(topic)
+        except KafkaException:
+            return  # no broker answers: that is said elsewhere
+        if found is not None and found.error is not None and found.error.code() in UNKNOWN_TOPIC:
+            raise ConfigurationError(unknown_topic(topic, self._config.address))
 
     def _look_for_contact(self, has_messages: bool) -> None:
         """Take records as a sign of life, in an outage only once nothing can be left that was fetched before it."""

@@ -70,7 +70,8 @@ def test_static_member_comes_back_without_a_rebalance(real_kafka):
     assert len(staying.gone) == before
 
 
-def test_topic_that_is_deleted_while_it_is_read_ends_the_router_with_its_name(real_kafka):
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_topic_that_is_deleted_while_it_is_read_ends_the_router_with_its_name(real_kafka, protocol):
     """Waiting for it to come back would be a silent stop."""
     topic = real_kafka.create_topic(1)
     producer = Producer({"bootstrap.servers": real_kafka.bootstrap_servers})
@@ -79,7 +80,9 @@ def test_topic_that_is_deleted_while_it_is_read_ends_the_router_with_its_name(re
     handler, router = RecordingHandler(), Router()
     # How soon it is noticed: 30 s unless told otherwise.
     quick = {"topic.metadata.refresh.interval.ms": 2000}
-    config = KafkaSubscriberConfig(brokers=[real_kafka.bootstrap_servers], group_id=topic, properties=quick)
+    config = KafkaSubscriberConfig(
+        brokers=[real_kafka.bootstrap_servers], group_id=topic, group_protocol=protocol, properties=quick
+    )
     router.add_consumer_handler("h", topic, KafkaSubscriber(config), handler)
     router.start()
     assert handler.wait_calls(1, TIMEOUT)
