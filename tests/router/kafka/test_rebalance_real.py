@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from millstream.router import Router
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.subscriber import KafkaSubscriber
-from millstream.router.testing import RecordingHandler, eventually, running
+from millstream.router.testing import FakeWorker, RecordingHandler, eventually, running
 
 PARTITIONS = 4
 MESSAGES = 50
@@ -48,25 +48,29 @@ def test_second_member_gets_its_share_and_nothing_twice(real_kafka, options):
     topic = real_kafka.create_topic(PARTITIONS)
     produce(real_kafka, topic, "old")
     holds, first, second = [], RecordingHandler(), RecordingHandler()
+    # Releases what it holds a moment after a revoke has asked it to, on a thread of its own.
+    worker = FakeWorker("batcher", on_seal=lambda gone: threading.Timer(0.5, release).start())
 
     def hold(message):
-        holds.append(message.hold(holds))
+        holds.append(message.hold(worker))
         first(message)
 
-    releasing = threading.Timer(0.5, lambda: [each.release() for each in holds])
-    with running(member(real_kafka, topic, hold, **options)):
+    def release():
+        for each in list(holds):
+            each.release()
+
+    router = member(real_kafka, topic, hold, **options)
+    router.add_worker(worker)
+    with running(router):
         assert first.wait_calls(PARTITIONS * MESSAGES, timeout=TIMEOUT)
-        releasing.start()
         with running(member(real_kafka, topic, second, **options)):
             assert eventually(
                 lambda: real_kafka.committed(topic, topic) == dict.fromkeys(range(PARTITIONS), MESSAGES), TIMEOUT
             )
-            releasing.join()
             produce(real_kafka, topic, "new")
             everything = 2 * PARTITIONS * MESSAGES
             assert eventually(lambda: len(first.payloads) + len(second.payloads) >= everything, TIMEOUT)
-            for each in list(holds):
-                each.release()
+            release()
 
     assert len(first.payloads) + len(second.payloads) == everything
     assert second.payloads
