@@ -46,6 +46,7 @@ class Traffic:
         self.router.add_consumer_handler("hold", topic, KafkaSubscriber(config), self._hold)
         self._topic = topic
         self._is_ending = threading.Event()
+        self._is_over = threading.Event()
         self._holds = []
         self.settled = set()
         self.published = 0
@@ -57,13 +58,19 @@ class Traffic:
             thread.start()
 
     def end(self):
-        """Publish no more, wait for what is on the way, and raise what the threads died of."""
+        """Publish no more, wait for what is on the way, to be settled."""
         self._is_ending.set()
+        assert eventually(lambda: not self._threads[0].is_alive, CATCH_UP_SECONDS)
+        assert eventually(lambda: len(self.settled) == self.published, CATCH_UP_SECONDS)
+        self._publisher.close()
+
+    def stop(self):
+        """Release no more: until now what came again after a lost assignment was held again."""
+        self._is_over.set()
         for thread in self._threads:
-            assert eventually(lambda thread=thread: not thread.is_alive, 2 * CATCH_UP_SECONDS), thread.name
+            assert eventually(lambda thread=thread: not thread.is_alive, CATCH_UP_SECONDS), thread.name
             if thread.error is not None:
                 raise thread.error
-        self._publisher.close()
 
     def _hold(self, message):
         self._holds.append(message.hold("traffic"))
@@ -77,7 +84,7 @@ class Traffic:
             self.published = number + 1
 
     def _release(self):
-        while not (self._is_ending.wait(0.05) and len(self.settled) == self.published):
+        while not self._is_over.wait(0.05):
             for hold in list(self._holds):
                 self._holds.remove(hold)
                 self.settled.add((hold.message.partition, hold.message.offset))
@@ -107,6 +114,7 @@ def test_broker_that_is_away_is_waited_for(own_kafka, lines, options, outage):
         ends = own_kafka.end_offsets(topic)
         assert eventually(lambda: own_kafka.committed(topic, topic) == ends, CATCH_UP_SECONDS)
         seconds = MONOTONIC.now() - returned
+        traffic.stop()
 
     assert is_running
     assert seconds <= CATCH_UP_SECONDS
