@@ -121,9 +121,29 @@ class PollLoop:
             while not self._is_closing:
                 self._step()
             self._store()
+            self._commit(consumer)
         finally:
-            consumer.close()
-            self._holdings.remove(list(self._holdings.books.values()))
+            self._is_closing = True
+            try:
+                self._leave(consumer)
+            finally:
+                consumer.close()
+                self._holdings.remove(list(self._holdings.books.values()))
+
+    def _leave(self, consumer: Consumer) -> None:
+        """Give everything up before the client closes.
+
+        When a rebalance has begun and its revoke was not answered yet, librdkafka's close does not wait for the answer: a
+        commit in there then aborts the process, and giving the partitions up may never return. Once unsubscribed there is no
+        rebalance to begin. A static member would leave its group by that: it only answers what waits.
+        """
+        if self._config.group_instance_id is not None:
+            consumer.consume(CHUNK_MESSAGES, 0.0)
+            return
+        consumer.unsubscribe()
+        deadline = MONOTONIC.now() + self._revoke_seconds
+        while self._holdings.books and MONOTONIC.now() < deadline:
+            consumer.consume(CHUNK_MESSAGES, POLL_SECONDS)
 
     def _step(self) -> None:
         if self._watch.failure is not None:
@@ -293,7 +313,8 @@ class PollLoop:
         if not self._is_closing:
             self._wait_for(books, deadline)
         self._store(books)
-        self._commit(consumer)
+        if not self._is_closing:  # then librdkafka alone commits what is stored, as the partitions go
+            self._commit(consumer)
         self._holdings.remove(books)
         self._paused -= {each.partition for each in partitions}
         if self._is_incremental:
@@ -320,7 +341,7 @@ class PollLoop:
         except KafkaException as error:
             if error.args[0].code() != KafkaError._NO_OFFSET:
                 logger.bind(topic=self._holdings.topic, error=str(error)).warning(
-                    "offsets not committed in a revoke: what they cover is delivered again"
+                    "offsets not committed as partitions go: what they cover is delivered again"
                 )
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -31,6 +31,7 @@ class ScriptedConsumer:
         self.polls = 0
         self._steps = deque()
         self._callbacks = {}
+        self._mine = set()
         self._changed = threading.Condition()
 
     def give(self, *records):
@@ -44,11 +45,23 @@ class ScriptedConsumer:
     def call(self, name, *partitions):
         """Report *partitions* as assigned, revoked or lost inside the next poll."""
         places = [Place(partition) for partition in partitions]
-        self._steps.append(lambda: self._callbacks[name](self, places) or [])
+        self._steps.append(lambda: self._call(name, places))
+
+    def _call(self, name, places):
+        partitions = {each.partition for each in places}
+        self._mine = self._mine | partitions if name == "assign" else self._mine - partitions
+        return self._callbacks[name](self, places) or []
 
     def subscribe(self, topics, on_assign, on_revoke, on_lost):
         """Keep the callbacks."""
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
+
+    def unsubscribe(self):
+        """Drop the rest of the script and report what is still assigned as revoked."""
+        self.done.append(("unsubscribe",))
+        self._steps.clear()
+        if self._mine:
+            self.call("revoke", *sorted(self._mine))
 
     def consume(self, count, timeout):
         """Take the next step of the script; without one, wait a moment and return nothing."""

@@ -103,6 +103,20 @@ def test_settlement_after_a_revoke_stores_nothing():
     assert [step for step in loop.consumer.done if step[0] == "store"] == []
 
 
+@pytest.mark.parametrize("instance", [None, "static-1"])
+def test_group_is_left_before_the_client_closes(instance):
+    """Commit, unsubscribe, give up, close: no rebalance can meet the close. A static member stays in its group."""
+    listener = Listener()
+    with Loop(listener, group_instance_id=instance) as loop:
+        for message in give(loop, listener, 2):
+            handle(message, WORKER).release()
+        loop.consumer.done.clear()
+    done = [step for step in loop.consumer.done if step[0] not in ("store", "assign")]
+
+    leaving = [("unsubscribe",), ("unassign",)] if instance is None else []
+    assert done == [("commit",), *leaving, ("close",)]
+
+
 def test_lost_partition_commits_nothing():
     """What is settled but not stored when a partition is lost belongs to the next owner."""
     listener = Listener()

@@ -287,6 +287,29 @@ def test_brokers_that_go_away_are_waited_for(brokers, topic, subscriber):
     assert committed(brokers, topic)[0] == 10
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="range"),
+        pytest.param({"assignment_strategy": "cooperative-sticky"}, id="cooperative"),
+        pytest.param({"group_protocol": "consumer"}, id="KIP-848"),
+    ],
+)
+def test_member_closes_though_its_group_begins_to_share_out_anew(brokers, topic, subscriber, options):
+    """A revoke that waits unanswered when the close begins neither ends the process nor keeps the close waiting."""
+    brokers.set_group_times(6.0, 0.2)
+    produce(brokers, topic, numbers(0, 50))
+    # With a full buffer the poll thread waits for room, and answers nothing meanwhile.
+    leaving = subscriber(buffer_messages=1, pause_after=2.0, **options).subscribe(topic)
+    receive(leaving, 1)
+    staying = subscriber(**options).subscribe(topic)
+    threading.Event().wait(1.0)  # five heartbeats: the group has begun, and waits for the one that leaves
+    leaving.close()
+
+    assert not leaving._thread.is_alive
+    assert {message.payload for message in receive(staying, 50)} == set(numbers(0, 50))
+
+
 def test_close_ends_the_subscription_and_may_be_called_twice(brokers, topic, subscriber):
     """After the close there is nothing to receive, and no new subscription."""
     one = subscriber()
