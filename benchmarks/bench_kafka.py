@@ -36,12 +36,9 @@ WAYS = ("raw", "empty", "four", "hold")
 def kafka(tmp_path_factory):
     """The broker of KAFKA_BOOTSTRAP_SERVERS, or one of our own."""
     address = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-    if address:
-        yield RealKafka(address)
-        return
-    own = OwnKafka(tmp_path_factory.mktemp("kafka"))
-    yield own
-    own.close()
+    kafka = RealKafka(address) if address else OwnKafka(tmp_path_factory.mktemp("kafka"))
+    yield kafka
+    kafka.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,18 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from loguru import logger
 
 from ..assignment import Assignment
 from ..clock import MONOTONIC
-from ..errors import ConfigurationError, HaltedError
+from ..errors import ConfigurationError, HaltedError, MillstreamError
 from ..message import Message
 from ..offset_book import OffsetBook
 from ..protocols import AssignmentListener
 from ..revoke_wait import RevokeWait
 from ..standstill import StandstillWatch
+from .brake import Brake
 from .config import KafkaSubscriberConfig
 from .connection import ConnectionWatch
 from .delivery_buffer import DeliveryBuffer
@@ -30,6 +31,7 @@ from .holdings import Holdings
 from .nacked import Nacked
 from .oversize import set_aside
 from .received import message_of
+from .starts import Places, Starts
 from .statistics import SubscriptionStatistics, look_at
 
 CHUNK_MESSAGES = 500
@@ -46,8 +48,6 @@ TOPIC_LOOK_SECONDS = 10.0
 """Between looks, while no partition is ours, at whether the topic is still there."""
 TOPIC_ANSWER_SECONDS = 1.0
 """How long such a look may keep the client from being polled."""
-COMMITTED_SECONDS = 10.0
-"""How long the coordinator may take to say what is committed, right after it made the assignment."""
 
 
 class PollLoop:
@@ -83,13 +83,17 @@ class PollLoop:
         self._is_incremental = config.group_protocol == "consumer" or config.assignment_strategy == "cooperative-sticky"
         self._revoke_seconds = revoke_seconds(config)
         self._settled = threading.Event()
-        self._paused: set[int] = set()
-        self._is_full_pause = False
+        self._brake = Brake(consumer, holdings, buffer, config.pause_after)
         self._is_dry = False
         """Whether a poll has found nothing since the outage began."""
         self._next_store = 0.0
         self._next_topic_look = MONOTONIC.now() + TOPIC_LOOK_SECONDS
         self._standstill = StandstillWatch(config.warn_after)
+        self._starts = Starts(config, self._revoke_seconds)
+        self._is_lost_for_a_start = False
+        """Whether partitions were assigned and nobody said where they begin."""
+        self._is_out = False
+        """Whether we have left the group to join it again."""
         self._is_closing = False
 
     def wake(self) -> None:
@@ -107,16 +111,30 @@ class PollLoop:
             topic=self._holdings.topic,
             buffered_messages=self._buffer.messages,
             buffered_bytes=self._buffer.bytes,
+            is_paused=self._brake.is_on,
             outage=self._watch.outage,
             partitions=look_at(list(self._holdings.books.values())),
         )
 
     def run(self) -> None:
-        """Poll until closed."""
+        """Poll until closed.
+
+        Raises:
+            ConfigurationError, HaltedError: what only people can mend.
+            MillstreamError: the client failed; its own exceptions never come out, as some break whoever logs them (in their
+                `__context__` stands something that is no exception).
+        """
+        try:
+            self._run()
+        except KafkaException as error:
+            reason = str(error.args[0])
+        else:
+            return
+        raise MillstreamError(f"the Kafka consumer of topic {self._holdings.topic!r} failed: {reason}")
+
+    def _run(self) -> None:
         consumer = self._consumer
-        consumer.subscribe(
-            [self._holdings.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-        )
+        self._join()
         try:
             while not self._is_closing:
                 self._step()
@@ -129,6 +147,11 @@ class PollLoop:
             finally:
                 consumer.close()
                 self._holdings.remove(list(self._holdings.books.values()))
+
+    def _join(self) -> None:
+        self._consumer.subscribe(
+            [self._holdings.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
 
     def _leave(self, consumer: Consumer) -> None:
         """Give everything up before the client closes.
@@ -148,6 +171,8 @@ class PollLoop:
     def _step(self) -> None:
         if self._watch.failure is not None:
             raise self._watch.failure
+        if self._is_lost_for_a_start or self._is_out:
+            self._join_again()
         messages = self._wrap(self._consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
         if not self._watch.is_in_contact:
             self._look_for_contact(bool(messages))
@@ -160,12 +185,12 @@ class PollLoop:
         if not self._holdings.books and now >= self._next_topic_look:
             self._next_topic_look = now + TOPIC_LOOK_SECONDS
             self._look_for_topic()
-        if now >= self._next_store or not messages or self._is_any_full():
+        if now >= self._next_store or not messages or self._brake.is_any_full:
             self._store()
-            self._hold_back_full_partitions()
+            self._brake.hold_back_full_partitions()
             self._standstill.look(self._holdings.books.values(), now)
             self._next_store = now + STORE_SECONDS
-        self._keep_bound()
+        self._brake.keep_bound()
 
     def _look_for_topic(self) -> None:
         """Stop where the topic has gone: the new protocol only takes the partitions away, and we would wait for ever."""
@@ -232,72 +257,48 @@ class PollLoop:
 
     def _store(self, books: Sequence[OffsetBook] | None = None) -> None:
         """Hand librdkafka what may be committed. It refuses partitions that are not ours and never moves backwards."""
-        topic = self._holdings.topic
         moved = self._holdings.advance(books)
-        if not moved:
-            return
-        try:
-            self._consumer.store_offsets(offsets=[TopicPartition(topic, *each) for each in moved.items()])
-        except KafkaException as error:
+        places = [TopicPartition(self._holdings.topic, *each) for each in moved.items()]
+        if not self._store_offsets(places):
             self._holdings.forget_stored(moved)
-            logger.bind(topic=topic, error=str(error)).debug("offsets not stored, the partition is going")
 
-    def _keep_bound(self) -> None:
-        """Wait for room for a moment; pause when that is not enough, resume when half of the buffer is free."""
-        if self._is_full_pause:
-            if self._buffer.has_room:
-                self._is_full_pause = False
-                self._resume()
-        elif self._buffer.is_full and not self._buffer.wait_for_room(self._config.pause_after):
-            self._is_full_pause = True
-            self._pause(set(self._holdings.books))
-
-    def _is_any_full(self) -> bool:
-        return any(book.is_full for book in self._holdings.books.values())
-
-    def _hold_back_full_partitions(self) -> None:
-        full = {partition for partition, book in self._holdings.books.items() if book.is_full}
-        if full - self._paused:
-            self._pause(full)
-        elif self._paused - full and not self._is_full_pause:
-            self._resume()
-
-    def _pause(self, partitions: set[int]) -> None:
-        new = partitions - self._paused
-        self._paused |= new
-        self._consumer.pause([TopicPartition(self._holdings.topic, partition) for partition in new])
-
-    def _resume(self) -> None:
-        """Fetch again from every partition that is ours and has room; called when the buffer has."""
-        books = self._holdings.books
-        ready = {partition for partition in self._paused if partition in books and not books[partition].is_full}
-        self._paused &= {partition for partition in books if books[partition].is_full}
-        if ready:
-            self._consumer.resume([TopicPartition(self._holdings.topic, partition) for partition in ready])
+    def _store_offsets(self, places: list[TopicPartition]) -> bool:
+        try:
+            if places:
+                self._consumer.store_offsets(offsets=places)
+        except KafkaException as error:
+            logger.bind(topic=self._holdings.topic, error=str(error)).debug(
+                "offsets not stored, the partition is going"
+            )
+            return False
+        return True
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        made = self._holdings.add(each.partition for each in partitions)
+        starts = self._starts.of(consumer, partitions, lambda: self._is_closing)
+        if starts is None:
+            self._is_lost_for_a_start = True
+            starts = Places([], [])
+        made = self._holdings.add(each.partition for each in starts.all)
         if self._listener is not None and made:
             self._listener.assigned(made)
-        starts = self._starts(consumer, partitions)
         if self._is_incremental:
-            consumer.incremental_assign(starts)
+            consumer.incremental_assign(starts.all)
         else:
-            consumer.assign(starts)
-        self._paused -= {each.partition for each in partitions}
-        self._is_full_pause = False
+            consumer.assign(starts.all)
+        self._brake.welcome(each.partition for each in starts.all)
+        self._store_offsets(starts.ends)
 
-    def _starts(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Say where each partition begins. librdkafka's own reset is an error, so that no offset is ever jumped silently."""
-        if not partitions:
-            return []
-        committed = consumer.committed(partitions, timeout=COMMITTED_SECONDS)
-        return [
-            TopicPartition(
-                each.topic, each.partition, each.offset if each.offset >= 0 else start_offset(self._config.start_from)
+    def _join_again(self) -> None:
+        """Leave the group and, once every partition has gone, come back: nobody said where our partitions begin."""
+        if self._is_lost_for_a_start:
+            self._is_lost_for_a_start, self._is_out = False, True
+            logger.bind(topic=self._holdings.topic, group=self._config.group_id).warning(
+                "the brokers do not tell the committed offsets, joining the group again"
             )
-            for each in committed
-        ]
+            self._consumer.unsubscribe()
+        elif not self._holdings.books:
+            self._is_out = False
+            self._join()
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         deadline = MONOTONIC.now() + self._revoke_seconds
@@ -316,7 +317,7 @@ class PollLoop:
         if not self._is_closing:  # then librdkafka alone commits what is stored, as the partitions go
             self._commit(consumer)
         self._holdings.remove(books)
-        self._paused -= {each.partition for each in partitions}
+        self._brake.let_go(each.partition for each in partitions)
         if self._is_incremental:
             consumer.incremental_unassign(partitions)
         else:
@@ -348,7 +349,7 @@ class PollLoop:
         books = self._holdings.of(each.partition for each in partitions)
         gone = [book.assignment for book in books]
         self._holdings.remove(books)
-        self._paused -= {each.partition for each in partitions}
+        self._brake.let_go(each.partition for each in partitions)
         self._forget(gone)
         if self._listener is not None and gone:
             self._listener.lost(gone)
@@ -358,11 +359,6 @@ def revoke_seconds(config: KafkaSubscriberConfig) -> float:
     """Return how long a drain inside a revoke may take without the group giving the member up."""
     seconds = min(MAX_REVOKE_SECONDS, config.max_poll_interval / 5)
     return min(seconds, config.session_timeout / 2) if config.group_protocol == "classic" else seconds
-
-
-def start_offset(start_from: str) -> int:
-    """Return the offset that *start_from* (earliest, latest) stands for."""
-    return OFFSET_BEGINNING if start_from == "earliest" else OFFSET_END
 
 
 def out_of_range(topic: str) -> HaltedError:

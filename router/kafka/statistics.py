@@ -34,6 +34,7 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         topic: what it reads.
         buffered_messages: fetched and not received by a handler yet.
         buffered_bytes: bytes of their payloads.
+        is_paused: whether nothing is fetched because nobody receives what waits.
         outage: why no broker can be reached; empty while one can, or nobody knows.
         partitions: those that are ours, by number.
     """
@@ -41,6 +42,7 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     buffered_messages: int
     buffered_bytes: int
+    is_paused: bool
     outage: str
     partitions: list[PartitionStatistics]
 

@@ -30,13 +30,13 @@ def started_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka
 
 
 @pytest.fixture(scope="session")
-def real_kafka(request: pytest.FixtureRequest) -> RealKafka:
+def real_kafka(request: pytest.FixtureRequest) -> Iterator[RealKafka]:
     """A real broker, shared by the whole run: that of KAFKA_BOOTSTRAP_SERVERS if it is set, else our own."""
     address = os.environ.get(ADDRESS)
+    kafka: RealKafka = RealKafka(address) if address else request.getfixturevalue("started_kafka")
+    yield kafka
     if address:
-        return RealKafka(address)
-    kafka: OwnKafka = request.getfixturevalue("started_kafka")
-    return kafka
+        kafka.close()
 
 
 @pytest.fixture

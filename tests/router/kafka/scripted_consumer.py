@@ -29,6 +29,12 @@ class ScriptedConsumer:
         self.done = []
         """What the loop asked for, in order, but for polls."""
         self.polls = 0
+        self.answers = deque()
+        """What `committed` answers, call by call: an error to raise, or a function of the places that were asked for."""
+        self.starts = {}
+        """Where the partitions that were assigned last begin."""
+        self.end = 7
+        """Of every partition's log."""
         self._steps = deque()
         self._callbacks = {}
         self._mine = set()
@@ -54,6 +60,7 @@ class ScriptedConsumer:
 
     def subscribe(self, topics, on_assign, on_revoke, on_lost):
         """Keep the callbacks."""
+        self.done.append(("subscribe",))
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
 
     def unsubscribe(self):
@@ -73,8 +80,15 @@ class ScriptedConsumer:
         return []
 
     def committed(self, places, timeout):
-        """Return *places*: nothing was ever committed."""
-        return places
+        """Take the next of the answers; without one nothing was ever committed."""
+        answer = self.answers.popleft() if self.answers else list
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer(places)
+
+    def get_watermark_offsets(self, place, timeout):
+        """Return the bounds of the log."""
+        return (0, self.end)
 
     def store_offsets(self, offsets):
         """Remember the offsets by partition."""
@@ -93,7 +107,8 @@ class ScriptedConsumer:
         self.done.append(("resume", sorted(each.partition for each in places)))
 
     def assign(self, places):
-        """Remember the partitions."""
+        """Remember the partitions, and where each begins."""
+        self.starts = {each.partition: each.offset for each in places}
         self.done.append(("assign", sorted(each.partition for each in places)))
 
     def unassign(self):
@@ -106,12 +121,14 @@ class ScriptedConsumer:
 
 
 class Place:
-    """A topic and partition without a committed offset."""
+    """A topic and partition, by default without a committed offset."""
 
-    topic, offset = TOPIC, -1001
+    topic = TOPIC
 
-    def __init__(self, partition):
+    def __init__(self, partition, offset=-1001, error=None):
         self.partition = partition
+        self.offset = offset
+        self.error = error
 
 
 class Listener:
@@ -150,6 +167,11 @@ class Loop:
 
     def _assignment(self, partition, epoch):
         return Assignment(TOPIC, partition, epoch, wake=self.loop.wake)
+
+    @property
+    def is_alive(self):
+        """Whether its thread runs."""
+        return self._thread.is_alive
 
     def __enter__(self):
         self._thread.start()

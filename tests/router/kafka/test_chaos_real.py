@@ -83,6 +83,7 @@ class Group:
 def stir(group, chance, seconds):
     """Let members join, leave and be killed, one every few seconds."""
     pause, ends_at = threading.Event(), time.monotonic() + seconds
+    departures = in_pairs(chance, [group.kill, group.leave])
     group.join()
     group.join()
     while time.monotonic() < ends_at:
@@ -90,10 +91,14 @@ def stir(group, chance, seconds):
         assert all(process.poll() is None for process in group.processes), group.stderr()
         if len(group.processes) < 2 or (len(group.processes) < MEMBERS and chance.random() < 0.5):
             group.join()
-        elif chance.random() < 0.5:
-            group.kill(chance.choice(group.processes))
         else:
-            group.leave(chance.choice(group.processes))
+            next(departures)(chance.choice(group.processes))
+
+
+def in_pairs(chance, two):
+    """Return *two* over and over, each time in a random order: neither becomes rare by chance."""
+    while True:
+        yield from chance.sample(two, 2)
 
 
 def publish(kafka, topic, seconds):

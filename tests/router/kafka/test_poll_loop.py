@@ -3,7 +3,9 @@
 import threading
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
+from millstream.router import MillstreamError
 from millstream.router.route import Route
 from millstream.router.settlement import ACKED, RETURNED
 from millstream.router.testing import FakeWorker, eventually
@@ -143,6 +145,25 @@ def test_reassigned_partition_has_a_book_of_its_own():
 
     assert first.assignment is not again.assignment
     assert first.assignment.epoch < again.assignment.epoch
+
+
+def fail(error):
+    """Let a poll raise *error*, and wait for the end of the thread."""
+
+    def step():
+        raise error
+
+    with Loop(Listener()) as loop:
+        loop.consumer.do(step)
+        assert eventually(lambda: not loop.is_alive)
+
+
+def test_failure_of_the_client_is_an_error_of_ours():
+    """It names the topic and the reason, and drags nothing of the client along."""
+    with pytest.raises(MillstreamError, match=r"consumer of topic 'events' failed: .*out of order") as caught:
+        fail(KafkaException(KafkaError(KafkaError._FAIL, "out of order")))
+
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("pause_after", [0.0, 0.05])

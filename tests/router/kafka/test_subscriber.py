@@ -4,7 +4,7 @@ import itertools
 import threading
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from millstream.router import (
     Cancelled,
@@ -17,7 +17,7 @@ from millstream.router import (
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.subscriber import KafkaSubscriber
 from millstream.router.testing import RecordingHandler, eventually, running
-from tests.router.kafka.mock_cluster import MockCluster
+from tests.router.kafka.mock_cluster import MockCluster, Request
 
 pytestmark = pytest.mark.slow  # brokers to talk to: seconds, not milliseconds
 
@@ -195,9 +195,8 @@ def test_full_buffer_holds_back_and_loses_nothing(brokers, topic, subscriber):
 
     router.add_consumer_handler("h", topic, slow, handle)
     with running(router):
-        subscription = slow._subscriptions[0]
-        assert eventually(lambda: subscription._loop._is_full_pause)
-        waiting = subscription._buffer._count
+        assert eventually(lambda: slow.statistics()[0].is_paused)
+        waiting = slow.statistics()[0].buffered_messages
         gate.set()
         assert eventually(lambda: len(seen) == 3000, timeout=20)
 
@@ -266,6 +265,35 @@ def test_group_without_a_commit_starts_where_it_is_told(brokers, topic, subscrib
     produce(brokers, topic, [b"new"])
 
     assert receive(subscription, 1)[0].payload == expected
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_coordinator_that_is_moving_is_asked_again(brokers, topic, subscriber, protocol):
+    """What a broker says in the middle of a move ends nothing, and the group goes on where it had committed."""
+    produce(brokers, topic, numbers(0, 5))
+    first = subscriber(group_protocol=protocol).subscribe(topic)
+    for message in receive(first, 5):
+        message.ack()
+    first.close()
+    produce(brokers, topic, numbers(5, 10))
+    brokers.fail(Request.OFFSET_FETCH, *[KafkaError.NOT_COORDINATOR] * 5)
+    received = receive(subscriber(group_protocol=protocol).subscribe(topic), 5)
+
+    assert [each.payload for each in received] == numbers(5, 10)
+
+
+def test_group_that_starts_at_the_end_loses_nothing_between_its_members(brokers, topic, subscriber):
+    """The first member settled nothing; what came in its time and after it goes to the second."""
+    produce(brokers, topic, [b"old"])
+    first = subscriber(start_from="latest").subscribe(topic)
+    assert eventually(lambda: first._loop._holdings.books)
+    produce(brokers, topic, [b"unsettled"])
+    assert receive(first, 1)[0].payload == b"unsettled"
+    first.close()
+    produce(brokers, topic, [b"new"])
+    received = receive(subscriber(start_from="latest").subscribe(topic), 2)
+
+    assert [each.payload for each in received] == [b"unsettled", b"new"]
 
 
 @pytest.mark.slow
