@@ -70,8 +70,15 @@ class HandlerRun:
                     f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
                     "poison=PoisonTopic(…), PoisonFile(…), 'none' or 'drop' where the handler is added"
                 )
-        chain = build_chain(self.handler.function, middlewares, self.handler.middlewares)
-        return _publishing(chain, self.handler, self.publisher)
+        return build_chain(self.handler.function, middlewares, self.handler.middlewares)
+
+    def _publish(self, produced: Sequence[Message]) -> None:
+        """Publish what the chain returned, before its message counts as handled."""
+        topic, publisher = self.handler.publish_topic, self.publisher
+        if publisher is None or topic is None:
+            name = self.handler.name
+            raise StateError(f"handler {name!r} returned messages but has no publisher: use Router.add_handler")
+        publisher.publish(topic, *produced)
 
     def start(self) -> None:
         """Subscribe and start the threads."""
@@ -96,6 +103,7 @@ class HandlerRun:
             name,
             source,  # type: ignore[arg-type]
             self._chain,
+            self._publish,
             sink=self.sink,
             retries=self._retries,
             now=self._scope.clock.now,
@@ -181,18 +189,3 @@ def _by_assignment(message: Message) -> Hashable:
 
 def _by_key(message: Message) -> Hashable:
     return message.assignment if message.key is None else (message.assignment, message.key)
-
-
-def _publishing(chain: HandlerFunc, handler: Handler, publisher: Publisher | None) -> HandlerFunc:
-    """Publish what *chain* returns before it counts as handled."""
-    topic = handler.publish_topic
-
-    def publish(message: Message) -> None:
-        produced = chain(message)
-        if not produced:
-            return
-        if publisher is None or topic is None:
-            raise StateError(f"handler {handler.name!r} returned messages but has no publisher: use Router.add_handler")
-        publisher.publish(topic, *produced)
-
-    return publish

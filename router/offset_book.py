@@ -36,9 +36,10 @@ class OffsetBook:
 
     def append(self, message: Message) -> bool:
         """Take in *message*; returns False, and does nothing, when its offset is not above the newest."""
-        if message.offset <= self._newest:
+        offset = message.offset
+        if offset <= self._newest:
             return False
-        self._newest = message.offset
+        self._newest = offset
         self._pending.append(message)
         return True
 

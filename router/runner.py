@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Protocol
 
 from loguru import logger
@@ -65,6 +65,7 @@ class Runner:
         name: str,
         source: Source,
         chain: HandlerFunc,
+        publish: Callable[[Sequence[Message]], None],
         *,
         sink: PoisonSink | None,
         retries: Retries,
@@ -78,6 +79,7 @@ class Runner:
         `is_closing` first and then looks here misses nothing."""
         self._source = source
         self._chain = chain
+        self._publish = publish
         self._sink = sink
         self._retries = retries
         self._now = now
@@ -137,7 +139,9 @@ class Runner:
                 continue
             message._chain = RUNNING
             try:
-                chain(message)
+                produced = chain(message)
+                if produced:
+                    self._publish(produced)
             except Cancelled:
                 self._cancelled(message)
             except HaltedError:

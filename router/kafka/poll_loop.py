@@ -30,7 +30,7 @@ from .errors import UNKNOWN_TOPIC, unknown_topic
 from .holdings import Holdings
 from .nacked import Nacked
 from .oversize import set_aside
-from .received import message_of
+from .received import UNREAD, ReceivedMessage, message_of
 from .starts import Places, Starts
 from .statistics import SubscriptionStatistics, look_at
 
@@ -213,9 +213,10 @@ class PollLoop:
             self._watch.on_contact()
 
     def _wrap(self, records: Sequence[Any]) -> list[Message]:
+        """Return the messages of *records*, each in its book. Every record comes by here: calls are written out."""
         messages: list[Message] = []
         append = messages.append
-        books = self._holdings.books
+        books, topic = self._holdings.books, self._holdings.topic
         partition, book = -1, None
         for record in records:
             if record.error() is not None:
@@ -224,10 +225,14 @@ class PollLoop:
             if record.partition() != partition:
                 partition = record.partition()
                 book = books.get(partition)
+                if book is not None:
+                    assignment, take = book.assignment, book.append
             if book is None:
                 continue  # fetched before the partition went
-            message = message_of(record, book.assignment)
-            if not book.append(message):
+            message: Message = ReceivedMessage(
+                record.value() or b"", "", UNREAD, topic, partition, record.offset(), assignment, record
+            )
+            if not take(message):
                 message = self._rewound(book, record)
                 partition = -1
             append(message)
