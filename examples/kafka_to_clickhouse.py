@@ -23,6 +23,7 @@ from millstream.router import (
     PoisonTopic,
     Router,
     SignalsHandler,
+    exit_on_error,
 )
 
 
@@ -56,4 +57,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on_error():  # one line and exit code 2 for a topic that is missing or credentials that are refused
+        main()

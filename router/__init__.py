@@ -15,8 +15,9 @@ from .errors import (
     StateError,
     SubscriptionClosed,
     TransientError,
+    UndrainedError,
 )
-from .exit_codes import ExitCode
+from .exit_codes import ExitCode, exit_on_error
 from .handler import Handler
 from .hold import Hold
 from .kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
@@ -33,7 +34,7 @@ from .protocols import (
     Subscription,
     Worker,
 )
-from .router import Router, RouterConfig, UndrainedError
+from .router import Router, RouterConfig
 from .signals import ForcedExit, SignalsHandler
 
 __all__ = [
@@ -81,4 +82,5 @@ __all__ = [
     "TransientError",
     "UndrainedError",
     "Worker",
+    "exit_on_error",
 ]

@@ -9,6 +9,7 @@
     ├── StateError              a call at the wrong time: a bug in the caller
     ├── PublishError            some messages of one publish call did not get out
     ├── HaltedError             stopped on purpose, nothing settled that should not be (exit code 4)
+    ├── UndrainedError          closed before everything was finished; it is delivered again (exit code 5)
     └── SubscriptionClosed      there is nothing more to receive
 
 `Cancelled` stands beside the tree: it says "not now, somebody else's turn", never "failed". It derives from
@@ -54,6 +55,18 @@ class PublishError(MillstreamError):
 
 class HaltedError(MillstreamError):
     """A policy stopped the work: what was not settled stays uncommitted and is delivered again."""
+
+
+class UndrainedError(MillstreamError):
+    """The router closed before everything was finished; what was not is uncommitted and will be delivered again.
+
+    Args:
+        still_running: the names of the handlers and workers that were not done.
+    """
+
+    def __init__(self, still_running: list[str], seconds: float) -> None:
+        self.still_running = still_running
+        super().__init__(f"not finished after {seconds:g} s: {', '.join(still_running)}; it will be delivered again")
 
 
 class SubscriptionClosed(MillstreamError):

@@ -1,6 +1,13 @@
 """How a process that runs a router ends."""
 
+from __future__ import annotations
+
 import enum
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import Cancelled, HaltedError, MillstreamError, RecoveredPanicError, StateError, UndrainedError
 
 
 class ExitCode(enum.IntEnum):
@@ -16,3 +23,37 @@ class ExitCode(enum.IntEnum):
     """A policy stopped the work."""
     UNDRAINED = 5
     """Closed before everything was flushed: safe, it will be delivered again."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> ExitCode:
+        """Return how a process ends that *error* has ended."""
+        if isinstance(error, HaltedError):
+            return cls.HALTED
+        if isinstance(error, UndrainedError | Cancelled):
+            return cls.UNDRAINED
+        if isinstance(error, MillstreamError) and not isinstance(error, StateError | RecoveredPanicError):
+            return cls.USAGE
+        return cls.BUG
+
+
+def is_bug(error: BaseException) -> bool:
+    """Tell whether *error* is for a developer, who needs its traceback; any other one says by itself what to do."""
+    return ExitCode.of(error) is ExitCode.BUG
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the process with one line on stderr and the exit code where an error of ours, not a bug, comes out of the block.
+
+    For programs: `with exit_on_error(): router.run()`.
+    """
+    try:
+        yield
+    except (MillstreamError, Cancelled) as error:
+        if is_bug(error):
+            raise
+        reason, code = str(error) or type(error).__name__, ExitCode.of(error)
+    else:
+        return
+    sys.stderr.write(f"{reason}\n")
+    raise SystemExit(int(code))

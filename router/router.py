@@ -12,7 +12,8 @@ from loguru import logger
 
 from .clock import MONOTONIC, Clock
 from .context import Scope
-from .errors import ConfigurationError, MillstreamError, StateError
+from .errors import ConfigurationError, StateError, UndrainedError
+from .exit_codes import is_bug
 from .handler import Handler
 from .handler_run import HandlerRun
 from .poison import Poison, PoisonTopic
@@ -64,18 +65,6 @@ class State(enum.Enum):
     RUNNING = "running"
     CLOSING = "closing"
     CLOSED = "closed"
-
-
-class UndrainedError(MillstreamError):
-    """The router closed before everything was finished; what was not is uncommitted and will be delivered again.
-
-    Args:
-        still_running: the names of the handlers and workers that were not done.
-    """
-
-    def __init__(self, still_running: list[str], seconds: float) -> None:
-        self.still_running = still_running
-        super().__init__(f"not finished after {seconds:g} s: {', '.join(still_running)}; it will be delivered again")
 
 
 class Router:
@@ -299,6 +288,8 @@ class Router:
         """Stop the router with *error*, which `run` and `close` then raise. The first one counts. Returns at once."""
         if self._error is None:
             self._error = error
+            if not is_bug(error):  # a bug has been told, with its traceback, by the thread that died of it
+                logger.error("the router stops: {}", error)
         self.request_close()
 
     def abort(self) -> None:

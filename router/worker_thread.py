@@ -6,6 +6,7 @@ from collections.abc import Callable
 from loguru import logger
 
 from .clock import MONOTONIC
+from .exit_codes import is_bug
 
 
 class WorkerThread:
@@ -32,7 +33,10 @@ class WorkerThread:
             self._target()
         except BaseException as error:  # noqa: BLE001 - the top of a thread: nobody above would see it
             self.error = error
-            logger.opt(exception=error).error("thread {} died", self.name)
+            if is_bug(error):
+                logger.opt(exception=error).error("thread {} died", self.name)
+            else:  # the owner raises it, or says it: once, not once for each thread that met it
+                logger.debug("thread {} ended by a {}", self.name, type(error).__name__)
 
     @property
     def is_alive(self) -> bool:

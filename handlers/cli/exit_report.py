@@ -8,15 +8,7 @@ import traceback
 
 import click
 
-from millstream.router import (
-    Cancelled,
-    ExitCode,
-    HaltedError,
-    MillstreamError,
-    RecoveredPanicError,
-    StateError,
-    UndrainedError,
-)
+from millstream.router import ExitCode
 
 MAX_LINES = 3
 """A wrong statement or a setting must not fill the screen."""
@@ -56,15 +48,9 @@ def report(error: BaseException) -> int:
 
 
 def _code(error: BaseException) -> ExitCode:
-    if isinstance(error, HaltedError):
-        return ExitCode.HALTED
-    if isinstance(error, UndrainedError | Cancelled):
-        return ExitCode.UNDRAINED
-    if isinstance(error, MillstreamError) and not isinstance(error, StateError | RecoveredPanicError):
-        return ExitCode.USAGE
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return ExitCode.USAGE
-    return ExitCode.BUG
+    return ExitCode.of(error)
 
 
 def _report_usage(error: click.ClickException) -> int:

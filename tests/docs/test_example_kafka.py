@@ -1,5 +1,7 @@
 """The example for Kafka really runs: from files through a real broker into an embedded store, with nothing lost."""
 
+import contextlib
+import re
 import signal
 import subprocess
 import sys
@@ -33,23 +35,46 @@ def test_the_kafka_example_stores_every_event_and_sets_the_bad_one_aside(tmp_pat
     producer.produce(topic, b"no event", partition=0)
     assert producer.flush(20) == 0
 
-    example = [sys.executable, str(ROOT / "examples" / "kafka_to_clickhouse.py")]
-    process = subprocess.Popen(
-        [*example, "--brokers", brokers, "--topic", topic, "--group", topic],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment(),
-    )
-    is_committed = eventually(lambda: real_kafka.committed(topic, topic) == real_kafka.end_offsets(topic), TIMEOUT)
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=TIMEOUT)
+    with started(brokers, topic, tmp_path) as process:
+        is_committed = eventually(lambda: real_kafka.committed(topic, topic) == real_kafka.end_offsets(topic), TIMEOUT)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=TIMEOUT)
 
     assert is_committed, out
     assert process.returncode == 0, out
     assert query("SELECT count(), uniqExact(id) FROM events FINAL", cwd=tmp_path) == f"{EVENTS}\t{EVENTS}"
     (record,) = read_records(brokers, f"{topic}-dlq", 1)
     assert record.value() == b"no event"
+
+
+def test_the_kafka_example_ends_with_what_creates_a_topic_that_is_missing(tmp_path, real_kafka):
+    """Exit code 2, and the last line says what to do; nobody has to read a traceback."""
+    with started(real_kafka.bootstrap_servers, "nobody-made-this", tmp_path) as process:
+        out, _ = process.communicate(timeout=TIMEOUT)
+    lines = out.decode().splitlines()
+
+    assert process.returncode == 2, out
+    assert re.match(r"topic 'nobody-made-this' does not exist on .*; create it with: kafka-topics", lines[-1])
+    assert sum("nobody-made-this' does not exist" in line for line in lines) == 2  # the log, and the last line
+    assert b"Traceback" not in out
+
+
+@contextlib.contextmanager
+def started(brokers, topic, folder):
+    """Run the example for *topic*; it never outlives the block."""
+    example = [sys.executable, str(ROOT / "examples" / "kafka_to_clickhouse.py")]
+    process = subprocess.Popen(
+        [*example, "--brokers", brokers, "--topic", topic, "--group", topic],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def new_topic(name):

@@ -2,7 +2,10 @@
 
 import threading
 
-from millstream.router import MONOTONIC
+import pytest
+from loguru import logger
+
+from millstream.router import MONOTONIC, ConfigurationError
 from millstream.router.testing import eventually
 from millstream.router.worker_thread import WorkerThread
 
@@ -77,3 +80,26 @@ def test_thread_keeps_no_process_alive():
     thread.join(in_ten_seconds())
 
     assert (seen[0].name, seen[0].daemon) == ("named", True)
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "has_traceback"),
+    [(ValueError("oops"), "ERROR", True), (ConfigurationError("mend it"), "DEBUG", False)],
+    ids=["a bug", "no bug"],
+)
+def test_death_is_told_with_a_traceback_when_it_is_a_bug(error, level, has_traceback):
+    """What people have to mend is told once, by the owner, and not by each thread that met it."""
+    records = []
+    sink = logger.add(lambda message: records.append(message.record), level="DEBUG")
+    logger.enable("millstream")
+
+    def die():
+        raise error
+
+    thread = WorkerThread("t", die)
+    thread.start()
+    assert thread.join(in_ten_seconds())
+    logger.disable("millstream")
+    logger.remove(sink)
+
+    assert [(record["level"].name, record["exception"] is not None) for record in records] == [(level, has_traceback)]

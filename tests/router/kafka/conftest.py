@@ -1,5 +1,6 @@
 """Brokers for the tests of the Kafka transport; a conftest of another folder can import the same names."""
 
+from tests.router.kafka.log_fixtures import log_lines
 from tests.router.kafka.mock_cluster_fixtures import mock_cluster, mock_cluster_process
 from tests.router.kafka.real_kafka_fixtures import (
     own_kafka,
@@ -11,6 +12,7 @@ from tests.router.kafka.real_kafka_fixtures import (
 )
 
 __all__ = [
+    "log_lines",
     "mock_cluster",
     "mock_cluster_process",
     "own_kafka",

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
@@ -26,8 +26,13 @@ USER, PASSWORD = "millstream", "millstream-secret"
 TIMEOUT = 30.0
 """Seconds for one answer of the broker, also when the machine is busy."""
 
-START_TIMEOUT = 300.0
-"""Seconds for a start, the first one with its download included."""
+START_TIMEOUT = 240.0
+"""Seconds for a start, the first one with its download included; less than what ends a run that hangs."""
+
+COORDINATOR_STARTS = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+)
+"""What a broker says of its groups right after its start."""
 
 _numbers = itertools.count(1)
 _run = uuid.uuid4().hex[:8]
@@ -104,7 +109,9 @@ class RealKafka:
                 self._outsiders[group] = Consumer({**settings, "enable.auto.commit": False})
             outsider = self._outsiders[group]
         partitions = self.admin.list_topics(topic, TIMEOUT).topics[topic].partitions
-        answer = outsider.committed([TopicPartition(topic, number) for number in partitions], TIMEOUT)
+        places = [TopicPartition(topic, number) for number in partitions]
+        answer: list[TopicPartition] = []
+        wait_until(lambda: answer.extend(_ask(outsider, places)) or answer, f"an answer on the commits of {group}")
         return {place.partition: place.offset for place in answer if place.offset >= 0}
 
     @property
@@ -197,3 +204,13 @@ class OwnKafka(RealKafka):
     @property
     def _pid(self) -> int:
         return int((self.folder / "broker.pid").read_text())
+
+
+def _ask(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    """Return what is committed, nothing while the coordinator starts."""
+    try:
+        return consumer.committed(places, TIMEOUT)
+    except KafkaException as error:
+        if error.args[0].code() not in COORDINATOR_STARTS:
+            raise
+        return []

@@ -1,13 +1,10 @@
 """The real broker of the fixtures: topics, groups, faults, TLS and SASL, seen by plain confluent-kafka clients."""
 
-import base64
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,19 +22,10 @@ from tests.router.kafka.mock_cluster_clients import (
     produce,
     values_of,
 )
-from tests.router.kafka.real_kafka import PASSWORD, SCRIPT, USER, OwnKafka, RealKafka, run_script, unique, wait_until
+from tests.router.kafka.real_kafka import SCRIPT, USER, OwnKafka, RealKafka, run_script, unique, wait_until
 
 SHORT = 1.0
 """Seconds in which a broker on this machine would have answered many times over."""
-
-
-def make_token(_configuration: str) -> tuple[str, float]:
-    """Return an unsigned token for the user and when it ends, in seconds since 1970: what OAUTHBEARER calls for."""
-    ends = time.time() + 600  # noqa: TID251  # a token carries the time of the wall clock
-    parts = ({"alg": "none"}, {"sub": USER, "iat": ends - 600, "exp": ends})
-    return ".".join(
-        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts
-    ) + ".", ends
 
 
 def see_brokers(properties: dict[str, Any]) -> list[int]:
@@ -148,30 +136,6 @@ def test_a_broker_comes_back_with_its_records_and_commits(own_kafka: OwnKafka, e
     assert not was_running
     assert own_kafka.addresses == addresses
     assert values_of(records) == [b"1"]
-
-
-@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"])
-@pytest.mark.parametrize("listener", ["SASL_PLAINTEXT", "SASL_SSL"])
-def test_the_user_is_let_in(own_kafka: OwnKafka, listener: str, mechanism: str) -> None:
-    """Expect every mechanism to work on both listeners with SASL."""
-    login = (
-        {"oauth_cb": make_token} if mechanism == "OAUTHBEARER" else {"sasl.username": USER, "sasl.password": PASSWORD}
-    )
-    properties = {
-        "bootstrap.servers": own_kafka.addresses[listener],
-        "security.protocol": listener,
-        "sasl.mechanism": mechanism,
-        "ssl.ca.location": str(own_kafka.certificate),
-    }
-
-    assert see_brokers({**properties, **login}) == [1]
-
-
-def test_a_client_that_knows_the_certificate_trusts_the_broker(own_kafka: OwnKafka) -> None:
-    """Expect the address to match the certificate."""
-    properties = {"bootstrap.servers": own_kafka.addresses["SSL"], "security.protocol": "SSL"}
-
-    assert see_brokers({**properties, "ssl.ca.location": str(own_kafka.certificate)}) == [1]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import itertools
 import threading
 
 import pytest
-from loguru import logger
 
 from millstream.router import MONOTONIC, Message, Router
 from millstream.router.kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
@@ -22,17 +21,6 @@ PROTOCOLS = [
     pytest.param({"session_timeout": 6.0, "heartbeat_interval": 0.5}, id="classic"),
     pytest.param({"group_protocol": "consumer"}, id="KIP-848"),
 ]
-
-
-@pytest.fixture
-def lines():
-    """What is logged, from INFO on."""
-    texts = []
-    sink = logger.add(lambda text: texts.append(str(text)), format="{level} {message}", level="INFO")
-    logger.enable("millstream")
-    yield texts
-    logger.disable("millstream")
-    logger.remove(sink)
 
 
 class Traffic:
@@ -93,7 +81,7 @@ class Traffic:
 
 @pytest.mark.parametrize("options", PROTOCOLS)
 @pytest.mark.parametrize("outage", ["frozen", "killed"])
-def test_broker_that_is_away_is_waited_for(own_kafka, lines, options, outage):
+def test_broker_that_is_away_is_waited_for(own_kafka, log_lines, options, outage):
     """No exit, one warning and one line at the return, and everything that was published is settled and committed."""
     topic = own_kafka.create_topic(PARTITIONS)
     traffic, pause = Traffic(own_kafka, topic, options), threading.Event()
@@ -122,5 +110,5 @@ def test_broker_that_is_away_is_waited_for(own_kafka, lines, options, outage):
     assert traffic.settled == {(partition, offset) for partition, end in ends.items() for offset in range(end)}
     if outage == "killed":
         clients = 2  # the publisher and the subscriber
-        assert sum("no Kafka broker can be reached" in line for line in lines) == clients
-        assert sum("Kafka brokers are back" in line for line in lines) == clients
+        assert sum("no Kafka broker can be reached" in line for line in log_lines) == clients
+        assert sum("Kafka brokers are back" in line for line in log_lines) == clients
