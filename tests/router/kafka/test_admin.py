@@ -10,6 +10,9 @@ from tests.router.kafka.mock_cluster import MockCluster
 from tests.router.kafka.raw_records import read_records
 from tests.router.kafka.real_kafka import RealKafka
 
+GO_PARTITIONS = {"": 2, "a": 6, "foobar": 4, "acme:customer-1": 2, "acme:customer-2": 3}
+"""Where the hash partitioner of sarama 1.61 puts these keys, with seven partitions."""
+
 
 def config_of(address: str) -> KafkaPublisherConfig:
     """Return a configuration for the brokers at *address*."""
@@ -79,3 +82,21 @@ def test_real_broker_takes_what_is_published(real_kafka: RealKafka) -> None:
     records = read_records(real_kafka.bootstrap_servers, topic, 5000)
 
     assert [record.value() for record in records] == [b"%d" % number for number in range(5000)]
+
+
+def test_real_broker_has_what_go_services_expect(real_kafka: RealKafka) -> None:
+    """Expect uuid and metadata as headers, the partition key as the record's key, and the partition of the Go hash."""
+    topic = real_kafka.create_topic(7)
+    config = KafkaPublisherConfig(brokers=[real_kafka.bootstrap_servers], partitioner="fnv1a_random")
+    publisher = KafkaPublisher(config)
+    publisher.publish(
+        topic, *(Message(b"v", uuid=f"u-{key}", metadata={"partition_key": key}) for key in GO_PARTITIONS)
+    )
+    publisher.close()
+    records = read_records(real_kafka.bootstrap_servers, topic, len(GO_PARTITIONS), 7)
+    found = {record.key().decode(): (record.partition(), record.headers()) for record in records}
+
+    assert found == {
+        key: (partition, [("_watermill_message_uuid", f"u-{key}".encode()), ("partition_key", key.encode())])
+        for key, partition in GO_PARTITIONS.items()
+    }
