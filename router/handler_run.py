@@ -129,6 +129,18 @@ class HandlerRun:
         reader: object = other.handler.subscriber
         return self.handler.publish_topic == other.handler.topic and self.handler.publisher is reader
 
+    @property
+    def subscription_error(self) -> BaseException | None:
+        """What a subscription with a thread of its own died of; who waits elsewhere would not hear of it."""
+        error = getattr(self._subscription, "error", None)
+        return error if isinstance(error, BaseException) else None
+
+    def begin_close_subscription(self, *seconds: float) -> None:
+        """Let a subscription that takes its time to close begin with it: several do so side by side."""
+        begin_close = getattr(self._subscription, "begin_close", None)
+        if begin_close is not None:
+            begin_close(*seconds)
+
     def close_subscription(self) -> None:
         """Commit what is settled and leave."""
         if self._subscription is not None:

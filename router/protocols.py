@@ -42,7 +42,11 @@ class Publisher(Protocol):
 
 
 class Subscription(Protocol):
-    """A stream of messages from one topic, read by one thread at a time."""
+    """A stream of messages from one topic, read by one thread at a time.
+
+    One with a thread of its own may also have `error`, what that died of, which the router then looks at; one that takes its time
+    to close, `begin_close(seconds)`, which begins and returns, so that several close side by side.
+    """
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk: up to *max_messages*, as soon as there is one; `[]` after *timeout* seconds.

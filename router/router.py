@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import threading
 from collections.abc import Callable
@@ -33,6 +34,9 @@ from .worker_thread import WorkerThread
 WATCH_SECONDS = 0.02
 """How often the router looks whether it should close, a thread died or every handler stopped. A flag that is polled, as a
 signal handler may set it in the middle of anything, where taking a lock could wait for ever."""
+
+ABORT_SECONDS = 1.0
+"""What subscriptions may take in all to commit what is durable, when the process has to end at once."""
 
 Plugin = Callable[["Router"], None]
 """Called with the router at the beginning of its start; an error ends the start."""
@@ -297,8 +301,10 @@ class Router:
         self._scope.cancel()
         for run in self._runs:
             run.stop()
+            run.begin_close_subscription(ABORT_SECONDS)
         for run in self._runs:
-            run.close_subscription()
+            with contextlib.suppress(UndrainedError):  # that is what an abort is
+                run.close_subscription()
 
     def _supervise(self) -> None:
         try:
@@ -325,6 +331,7 @@ class Router:
         threads = [thread for run in self._runs for thread in run.threads]
         sinks = [run.sink_worker for run in self._runs if run.sink_worker is not None]
         deaths = [thread.error for thread in threads]
+        deaths += [run.subscription_error for run in self._runs]
         deaths += [worker.error for worker in self._workers]
         deaths += [sink.error for sink in sinks]
         deaths += [_death_of(publisher) for publisher in self._publishers()]

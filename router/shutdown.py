@@ -55,6 +55,8 @@ def shut_down(
     sinks = [run.sink_worker for run in runs if run.sink_worker is not None]
     left += [sink.name for sink in sinks if not _drain(sink, deadline, fail)]
     for run in runs:
+        run.begin_close_subscription()
+    for run in runs:
         try:
             run.close_subscription()
         except Exception as error:  # noqa: BLE001 - a transport of any make; the others must still commit

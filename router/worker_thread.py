@@ -29,14 +29,22 @@ class WorkerThread:
                 self._thread.start()
 
     def _run(self) -> None:
+        has_ended = False
         try:
             self._target()
+            has_ended = True
         except BaseException as error:  # noqa: BLE001 - the top of a thread: nobody above would see it
             self.error = error
             if is_bug(error):
                 logger.opt(exception=error).error("thread {} died", self.name)
             else:  # the owner raises it, or says it: once, not once for each thread that met it
                 logger.debug("thread {} ended by a {}", self.name, type(error).__name__)
+        finally:
+            if not has_ended and self.error is None:
+                # An extension module raised what is no exception (confluent-kafka, inside a callback): no `except` sees it.
+                self.error = RuntimeError(f"thread {self.name} died of something that is no exception")
+                logger.error(str(self.error))
+                return  # noqa: B012 - swallows it: nobody above could handle it either
 
     @property
     def is_alive(self) -> bool:

@@ -59,10 +59,15 @@ class Brake:
         """Take note that *partitions* have gone, and with them their pause."""
         self._paused.difference_update(partitions)
 
-    def welcome(self, partitions: Iterable[int]) -> None:
-        """Take note of *partitions* that are new, and so not paused: whether the buffer is full is asked anew."""
-        self.let_go(partitions)
+    def welcome(self, places: list[TopicPartition]) -> None:
+        """Take note of partitions that were just assigned. librdkafka keeps a pause from an earlier stay: it ends here.
+
+        Whether the buffer is full is asked anew.
+        """
+        self.let_go(each.partition for each in places)
         self.is_on = False
+        if places:
+            self._consumer.resume(places)
 
     def _pause(self, partitions: set[int]) -> None:
         new = partitions - self._paused

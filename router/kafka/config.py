@@ -157,6 +157,8 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         self._require_positive("buffer_messages", "buffer_bytes", "max_pending", "max_message_bytes")
         for name in ("pause_after", "nack_resend_delay"):
             self._require(getattr(self, name) >= 0, name, "not be negative")
+        half = self.max_poll_interval / 2
+        self._require(self.pause_after <= half, "pause_after", f"be at most half of max_poll_interval, {half:g}")
         if self.group_protocol == "classic":
             self._require_order("heartbeat_interval", "session_timeout")
             self._require_order("session_timeout", "max_poll_interval")

@@ -30,6 +30,9 @@ class Holdings:
         """Take in *partitions*, which are ours from now on; returns their assignments."""
         self._epoch += 1
         made = [self._make(partition, self._epoch) for partition in partitions]
+        self.remove(
+            self.of(assignment.partition for assignment in made)
+        )  # there are none, unless the client lost count
         for assignment in made:
             self.books[assignment.partition] = OffsetBook(assignment, max_pending=self._max_pending)
             self._stored.pop(assignment.partition, None)

@@ -20,7 +20,8 @@ def set_aside(messages: Sequence[Message], limit: int) -> list[Message]:
     """
     kept = []
     for message in messages:
-        if len(message.payload) <= limit or message.assignment is None or message.assignment.route is None:
+        assignment = message.assignment
+        if len(message.payload) <= limit or assignment is None or assignment.route is None or assignment.is_closed:
             kept.append(message)
         else:
             _fail(message, MessageTooLarge(len(message.payload), limit))

@@ -8,7 +8,7 @@ consumer for dead. Exceptions: it waits for room in the buffer for at most `paus
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -26,13 +26,15 @@ from .brake import Brake
 from .config import KafkaSubscriberConfig
 from .connection import ConnectionWatch
 from .delivery_buffer import DeliveryBuffer
-from .errors import UNKNOWN_TOPIC, unknown_topic
+from .errors import UNKNOWN_TOPIC
 from .holdings import Holdings
 from .nacked import Nacked
 from .oversize import set_aside
 from .received import UNREAD, ReceivedMessage, message_of
+from .redaction import hide
 from .starts import Places, Starts
 from .statistics import SubscriptionStatistics, look_at
+from .topic_watch import TopicWatch
 
 CHUNK_MESSAGES = 500
 """Records that one poll returns at most: at 500 the cost per call is 2 ns a record, and chunks stay small beside the buffer."""
@@ -44,10 +46,7 @@ STORE_SECONDS = 0.05
 """Between looks at what has settled: 20 times a commit interval of one second."""
 LOOK_AGAIN_SECONDS = 0.02
 """Between looks at the books while a revoke waits; flushes wake it at once, a chain that returns tells nobody."""
-TOPIC_LOOK_SECONDS = 10.0
-"""Between looks, while no partition is ours, at whether the topic is still there."""
-TOPIC_ANSWER_SECONDS = 1.0
-"""How long such a look may keep the client from being polled."""
+Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
 
 
 class PollLoop:
@@ -87,13 +86,17 @@ class PollLoop:
         self._is_dry = False
         """Whether a poll has found nothing since the outage began."""
         self._next_store = 0.0
-        self._next_topic_look = MONOTONIC.now() + TOPIC_LOOK_SECONDS
+        self._topic_watch = TopicWatch(consumer, holdings.topic, config, watch)
         self._standstill = StandstillWatch(config.warn_after)
         self._starts = Starts(config, self._revoke_seconds)
         self._is_lost_for_a_start = False
         """Whether partitions were assigned and nobody said where they begin."""
         self._is_out = False
         """Whether we have left the group to join it again."""
+        self._failure: MillstreamError | None = None
+        """What went wrong in a callback."""
+        self.is_committed = True
+        """Whether the last commit worked that was waited for."""
         self._is_closing = False
 
     def wake(self) -> None:
@@ -127,10 +130,14 @@ class PollLoop:
         try:
             self._run()
         except KafkaException as error:
-            reason = str(error.args[0])
+            failure = self._failed(error)
         else:
             return
-        raise MillstreamError(f"the Kafka consumer of topic {self._holdings.topic!r} failed: {reason}")
+        raise failure
+
+    def _failed(self, error: KafkaException) -> MillstreamError:
+        reason = hide(str(error.args[0]), self._config.secrets)
+        return MillstreamError(f"the Kafka consumer of topic {self._holdings.topic!r} failed: {reason}")
 
     def _run(self) -> None:
         consumer = self._consumer
@@ -150,8 +157,22 @@ class PollLoop:
 
     def _join(self) -> None:
         self._consumer.subscribe(
-            [self._holdings.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            [self._holdings.topic],
+            on_assign=self._guarded(self._assigned),
+            on_revoke=self._guarded(self._revoked),
+            on_lost=self._guarded(self._lost),
         )
+
+    def _guarded(self, callback: Rebalanced) -> Rebalanced:
+        """Keep the client's exceptions inside *callback*: out of a poll they come as something that nobody can catch."""
+
+        def guarded(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            try:
+                callback(consumer, partitions)
+            except KafkaException as error:
+                self._failure = self._failed(error)
+
+        return guarded
 
     def _leave(self, consumer: Consumer) -> None:
         """Give everything up before the client closes.
@@ -169,12 +190,15 @@ class PollLoop:
             consumer.consume(CHUNK_MESSAGES, POLL_SECONDS)
 
     def _step(self) -> None:
-        if self._watch.failure is not None:
-            raise self._watch.failure
+        failure = self._failure or self._watch.failure
+        if failure is not None:
+            raise failure
         if self._is_lost_for_a_start or self._is_out:
             self._join_again()
         messages = self._wrap(self._consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
-        if not self._watch.is_in_contact:
+        if self._watch.is_in_contact:
+            self._is_dry = False
+        else:
             self._look_for_contact(bool(messages))
         if messages:
             sizes = [len(message.payload) for message in messages]
@@ -182,9 +206,7 @@ class PollLoop:
                 messages = set_aside(messages, self._config.max_message_bytes)
             self._buffer.put(messages, sum(sizes))
         now = MONOTONIC.now()
-        if not self._holdings.books and now >= self._next_topic_look:
-            self._next_topic_look = now + TOPIC_LOOK_SECONDS
-            self._look_for_topic()
+        self._topic_watch.look(now, has_partitions=bool(self._holdings.books))
         if now >= self._next_store or not messages or self._brake.is_any_full:
             self._store()
             self._brake.hold_back_full_partitions()
@@ -192,24 +214,11 @@ class PollLoop:
             self._next_store = now + STORE_SECONDS
         self._brake.keep_bound()
 
-    def _look_for_topic(self) -> None:
-        """Stop where the topic has gone: the new protocol only takes the partitions away, and we would wait for ever."""
-        if self._config.group_protocol == "classic":
-            return  # librdkafka reports it
-        topic = self._holdings.topic
-        try:
-            found = self._consumer.list_topics(topic, timeout=TOPIC_ANSWER_SECONDS).topics.get(topic)
-        except KafkaException:
-            return  # no broker answers: that is said elsewhere
-        if found is not None and found.error is not None and found.error.code() in UNKNOWN_TOPIC:
-            raise ConfigurationError(unknown_topic(topic, self._config.address))
-
     def _look_for_contact(self, has_messages: bool) -> None:
         """Take records as a sign of life, in an outage only once nothing can be left that was fetched before it."""
         if not has_messages:
             self._is_dry = True
         elif self._is_dry or not self._watch.outage:
-            self._is_dry = False
             self._watch.on_contact()
 
     def _wrap(self, records: Sequence[Any]) -> list[Message]:
@@ -253,12 +262,14 @@ class PollLoop:
     def _record_error(self, error: KafkaError) -> None:
         topic, code = self._holdings.topic, error.code()
         if code in UNKNOWN_TOPIC:
-            raise ConfigurationError(unknown_topic(topic, self._config.address))
+            self._topic_watch.on_unknown()
+            return
+        text = hide(error.str(), self._config.secrets)
         if code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise out_of_range(topic)
         if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED) or error.fatal():
-            raise ConfigurationError(f"topic {topic!r}, group {self._config.group_id!r}: {error.str()}")
-        logger.bind(topic=topic, error=error.str()).warning("Kafka reports an error, going on")
+            raise ConfigurationError(f"topic {topic!r}, group {self._config.group_id!r}: {text}")
+        logger.bind(topic=topic, error=text).warning("Kafka reports an error, going on")
 
     def _store(self, books: Sequence[OffsetBook] | None = None) -> None:
         """Hand librdkafka what may be committed. It refuses partitions that are not ours and never moves backwards."""
@@ -283,6 +294,8 @@ class PollLoop:
         if starts is None:
             self._is_lost_for_a_start = True
             starts = Places([], [])
+        elif partitions and not self._watch.is_in_contact:
+            self._watch.on_contact()
         made = self._holdings.add(each.partition for each in starts.all)
         if self._listener is not None and made:
             self._listener.assigned(made)
@@ -290,7 +303,9 @@ class PollLoop:
             consumer.incremental_assign(starts.all)
         else:
             consumer.assign(starts.all)
-        self._brake.welcome(each.partition for each in starts.all)
+        self._brake.welcome(starts.all)
+        if made:
+            self._topic_watch.on_assigned()
         self._store_offsets(starts.ends)
 
     def _join_again(self) -> None:
@@ -309,6 +324,7 @@ class PollLoop:
         deadline = MONOTONIC.now() + self._revoke_seconds
         books = self._holdings.of(each.partition for each in partitions)
         gone = [book.assignment for book in books]
+        assigned = [each for each in partitions if each.partition in self._holdings.books]
         for assignment in gone:
             assignment.is_closing = True
         self._forget(gone)
@@ -319,12 +335,12 @@ class PollLoop:
         if not self._is_closing:
             self._wait_for(books, deadline)
         self._store(books)
-        if not self._is_closing:  # then librdkafka alone commits what is stored, as the partitions go
+        if not self._is_closing and not self._watch.outage:  # else librdkafka alone commits what is stored, as they go
             self._commit(consumer)
         self._holdings.remove(books)
         self._brake.let_go(each.partition for each in partitions)
         if self._is_incremental:
-            consumer.incremental_unassign(partitions)
+            consumer.incremental_unassign(assigned)  # the group may have more for us than we could take
         else:
             consumer.unassign()
 
@@ -342,10 +358,12 @@ class PollLoop:
             self._settled.wait(LOOK_AGAIN_SECONDS)
 
     def _commit(self, consumer: Consumer) -> None:
+        self.is_committed = True
         try:
             consumer.commit(asynchronous=False)
         except KafkaException as error:
             if error.args[0].code() != KafkaError._NO_OFFSET:
+                self.is_committed = False
                 logger.bind(topic=self._holdings.topic, error=str(error)).warning(
                     "offsets not committed as partitions go: what they cover is delivered again"
                 )

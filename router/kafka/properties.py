@@ -49,7 +49,9 @@ def subscriber_properties(config: KafkaSubscriberConfig) -> Properties:
         "queued.min.messages": 1_000_000,
         "fetch.message.max.bytes": 4_194_304,
         # How long a deleted topic, or a new partition, goes unnoticed; librdkafka's own 300 s are long for a silent stop.
-        "topic.metadata.refresh.interval.ms": 30_000,
+        "topic.metadata.refresh.interval.ms": 20_000,
+        # What librdkafka may hold of each subscription ahead of our buffer; its own 64 MiB are a process's whole budget.
+        "queued.max.messages.kbytes": 32_768,
         **client_properties(config),
         "group.id": config.group_id,
         "group.protocol": config.group_protocol,

@@ -13,15 +13,18 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 from loguru import logger
 
 from ..clock import MONOTONIC
 from ..errors import ConfigurationError
 from .config import KafkaSubscriberConfig
+from .redaction import hide
 
 ASK_AGAIN_SECONDS = 0.1
 """After an answer such as "not the coordinator (any more)": a group moves within a few of these."""
+END_SECONDS = 1.0
+"""How long the leader of one partition may take to tell where its log ends: the others must not wait for one without."""
 REFUSED = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 
 
@@ -59,41 +62,46 @@ class Starts:
             left = deadline - MONOTONIC.now()
             if left <= 0 or is_closing():
                 return None
-            answer = self._ask(consumer, partitions, left)
-            if answer is not None:
-                return answer
+            committed = self._ask(consumer, partitions, left)
+            if committed is not None:
+                return self._places(consumer, committed, deadline)
             pause.wait(min(ASK_AGAIN_SECONDS, left))
         return Places([], [])
 
-    def _ask(self, consumer: Consumer, partitions: list[TopicPartition], seconds: float) -> Places | None:
+    def _ask(self, consumer: Consumer, partitions: list[TopicPartition], seconds: float) -> list[TopicPartition] | None:
         try:
             committed = consumer.committed(partitions, timeout=seconds)
             error = next((each.error for each in committed if each.error is not None), None)
-            if error is None:
-                return self._places(consumer, committed, seconds)
         except KafkaException as failure:
             error = failure.args[0]
-        log = logger.bind(topic=partitions[0].topic, group=self._config.group_id, error=error.str())
+        if error is None:
+            return committed
+        text = hide(error.str(), self._config.secrets)
         if error.code() in REFUSED:
-            raise ConfigurationError(f"group {self._config.group_id!r}: committed offsets are refused: {error.str()}")
+            raise ConfigurationError(f"group {self._config.group_id!r}: committed offsets are refused: {text}")
+        log = logger.bind(topic=partitions[0].topic, group=self._config.group_id, error=text)
         log.debug("committed offsets not told, asking again")
         return None
 
-    def _places(self, consumer: Consumer, committed: list[TopicPartition], seconds: float) -> Places:
+    def _places(self, consumer: Consumer, committed: list[TopicPartition], deadline: float) -> Places:
         places = Places([], [])
         for each in committed:
             place = TopicPartition(each.topic, each.partition, each.offset)
             places.all.append(place)
             if each.offset >= 0:
                 continue
-            place.offset = _end(consumer, each, seconds) if self._is_latest else OFFSET_BEGINNING
-            if self._is_latest:
+            place.offset = _end(consumer, each, deadline) if self._is_latest else OFFSET_BEGINNING
+            if place.offset >= 0:
                 places.ends.append(place)
         return places
 
 
-def _end(consumer: Consumer, place: TopicPartition, seconds: float) -> int:
-    found = consumer.get_watermark_offsets(place, seconds)
-    if found is None:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-    return found[1]
+def _end(consumer: Consumer, place: TopicPartition, deadline: float) -> int:
+    """Return the offset of the end of the log; where no leader tells it in time, the word for "wherever that will be"."""
+    seconds = min(END_SECONDS, deadline - MONOTONIC.now())
+    try:
+        found = consumer.get_watermark_offsets(place, seconds) if seconds > 0 else None
+    except KafkaException as error:
+        found = None
+        logger.bind(topic=place.topic, partition=place.partition, error=str(error)).debug("end of the log not told")
+    return OFFSET_END if found is None else found[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ..errors import StateError
+from ..errors import StateError, UndrainedError
 from ..protocols import AssignmentListener
 from .config import KafkaSubscriberConfig
 from .statistics import SubscriptionStatistics
@@ -44,11 +44,21 @@ class KafkaSubscriber:
         return [subscription.statistics() for subscription in subscriptions]
 
     def close(self) -> None:
-        """Close every subscription: commit what is settled, leave the group. May be called twice."""
+        """Close every subscription: commit what is settled, leave the group. May be called twice.
+
+        Raises:
+            UndrainedError: one did not close in order, see `KafkaSubscription.close`; the others were closed nevertheless.
+        """
         with self._lock:
             self._is_closed = True
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
             subscription.begin_close()
+        undrained: UndrainedError | None = None
         for subscription in subscriptions:
-            subscription.close()
+            try:
+                subscription.close()
+            except UndrainedError as error:
+                undrained = error
+        if undrained is not None:
+            raise undrained

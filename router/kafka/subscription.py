@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from confluent_kafka import Consumer
 
 from ..assignment import Assignment
 from ..clock import MONOTONIC
+from ..errors import UndrainedError
 from ..message import Message
 from ..protocols import AssignmentListener
 from ..worker_thread import WorkerThread
@@ -19,7 +22,7 @@ from .poll_loop import PollLoop
 from .properties import subscriber_properties
 from .statistics import SubscriptionStatistics
 
-CLOSE_SECONDS = 15.0
+CLOSE_SECONDS = 10.0
 """How long leaving the group may take: the last commit and one request to the coordinator."""
 
 
@@ -45,6 +48,9 @@ class KafkaSubscription:
             watch,
         )
         self._topic = topic
+        self._closes_at = math.inf
+        self._is_told = False
+        """Whether somebody was told that it did not close in order."""
         self._thread = WorkerThread(f"kafka-poll-{topic}", self._run)
         self._thread.start()
 
@@ -67,11 +73,25 @@ class KafkaSubscription:
         """Return how far it is: what waits, and what is pending in each partition. Asks no broker; from any thread."""
         return self._loop.statistics()
 
-    def begin_close(self) -> None:
-        """Begin to close and return at once, so that several can leave their groups side by side."""
+    @property
+    def error(self) -> BaseException | None:
+        """What its poll thread died of: while nobody receives, nobody would hear of it."""
+        return self._thread.error
+
+    def begin_close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Begin to close and return at once, so that several can leave their groups side by side, in *seconds* altogether."""
+        self._closes_at = min(self._closes_at, MONOTONIC.now() + seconds)
         self._loop.close()
 
     def close(self) -> None:
-        """Commit what is settled and leave the group; returns when that is done, or after 15 seconds."""
+        """Commit what is settled and leave the group; returns when that is done. May be called twice.
+
+        Raises:
+            UndrainedError: it was not done in time, or the commit failed; what it covers is delivered again. The first time only.
+        """
         self.begin_close()
-        self._thread.join(MONOTONIC.now() + CLOSE_SECONDS)
+        has_left = self._thread.join(self._closes_at)
+        is_done = self._thread.error is not None or (has_left and self._loop.is_committed)
+        if not is_done and not self._is_told:
+            self._is_told = True
+            raise UndrainedError([self._thread.name], CLOSE_SECONDS)

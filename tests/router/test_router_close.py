@@ -155,3 +155,37 @@ def test_dying_publisher_stops_the_router_though_nobody_publishes(is_poison):
 
     with pytest.raises(RuntimeError, match="credentials withdrawn"):
         router.wait_closed(10)
+
+
+class DyingSubscription:
+    """Never delivers anything; its own thread has died, which whoever receives from it does not hear."""
+
+    error = ValueError("the poll thread is gone")
+
+    def receive(self, max_messages, timeout):
+        """Return nothing."""
+        return []
+
+    def close(self):
+        """Nothing is held."""
+
+
+class DyingSubscriber:
+    """Hands out subscriptions whose thread has died."""
+
+    def subscribe(self, topic, listener=None):
+        """Return one."""
+        return DyingSubscription()
+
+    def close(self):
+        """Nothing is held."""
+
+
+def test_dying_subscription_stops_the_router_though_nobody_receives():
+    """Its handler may wait for something else, such as a poison sink that is blocked."""
+    router = Router()
+    router.add_consumer_handler("h", "t", DyingSubscriber(), RecordingHandler())
+    router.start()
+
+    with pytest.raises(ValueError, match="the poll thread is gone"):
+        router.wait_closed(10)

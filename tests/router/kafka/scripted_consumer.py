@@ -1,8 +1,10 @@
 """A consumer that does what a test says, in place of librdkafka's: what the poll loop does to it can be read off in order."""
 
 import threading
+import time
 from collections import deque
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Message as Record
 
 from millstream.router import Assignment
@@ -12,14 +14,28 @@ from millstream.router.kafka.delivery_buffer import DeliveryBuffer
 from millstream.router.kafka.holdings import Holdings
 from millstream.router.kafka.nacked import Nacked
 from millstream.router.kafka.poll_loop import PollLoop
+from millstream.router.route import Route
+from millstream.router.settlement import ACKED, RETURNED, RUNNING
+from millstream.router.testing import FakeWorker, eventually
 from millstream.router.worker_thread import WorkerThread
 
 TOPIC = "events"
+WORKER = FakeWorker("batcher")
+"""What a revoke waits for; everybody else who holds a message is a user."""
 
 
-def record(offset, partition=0, value=b"v"):
-    """Return a record as confluent-kafka hands it out."""
-    return Record(topic=TOPIC, partition=partition, offset=offset, value=value, error=None)
+def record(offset, partition=0, value=b"v", error=None):
+    """Return a record as confluent-kafka hands it out; *error* is a code."""
+    failure = None if error is None else KafkaError(error)
+    return Record(topic=TOPIC, partition=partition, offset=offset, value=value, error=failure)
+
+
+def handle(message, owner=None):
+    """Do to *message* what a router does: run its chain, which takes a hold when there is an *owner*."""
+    message._chain = RUNNING
+    held = None if owner is None else message.hold(owner)
+    message._verdict, message._chain = ACKED, RETURNED
+    return held
 
 
 class ScriptedConsumer:
@@ -35,6 +51,11 @@ class ScriptedConsumer:
         """Where the partitions that were assigned last begin."""
         self.end = 7
         """Of every partition's log."""
+        self.refusals = 0
+        """How many of the next stores are refused."""
+        self.paused = set()
+        self.leaks = []
+        """The client's own exceptions that came out of a callback: with librdkafka nobody could catch them."""
         self._steps = deque()
         self._callbacks = {}
         self._mine = set()
@@ -56,7 +77,11 @@ class ScriptedConsumer:
     def _call(self, name, places):
         partitions = {each.partition for each in places}
         self._mine = self._mine | partitions if name == "assign" else self._mine - partitions
-        return self._callbacks[name](self, places) or []
+        try:
+            return self._callbacks[name](self, places) or []
+        except KafkaException as error:
+            self.leaks.append(error)
+            return []
 
     def subscribe(self, topics, on_assign, on_revoke, on_lost):
         """Keep the callbacks."""
@@ -91,20 +116,32 @@ class ScriptedConsumer:
         return (0, self.end)
 
     def store_offsets(self, offsets):
-        """Remember the offsets by partition."""
+        """Remember the offsets by partition, unless they are to be refused."""
+        if self.refusals:
+            self.refusals -= 1
+            raise KafkaException(KafkaError(KafkaError._STATE))
         self.done.append(("store", {each.partition: each.offset for each in offsets}))
+
+    @property
+    def stores(self):
+        """What was stored, in order."""
+        return [step[1] for step in self.done if step[0] == "store"]
 
     def commit(self, asynchronous):
         """Remember it."""
         self.done.append(("commit",))
 
     def pause(self, places):
-        """Remember the partitions."""
+        """Remember the partitions; as with librdkafka they stay paused until they are resumed, whoever has them meanwhile."""
+        self.paused |= {each.partition for each in places}
         self.done.append(("pause", sorted(each.partition for each in places)))
 
     def resume(self, places):
-        """Remember the partitions."""
-        self.done.append(("resume", sorted(each.partition for each in places)))
+        """Remember those of the partitions that were paused; for others it does nothing."""
+        resumed = self.paused & {each.partition for each in places}
+        self.paused -= resumed
+        if resumed:
+            self.done.append(("resume", sorted(resumed)))
 
     def assign(self, places):
         """Remember the partitions, and where each begins."""
@@ -160,13 +197,39 @@ class Loop:
         self.consumer = ScriptedConsumer()
         self.buffer = DeliveryBuffer(config.buffer_messages, config.buffer_bytes)
         self.holdings = Holdings(TOPIC, config.max_pending, self._assignment)
-        nacked = Nacked(config.nack_resend_delay)
+        self.nacked = Nacked(config.nack_resend_delay)
+        self.listener = listener
         watch = ConnectionWatch(config)
-        self.loop = PollLoop(self.consumer, self.holdings, self.buffer, nacked, listener, config, watch)
+        self.loop = PollLoop(self.consumer, self.holdings, self.buffer, self.nacked, listener, config, watch)
         self._thread = WorkerThread("poll", self.loop.run)
 
     def _assignment(self, partition, epoch):
-        return Assignment(TOPIC, partition, epoch, wake=self.loop.wake)
+        return Assignment(TOPIC, partition, epoch, wake=self.loop.wake, redeliver=self.nacked.add)
+
+    def deliver(self, count):
+        """Assign partition 0, to a router with one worker, and deliver *count* messages of it; returns them."""
+        self.consumer.call("assign", 0)
+        self.consumer.give(*[record(offset) for offset in range(count)])
+        messages = self.receive(count)
+        self.listener.assignments[0].route = Route("h", TOPIC, "S", workers=[WORKER])
+        return messages
+
+    def receive(self, count):
+        """Return the next *count* messages, which came in one poll."""
+        messages = self.buffer.receive(count, 5.0)
+        assert len(messages) == count, self._thread.error
+        return messages
+
+    def revoke(self, timeout=20.0):
+        """Take partition 0 away and wait until that is over; returns whether it was within *timeout* seconds."""
+        before = self.consumer.done.count(("unassign",))
+        self.consumer.call("revoke", 0)
+        return eventually(lambda: self.consumer.done.count(("unassign",)) > before, timeout)
+
+    def polls_on(self, count=5, timeout=10.0):
+        """Wait for *count* more polls; each of them that finds nothing looks at the books."""
+        before = self.consumer.polls
+        return eventually(lambda: self.consumer.polls > before + count, timeout)
 
     @property
     def is_alive(self):
@@ -177,9 +240,11 @@ class Loop:
         self._thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.loop.close()
-        self._thread._thread.join(10)
+        if kind is not None:
+            return  # the block has failed already, and that is what counts
+        self._thread.join(time.monotonic() + 10.0)
         assert not self._thread.is_alive
         if self._thread.error is not None:
             raise self._thread.error

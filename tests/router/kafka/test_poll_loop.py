@@ -1,116 +1,20 @@
-"""What the poll thread does, step by step, on a consumer that a test plays: a revoke in order, and polls without end."""
-
-import threading
+"""What the poll thread does, step by step, on a consumer that a test plays: polls without end, bounds, errors, and the close."""
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from loguru import logger
 
-from millstream.router import MillstreamError
+from millstream.router import ConfigurationError, MillstreamError
 from millstream.router.route import Route
-from millstream.router.settlement import ACKED, RETURNED
-from millstream.router.testing import FakeWorker, eventually
-from tests.router.kafka.scripted_consumer import TOPIC, Listener, Loop, record
-
-WORKER = FakeWorker("batcher")
-
-
-def handle(message, owner=None):
-    """Do to *message* what a router does: run its chain, which takes a hold when there is an *owner*."""
-    message._chain = 1
-    held = None if owner is None else message.hold(owner)
-    message._verdict, message._chain = ACKED, RETURNED
-    return held
-
-
-def give(loop, listener, count):
-    """Assign partition 0 and deliver *count* messages of it; returns them."""
-    loop.consumer.call("assign", 0)
-    loop.consumer.give(*[record(offset) for offset in range(count)])
-    messages = loop.buffer.receive(count, 10.0)
-    listener.assignments[0].route = Route("h", TOPIC, "S", workers=[WORKER])
-    return messages
-
-
-def revoke(loop):
-    """Take partition 0 away and wait until that is over."""
-    before = loop.consumer.done.count(("unassign",))
-    loop.consumer.call("revoke", 0)
-    assert eventually(lambda: loop.consumer.done.count(("unassign",)) > before, 20.0)
-
-
-def test_revoke_marks_the_assignment_before_it_asks_for_the_flush():
-    """Step 1: no chain starts any more, and what was not received leaves the buffer."""
-    seen = []
-
-    def look(assignments):
-        seen.extend([each.is_closing for each in assignments])
-        seen.append(loop.buffer._count)
-
-    listener = Listener(look)
-    with Loop(listener) as loop:
-        give(loop, listener, 1)
-        loop.consumer.give(record(1), record(2))
-        assert eventually(lambda: loop.buffer._count == 2)
-        revoke(loop)
-
-    assert seen == [True, 0]
-
-
-def test_revoke_does_not_wait_for_what_nobody_started():
-    """Step 1: messages that no chain has begun leave the book, and what was handled before them is committed."""
-    listener = Listener()
-    with Loop(listener) as loop:
-        first, _ = give(loop, listener, 2)
-        handle(first)
-        revoke(loop)
-
-    assert ("store", {0: 1}) in loop.consumer.done
-
-
-def test_revoke_waits_for_the_flush_and_commits_it():
-    """Steps 4 and 5: what a worker releases while the revoke waits is stored, then committed, then the partition goes."""
-    releasing = threading.Event()
-    listener = Listener(lambda assignments: threading.Timer(0.2, releasing.set).start())
-    with Loop(listener) as loop:
-        holds = [handle(message, WORKER) for message in give(loop, listener, 3)]
-        loop.consumer.done.clear()
-
-        def release():
-            releasing.wait(10)
-            for hold in holds:
-                hold.release()
-
-        thread = threading.Thread(target=release)
-        thread.start()
-        revoke(loop)
-        thread.join()
-        done = list(loop.consumer.done)
-
-    assert done[:3] == [("store", {0: 3}), ("commit",), ("unassign",)]
-
-
-def test_settlement_after_a_revoke_stores_nothing():
-    """Step 6: the assignment is closed, its holds are void, and a late release finds no book."""
-    listener = Listener()
-    with Loop(listener) as loop:
-        (message,) = give(loop, listener, 1)
-        held = handle(message, "user")
-        revoke(loop)
-        is_void = held.is_void
-        held.release()
-        polls = loop.consumer.polls
-        assert eventually(lambda: loop.consumer.polls > polls + 100)
-
-    assert is_void
-    assert [step for step in loop.consumer.done if step[0] == "store"] == []
+from millstream.router.testing import eventually
+from tests.router.kafka.scripted_consumer import TOPIC, WORKER, Listener, Loop, handle, record
 
 
 @pytest.mark.parametrize("instance", [None, "static-1"])
 def test_group_is_left_before_the_client_closes(instance):
     """Commit, unsubscribe, give up, close: no rebalance can meet the close. A static member stays in its group."""
-    listener = Listener()
-    with Loop(listener, group_instance_id=instance) as loop:
-        for message in give(loop, listener, 2):
+    with Loop(Listener(), group_instance_id=instance) as loop:
+        for message in loop.deliver(2):
             handle(message, WORKER).release()
         loop.consumer.done.clear()
     done = [step for step in loop.consumer.done if step[0] not in ("store", "assign")]
@@ -119,76 +23,96 @@ def test_group_is_left_before_the_client_closes(instance):
     assert done == [("commit",), *leaving, ("close",)]
 
 
-def test_lost_partition_commits_nothing():
-    """What is settled but not stored when a partition is lost belongs to the next owner."""
-    listener = Listener()
-    with Loop(listener) as loop:
-        messages = give(loop, listener, 2)
-        holds = [handle(message, WORKER) for message in messages]
-        loop.consumer.call("lost", 0)
-        assert eventually(lambda: listener.lost_ones)
-        for hold in holds:
-            hold.release()
-
-    assert [step for step in loop.consumer.done if step[0] == "store"] == []
-
-
-def test_reassigned_partition_has_a_book_of_its_own():
-    """An offset that was read in an earlier stay is taken in again, under another assignment."""
-    listener = Listener()
-    with Loop(listener) as loop:
-        (first,) = give(loop, listener, 1)
-        revoke(loop)
-        (again,) = give(loop, listener, 1)
-        handle(again)
-        assert eventually(lambda: ("store", {0: 1}) in loop.consumer.done)
-
-    assert first.assignment is not again.assignment
-    assert first.assignment.epoch < again.assignment.epoch
-
-
-def fail(error):
-    """Let a poll raise *error*, and wait for the end of the thread."""
-
-    def step():
-        raise error
-
+def end(script):
+    """Let *script* say what the consumer does, and wait for the end of the thread; raises what it ends with."""
     with Loop(Listener()) as loop:
-        loop.consumer.do(step)
-        assert eventually(lambda: not loop.is_alive)
+        script(loop.consumer)
+        assert eventually(lambda: not loop.is_alive, 5.0)
 
 
 def test_failure_of_the_client_is_an_error_of_ours():
     """It names the topic and the reason, and drags nothing of the client along."""
+
+    def fail():
+        raise KafkaException(KafkaError(KafkaError._FAIL, "out of order"))
+
     with pytest.raises(MillstreamError, match=r"consumer of topic 'events' failed: .*out of order") as caught:
-        fail(KafkaException(KafkaError(KafkaError._FAIL, "out of order")))
+        end(lambda consumer: consumer.do(fail))
 
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("code", [KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED])
+def test_missing_right_ends_the_loop(code):
+    """It would be refused for ever: the error is for people and names topic and group."""
+    with pytest.raises(ConfigurationError, match="topic 'events', group 'g'"):
+        end(lambda consumer: consumer.give(record(0, error=code)))
+
+
+def test_other_error_of_a_record_is_passed_over():
+    """librdkafka mends it by itself; what came with it is delivered."""
+    with Loop(Listener()) as loop:
+        loop.consumer.call("assign", 0)
+        loop.consumer.give(record(0), record(1, error=KafkaError._TRANSPORT), record(1))
+        messages = loop.receive(2)
+
+    assert [message.offset for message in messages] == [0, 1]
+
+
+def test_refused_store_is_tried_again():
+    """What has settled must not wait for the next message of its partition."""
+    with Loop(Listener()) as loop:
+        (message,) = loop.deliver(1)
+        loop.consumer.refusals = 1
+        handle(message)
+        assert eventually(lambda: loop.consumer.stores, 5.0)
+
+    assert loop.consumer.refusals == 0
+    assert loop.consumer.stores == [{0: 1}]
+
+
+@pytest.fixture
+def lines():
+    """What is logged, from WARNING on."""
+    texts = []
+    sink = logger.add(lambda text: texts.append(str(text)), format="{message}", level="WARNING")
+    logger.enable("millstream")
+    yield texts
+    logger.disable("millstream")
+    logger.remove(sink)
+
+
+def test_commit_that_stands_still_is_told(lines):
+    """The loop looks at its books, and after `warn_after` names who keeps one back."""
+    with Loop(Listener(), warn_after=0.01) as loop:
+        (message,) = loop.deliver(1)
+        handle(message, "importer")
+        assert eventually(lambda: lines, 5.0)
+
+    assert len(lines) == 1
+    assert "held by importer" in lines[0]
 
 
 @pytest.mark.parametrize("pause_after", [0.0, 0.05])
 def test_polling_goes_on_while_nobody_receives(pause_after):
     """A full buffer pauses the partitions; the client is polled on and on, and fetches again once there is room."""
-    listener = Listener()
-    with Loop(listener, buffer_messages=2, pause_after=pause_after) as loop:
+    with Loop(Listener(), buffer_messages=2, pause_after=pause_after) as loop:
         loop.consumer.call("assign", 0)
         loop.consumer.give(record(0), record(1), record(2))
-        assert eventually(lambda: ("pause", [0]) in loop.consumer.done)
-        polls = loop.consumer.polls
-        assert eventually(lambda: loop.consumer.polls > polls + 50)
-        for message in loop.buffer.receive(3, 1.0):
+        assert eventually(lambda: ("pause", [0]) in loop.consumer.done, 5.0)
+        assert loop.polls_on(50)
+        for message in loop.receive(3):
             handle(message)
         assert eventually(lambda: ("resume", [0]) in loop.consumer.done)
 
 
 def test_partition_at_its_bound_is_paused_until_it_settles():
     """No more than max_pending offsets past the commit; the other partition goes on."""
-    listener = Listener()
-    with Loop(listener, max_pending=2) as loop:
+    with Loop(Listener(), max_pending=2) as loop:
         loop.consumer.call("assign", 0, 1)
         loop.consumer.give(record(0), record(1))
-        assert eventually(lambda: ("pause", [0]) in loop.consumer.done)
-        for message in loop.buffer.receive(2, 1.0):
+        assert eventually(lambda: ("pause", [0]) in loop.consumer.done, 5.0)
+        for message in loop.receive(2):
             handle(message)
         assert eventually(lambda: ("resume", [0]) in loop.consumer.done)
 
@@ -197,20 +121,18 @@ def test_partition_at_its_bound_is_paused_until_it_settles():
 
 def test_records_fetched_before_an_outage_are_no_sign_of_life():
     """The end of an outage is said when a record comes after a poll that found none."""
-    listener = Listener()
-    with Loop(listener) as loop:
+    with Loop(Listener()) as loop:
         watch = loop.loop._watch
-        give(loop, listener, 1)
+        loop.deliver(1)
 
         def go_down():
             watch.is_in_contact, watch.outage = False, "all down"
             return [record(1)]
 
         loop.consumer.do(go_down)
-        loop.buffer.receive(1, 10.0)
+        loop.receive(1)
         after_old_record = watch.outage
-        polls = loop.consumer.polls
-        assert eventually(lambda: loop.consumer.polls > polls + 2)
+        assert loop.polls_on()
         loop.consumer.give(record(2))
         assert eventually(lambda: watch.is_in_contact)
 
@@ -233,7 +155,7 @@ def test_message_above_the_limit_goes_to_the_poison_sink_undecoded():
     """No chain sees it, it names its size and the limit, and its offset waits for the record."""
     listener, sink = Listener(), StepSink()
     with Loop(listener, max_message_bytes=10) as loop:
-        (first,) = give(loop, listener, 1)
+        (first,) = loop.deliver(1)
         handle(first)
         listener.assignments[0].route = Route("h", TOPIC, "S", sink=sink)
         loop.consumer.give(record(1, value=b"x" * 11), record(2, value=b"x" * 10))
@@ -254,7 +176,7 @@ def test_message_above_the_limit_halts_a_router_without_a_sink():
     """Nobody can take it, and delivering it again would change nothing."""
     listener, halted = Listener(), []
     with Loop(listener, max_message_bytes=10) as loop:
-        give(loop, listener, 1)
+        loop.deliver(1)
         listener.assignments[0].route = Route("h", TOPIC, "S", halt=halted.append)
         loop.consumer.give(record(1, value=b"x" * 11))
         assert eventually(lambda: halted)
@@ -264,10 +186,9 @@ def test_message_above_the_limit_halts_a_router_without_a_sink():
 
 def test_message_above_the_limit_is_delivered_where_there_is_no_router():
     """Outside a router there is no sink and nobody to stop."""
-    listener = Listener()
-    with Loop(listener, max_message_bytes=10) as loop:
+    with Loop(Listener(), max_message_bytes=10) as loop:
         loop.consumer.call("assign", 0)
         loop.consumer.give(record(0, value=b"x" * 11))
-        (message,) = loop.buffer.receive(1, 10.0)
+        (message,) = loop.receive(1)
 
     assert len(message.payload) == 11

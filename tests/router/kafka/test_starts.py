@@ -64,7 +64,7 @@ def test_error_is_not_taken_for_no_commit(answer):
 def test_group_is_joined_again_when_nobody_tells_the_commits():
     """Nothing ends, nothing is read from a place that was guessed, and the partition is ours in the end."""
     listener = Listener()
-    with Loop(listener, max_poll_interval=0.5, session_timeout=0.4, heartbeat_interval=0.1) as loop:
+    with Loop(listener, pause_after=0.1, max_poll_interval=0.5, session_timeout=0.4, heartbeat_interval=0.1) as loop:
         unclear = failure(KafkaError.NOT_COORDINATOR)
         loop.consumer.answers.extend([unclear] * 3)
         loop.consumer.call("assign", 0)
