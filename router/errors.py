@@ -16,7 +16,7 @@
 `BaseException`, so that an `except Exception` in a handler cannot turn a shutdown into a handled message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 
 class MillstreamError(Exception):
@@ -44,11 +44,16 @@ class PublishError(MillstreamError):
 
     Args:
         failures: the reason for each message that did not get out, by its uuid; every other message did.
+        refused: the places in the call of those that will not get out however often it is tried, such as too large ones.
     """
 
-    def __init__(self, topic: str, failures: Mapping[str, str]) -> None:
+    positions: Mapping[int, str] = {}
+    """The reasons by place in the call, where the publisher tells: uuids may repeat, places do not."""
+
+    def __init__(self, topic: str, failures: Mapping[str, str], refused: Collection[int] = ()) -> None:
         self.topic = topic
         self.failures = dict(failures)
+        self.refused = frozenset(refused)
         uuid, reason = next(iter(self.failures.items()))
         super().__init__(f"{len(self.failures)} messages were not published to {topic!r}; {uuid}: {reason}")
 

@@ -31,8 +31,12 @@ class OffsetBook:
         self.settled = 0
         """Messages settled so far."""
         self._max_pending = max_pending
+        self.pending_bytes = 0
+        """Bytes of payload of what is pending, as far as `account` was told of them; let go run by run."""
         self._newest = -1
         self._pending: deque[Message] = deque()
+        self._runs: deque[tuple[int, int]] = deque()
+        """The last offset and the bytes of each run that was accounted for."""
 
     def append(self, message: Message) -> bool:
         """Take in *message*; returns False, and does nothing, when its offset is not above the newest."""
@@ -42,6 +46,11 @@ class OffsetBook:
         self._newest = offset
         self._pending.append(message)
         return True
+
+    def account(self, size: int) -> None:
+        """Count *size* bytes for what was appended since the last call: one call for a run costs its messages nothing."""
+        self._runs.append((self._newest, size))
+        self.pending_bytes += size
 
     def extend(self, messages: Sequence[Message]) -> bool:
         """Take in a chunk in ascending offset order; returns False, and does nothing, when it begins below the newest."""
@@ -76,9 +85,15 @@ class OffsetBook:
             last = popleft()
         if last is not None:
             self.next_offset = last.offset + 1
+            self._let_runs_go(last.offset)
         count = before - len(pending)
         self.settled += count
         return count
+
+    def _let_runs_go(self, offset: int) -> None:
+        runs = self._runs
+        while runs and runs[0][0] <= offset:
+            self.pending_bytes -= runs.popleft()[1]
 
     def discard_unstarted(self) -> int:
         """Drop the messages at the end that nobody has started on; returns how many. For a revoke: nobody need wait for them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from .errors import MillstreamError, PublishError
 from .message import Message
 from .protocols import Publisher
 from .settlement import Failure
@@ -29,13 +30,36 @@ PARTITION = "partition_poisoned"
 OFFSET = "offset_poisoned"
 ERROR_CLASS = "error_class_poisoned"
 TIME = "time_poisoned"
+CUT = "payload_bytes_poisoned"
+"""Only where the payload was cut: how many bytes it had."""
+
+CUT_PAYLOAD_BYTES = 1000
+"""What is left of a payload that its topic does not take: enough to see what it was, less than any topic's limit."""
+CUT_REASON_CHARACTERS = 1000
+
+
+class NotWritten(MillstreamError):
+    """Some records of one write are not safe yet; the others are. What a `PoisonWriter` may raise that knows which.
+
+    Args:
+        places: those that are not, by their place in the call.
+        refused: those of them that will not be taken as they are, such as too large ones: their payload is cut.
+    """
+
+    def __init__(self, places: Collection[int], refused: Collection[int], reason: str) -> None:
+        self.places = frozenset(places)
+        self.refused = frozenset(refused)
+        super().__init__(reason)
 
 
 class PoisonWriter(Protocol):
     """Writes poisoned messages somewhere safe. Called by the sink's own thread only."""
 
     def write(self, messages: Sequence[Message]) -> None:
-        """Write *messages*, whose metadata says why they are here, and return once they are safe; raise to be called again."""
+        """Write *messages*, whose metadata says why they are here, and return once they are safe; raise to be called again.
+
+        Raise `NotWritten` where some are safe: only the others come again.
+        """
         ...
 
     def close(self) -> None:
@@ -48,7 +72,11 @@ Poison = PoisonWriter | Literal["none", "drop"]
 
 
 class PoisonTopic:
-    """Publish poisoned messages to *topic*, unchanged but for the metadata that says why."""
+    """Publish poisoned messages to *topic*, unchanged but for the metadata that says why.
+
+    Of a message that the topic does not take, as it is too large, go the first 1,000 bytes; the metadata says how many it had
+    (`payload_bytes_poisoned`) and where it stands.
+    """
 
     def __init__(self, publisher: Publisher, topic: str) -> None:
         self.publisher = publisher
@@ -56,7 +84,12 @@ class PoisonTopic:
 
     def write(self, messages: Sequence[Message]) -> None:
         """Publish and wait for the confirmation."""
-        self.publisher.publish(self.topic, *messages)
+        try:
+            self.publisher.publish(self.topic, *messages)
+        except PublishError as error:
+            by_uuid = [place for place, message in enumerate(messages) if message.uuid in error.failures]
+            places = set(error.positions or by_uuid or range(len(messages)))
+            raise NotWritten(places, places & error.refused, str(error)) from error
 
     def close(self) -> None:
         """Leave the publisher to the router, which closes every publisher it knows once, last."""
@@ -163,6 +196,15 @@ def poison_record(message: Message, failure: Failure) -> Message:
     metadata[ERROR_CLASS] = type(failure.error).__name__
     metadata[TIME] = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Message(message.payload, uuid=message.uuid, metadata=metadata, key=message.key, timestamp=message.timestamp)
+
+
+def cut(record: Message) -> Message:
+    """Return *record* with as much of it as any topic takes: the beginning of its payload, and what points to the message."""
+    kept = (TOPIC, HANDLER, SUBSCRIBER, ATTEMPTS, PARTITION, OFFSET, ERROR_CLASS, TIME)
+    metadata = {name: record.metadata[name] for name in kept}
+    metadata[REASON] = record.metadata[REASON][:CUT_REASON_CHARACTERS]
+    metadata[CUT] = str(len(record.payload))
+    return Message(record.payload[:CUT_PAYLOAD_BYTES], uuid=record.uuid, metadata=metadata, timestamp=record.timestamp)
 
 
 def attempts_of(message: Message) -> int:

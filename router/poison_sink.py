@@ -16,7 +16,7 @@ from .assignment import Assignment
 from .clock import MONOTONIC
 from .errors import ConfigurationError, HaltedError
 from .message import Message
-from .poison import Poison, PoisonWriter, poison_record
+from .poison import CUT, NotWritten, Poison, PoisonWriter, cut, poison_record
 from .route import HaltFunction, PoisonSink
 from .settlement import RARE, Failure
 from .worker_thread import WorkerThread
@@ -30,6 +30,10 @@ MAX_RECORDS = 1000
 MAX_READY = 10 * MAX_RECORDS
 """Messages that wait to be written before the handler takes in nothing new: a topic of nothing but bad messages must not
 pile up in memory."""
+MAX_WRITE_BYTES = 8 * 1024 * 1024
+"""Bytes of payload per write, but for one message that has more."""
+MAX_READY_BYTES = 4 * MAX_WRITE_BYTES
+"""The same as `MAX_READY`, in bytes of payload."""
 
 
 class Discard:
@@ -54,6 +58,7 @@ class SinkWorker:
         self._writer = writer
         self._condition = threading.Condition()
         self._ready: deque[Message] = deque()
+        self._ready_bytes = 0
         self._waiting: list[Message] = []
         """Messages whose other holds are not in."""
         self._deadline: float | None = None
@@ -69,8 +74,12 @@ class SinkWorker:
             extra.failures.append(Failure(error))
             extra.is_void = True
         with self._condition:
-            self._ready.append(message)
+            self._make_ready(message)
             self._condition.notify_all()
+
+    def _make_ready(self, message: Message) -> None:
+        self._ready.append(message)
+        self._ready_bytes += len(message.payload)
 
     def take_failed(self, message: Message) -> None:
         """Take over *message*, of which a hold was failed, once its other holds are in."""
@@ -86,7 +95,7 @@ class SinkWorker:
     @property
     def is_blocked(self) -> bool:
         """Whether records cannot be written right now; the handler then takes in nothing new."""
-        return self._is_blocked or len(self._ready) >= MAX_READY
+        return self._is_blocked or len(self._ready) >= MAX_READY or self._ready_bytes >= MAX_READY_BYTES
 
     def start(self) -> None:
         """Start the thread."""
@@ -112,11 +121,15 @@ class SinkWorker:
             for message in self._ready:
                 if id(message.assignment) in gone:
                     _forget_tracebacks(message)
-            self._ready = deque(message for message in self._ready if id(message.assignment) not in gone)
+            kept = [message for message in self._ready if id(message.assignment) not in gone]
+            self._ready.clear()
+            self._ready_bytes = 0
+            for message in kept:
+                self._make_ready(message)
 
     def _run(self) -> None:
         while (batch := self._next_batch()) and self._write(batch):
-            self._confirm(batch)
+            pass
 
     def _next_batch(self) -> list[Message]:
         """Wait for messages that can be written; returns `[]` when the sink has drained or its deadline is over."""
@@ -124,10 +137,23 @@ class SinkWorker:
             while True:
                 self._look_at_waiting()
                 if self._ready:
-                    return [self._ready.popleft() for _ in range(min(MAX_RECORDS, len(self._ready)))]
+                    return self._take_ready()
                 if self._deadline is not None and (not self._waiting or MONOTONIC.now() >= self._deadline):
                     return []
                 self._condition.wait(LOOK_AGAIN_SECONDS if self._waiting else None)
+
+    def _take_ready(self) -> list[Message]:
+        batch: list[Message] = []
+        size = 0
+        while (
+            self._ready
+            and len(batch) < MAX_RECORDS
+            and (not batch or size + len(self._ready[0].payload) <= MAX_WRITE_BYTES)
+        ):
+            batch.append(self._ready.popleft())
+            size += len(batch[-1].payload)
+        self._ready_bytes -= size
+        return batch
 
     def _look_at_waiting(self) -> None:
         """Sort the waiting messages: ready, still waiting, or nobody's business any more."""
@@ -144,22 +170,32 @@ class SinkWorker:
                 is_taken = extra.is_void
                 extra.is_void = True
             if not is_taken:
-                self._ready.append(message)
+                self._make_ready(message)
         self._waiting = still_waiting
 
     def _write(self, batch: list[Message]) -> bool:
-        records = [poison_record(message, message.failures[0]) for message in batch]
-        while True:
+        """Write the records of *batch* until all are safe and confirmed; returns False when the sink has to stop before."""
+        block = _Block(batch)
+        goes_on = True
+        while goes_on:
             try:
-                self._writer.write(records)
+                self._writer.write(block.records)
+            except NotWritten as error:
+                self._confirm(block.keep(error))
+                goes_on = block.was_cut or self._wait_to_retry(error)
             except Exception as error:  # noqa: BLE001 - any failure of a user's writer means "not safe yet"
-                if not self._wait_to_retry(error):
-                    with self._condition:
-                        self._ready.extendleft(reversed(batch))
-                    return False
+                goes_on = self._wait_to_retry(error)
             else:
+                self._confirm(block.messages)
                 self._is_blocked = False
                 return True
+        self._put_back(block.messages)
+        return False
+
+    def _put_back(self, messages: list[Message]) -> None:
+        with self._condition:
+            self._ready.extendleft(reversed(messages))
+            self._ready_bytes += sum(len(message.payload) for message in messages)
 
     def _wait_to_retry(self, error: Exception) -> bool:
         if not self._is_blocked:
@@ -185,6 +221,26 @@ class SinkWorker:
                 assignment.wake()
 
 
+class _Block:
+    """Messages that are written together, with their records."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        self.messages = messages
+        self.records = [poison_record(message, message.failures[0]) for message in messages]
+        self.was_cut = False
+        """Whether every record that is left was cut since it was written last, so that trying again at once makes sense."""
+
+    def keep(self, error: NotWritten) -> list[Message]:
+        """Keep what *error* says is not safe, with what was refused cut to a size that any topic takes; returns the rest."""
+        safe = [message for place, message in enumerate(self.messages) if place not in error.places]
+        rest = sorted(error.places)
+        too_large = {place for place in error.refused if CUT not in self.records[place].metadata}
+        self.messages = [self.messages[place] for place in rest]
+        self.records = [cut(self.records[place]) if place in too_large else self.records[place] for place in rest]
+        self.was_cut = too_large == error.places
+        return safe
+
+
 def _forget_tracebacks(message: Message) -> None:
     for failure in message.failures:
         failure.forget_traceback()
@@ -192,6 +248,8 @@ def _forget_tracebacks(message: Message) -> None:
 
 class HaltingSink:
     """The sink of `poison="none"`: the first message that cannot be handled stops the router."""
+
+    is_blocked = False
 
     def __init__(self, handler: str, halt: HaltFunction) -> None:
         self._handler = handler

@@ -1,6 +1,8 @@
-"""Holding back what is fetched: all partitions while the buffer is full, one partition at its bound of offsets past the commit.
+"""Holding back what is fetched.
 
-A pause throws librdkafka's prefetch away, which costs about a second; so a full buffer is given a moment first.
+All partitions are paused while the buffer is full, the poison sink is blocked, or too many bytes are past the commit; one
+partition at its bound of offsets past the commit. Reaching a bound past the commit asks the workers to flush: what they hold is
+what it waits for. A pause throws librdkafka's prefetch away, which costs about a second: a full buffer is given a moment first.
 """
 
 from __future__ import annotations
@@ -21,26 +23,58 @@ class Brake:
         holdings: which of them are ours, and how much of each is pending.
         buffer: what is full or has room.
         pause_after: seconds to wait for room before everything is paused.
+        max_pending_bytes: bytes of payload that may be past the commit, in all partitions together.
     """
 
-    def __init__(self, consumer: Consumer, holdings: Holdings, buffer: DeliveryBuffer, pause_after: float) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        holdings: Holdings,
+        buffer: DeliveryBuffer,
+        *,
+        pause_after: float,
+        max_pending_bytes: int,
+    ) -> None:
         self._consumer = consumer
         self._holdings = holdings
         self._buffer = buffer
         self._pause_after = pause_after
+        self._max_pending_bytes = max_pending_bytes
         self._paused: set[int] = set()
         self.is_on = False
-        """Whether everything is paused because the buffer is full."""
+        """Whether everything is paused."""
 
     def keep_bound(self) -> None:
-        """Wait for room for a moment; pause when that is not enough, resume when half of the buffer is free."""
+        """Pause everything at a bound, and resume when half of it is free; a full buffer is waited for before."""
         if self.is_on:
-            if self._buffer.has_room:
+            if self._buffer.has_room and not self._is_stopped(self._max_pending_bytes // 2):
                 self.is_on = False
                 self._resume()
+        elif self._is_stopped(self._max_pending_bytes):
+            self._stop()
+            self._ask_for_flush(self._holdings.books)
         elif self._buffer.is_full and not self._buffer.wait_for_room(self._pause_after):
-            self.is_on = True
-            self._pause(set(self._holdings.books))
+            self._stop()
+
+    def _stop(self) -> None:
+        self.is_on = True
+        self._pause(set(self._holdings.books))
+
+    def _is_stopped(self, limit: int) -> bool:
+        """Whether it is not the buffer that stops intake: few partitions, looked at once per poll."""
+        size = 0
+        for book in self._holdings.books.values():
+            size += book.pending_bytes
+            route = book.assignment.route
+            if route is not None and route.is_sink_blocked:
+                return True
+        return size >= limit
+
+    def _ask_for_flush(self, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            assignment = self._holdings.books[partition].assignment
+            if assignment.route is not None:
+                assignment.route.ask_for_flush([assignment])
 
     @property
     def is_any_full(self) -> bool:
@@ -51,6 +85,7 @@ class Brake:
         """Pause the partitions at their bound, and resume those that no longer are."""
         full = {partition for partition, book in self._holdings.books.items() if book.is_full}
         if full - self._paused:
+            self._ask_for_flush(full - self._paused)
             self._pause(full)
         elif self._paused - full and not self.is_on:
             self._resume()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from loguru import logger
@@ -17,7 +16,6 @@ from loguru import logger
 from ..assignment import Assignment
 from ..clock import MONOTONIC
 from ..errors import ConfigurationError, HaltedError, MillstreamError
-from ..message import Message
 from ..offset_book import OffsetBook
 from ..protocols import AssignmentListener
 from ..revoke_wait import RevokeWait
@@ -30,11 +28,11 @@ from .errors import UNKNOWN_TOPIC
 from .holdings import Holdings
 from .nacked import Nacked
 from .oversize import set_aside
-from .received import UNREAD, ReceivedMessage, message_of
 from .redaction import hide
 from .starts import Places, Starts
 from .statistics import SubscriptionStatistics, look_at
 from .topic_watch import TopicWatch
+from .unpacking import Unpacker
 
 CHUNK_MESSAGES = 500
 """Records that one poll returns at most: at 500 the cost per call is 2 ns a record, and chunks stay small beside the buffer."""
@@ -82,12 +80,15 @@ class PollLoop:
         self._is_incremental = config.group_protocol == "consumer" or config.assignment_strategy == "cooperative-sticky"
         self._revoke_seconds = revoke_seconds(config)
         self._settled = threading.Event()
-        self._brake = Brake(consumer, holdings, buffer, config.pause_after)
+        self._brake = Brake(
+            consumer, holdings, buffer, pause_after=config.pause_after, max_pending_bytes=config.max_pending_bytes
+        )
         self._is_dry = False
         """Whether a poll has found nothing since the outage began."""
         self._next_store = 0.0
         self._topic_watch = TopicWatch(consumer, holdings.topic, config, watch)
         self._standstill = StandstillWatch(config.warn_after)
+        self._unpacker = Unpacker(holdings, self._record_error, self._rewound)
         self._starts = Starts(config, self._revoke_seconds)
         self._is_lost_for_a_start = False
         """Whether partitions were assigned and nobody said where they begin."""
@@ -195,16 +196,15 @@ class PollLoop:
             raise failure
         if self._is_lost_for_a_start or self._is_out:
             self._join_again()
-        messages = self._wrap(self._consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
+        messages, size, largest = self._unpacker.unpack(self._consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
         if self._watch.is_in_contact:
             self._is_dry = False
         else:
             self._look_for_contact(bool(messages))
         if messages:
-            sizes = [len(message.payload) for message in messages]
-            if max(sizes) > self._config.max_message_bytes:
+            if largest > self._config.max_message_bytes:
                 messages = set_aside(messages, self._config.max_message_bytes)
-            self._buffer.put(messages, sum(sizes))
+            self._buffer.put(messages, size)
         now = MONOTONIC.now()
         self._topic_watch.look(now, has_partitions=bool(self._holdings.books))
         if now >= self._next_store or not messages or self._brake.is_any_full:
@@ -221,43 +221,11 @@ class PollLoop:
         elif self._is_dry or not self._watch.outage:
             self._watch.on_contact()
 
-    def _wrap(self, records: Sequence[Any]) -> list[Message]:
-        """Return the messages of *records*, each in its book. Every record comes by here: calls are written out."""
-        messages: list[Message] = []
-        append = messages.append
-        books, topic = self._holdings.books, self._holdings.topic
-        partition, book = -1, None
-        for record in records:
-            if record.error() is not None:
-                self._record_error(record.error())
-                continue
-            if record.partition() != partition:
-                partition = record.partition()
-                book = books.get(partition)
-                if book is not None:
-                    assignment, take = book.assignment, book.append
-            if book is None:
-                continue  # fetched before the partition went
-            message: Message = ReceivedMessage(
-                record.value() or b"", "", UNREAD, topic, partition, record.offset(), assignment, record
-            )
-            if not take(message):
-                message = self._rewound(book, record)
-                partition = -1
-            append(message)
-        return messages
-
-    def _rewound(self, book: OffsetBook, record: Any) -> Message:
-        """Begin a new epoch: the record stands below what was read before."""
-        old = book.assignment
-        new = self._holdings.renew(book)
+    def _rewound(self, old: Assignment, new: Assignment) -> None:
         self._forget([old])
         if self._listener is not None:
             self._listener.lost([old])
             self._listener.assigned([new])
-        message = message_of(record, new)
-        self._holdings.books[new.partition].append(message)
-        return message
 
     def _record_error(self, error: KafkaError) -> None:
         topic, code = self._holdings.topic, error.code()

@@ -184,3 +184,19 @@ def test_advance_looks_at_every_message_a_constant_number_of_times():
 
     assert book.settled == 200
     assert len(looks) <= 400
+
+
+def test_bytes_are_let_go_run_by_run():
+    """A run's bytes count until all of it has gone: that is late by a run, and costs its messages nothing."""
+    book, (first, second) = book_of([0, 1])
+    book.account(300)
+    book.extend(delivered(book.assignment, [5]))
+    book.account(50)
+
+    seen = [book.pending_bytes]
+    for message in (first, second):
+        handle(message)
+        book.advance()
+        seen.append(book.pending_bytes)
+
+    assert seen == [350, 350, 50]

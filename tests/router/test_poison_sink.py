@@ -225,3 +225,89 @@ def test_message_that_is_taken_twice_has_one_record():
     assert sink.drain(MONOTONIC.now() + 10.0)
     (record,) = publisher.messages("dlq")
     assert "first" in record.metadata["reason_poisoned"]
+
+
+class ChoosyPublisher(RecordingPublisher):
+    """Takes no payload above a limit, and says so of each message by its place: uuids may be the same."""
+
+    def __init__(self, limit):
+        super().__init__()
+        self._limit = limit
+        self.sizes = []
+        """Of the payloads of each call."""
+
+    def publish(self, topic, *messages):
+        """Keep what is small enough, and refuse the rest."""
+        self.sizes.append([len(message.payload) for message in messages])
+        large = [place for place, message in enumerate(messages) if len(message.payload) > self._limit]
+        super().publish(topic, *[message for place, message in enumerate(messages) if place not in large])
+        if large:
+            error = PublishError(topic, {messages[place].uuid: "too large" for place in large}, refused=large)
+            error.positions = dict.fromkeys(large, "too large")
+            raise error
+
+
+def test_record_that_is_too_large_for_its_topic_is_cut_and_holds_up_nobody():
+    """Its beginning goes, with its size and where it stands; what was written beside it is not written again."""
+    publisher, handler = ChoosyPublisher(5000), RecordingHandler(answer=fail)
+    router, subscriber = consumer(handler, publisher)
+    payloads = [b"small", b"x" * 6000, b"also small"]
+    with running(router):
+        subscriber.subscription.deliver(*payloads)
+        assert subscriber.subscription.wait_committed(3)
+    records = publisher.messages("dlq")
+    (large,) = [record for record in records if record.payload.startswith(b"xxx")]
+
+    assert sorted(len(record.payload) for record in records) == [5, 10, 1000]
+    assert large.metadata["payload_bytes_poisoned"] == "6000"
+    assert (large.metadata["partition_poisoned"], large.metadata["offset_poisoned"]) == ("0", "1")
+    assert large.metadata["reason_poisoned"] == "bad"
+
+
+def fail(message):
+    """Refuse every message."""
+    raise PermanentError("bad")
+
+
+def test_record_that_is_refused_though_cut_is_tried_again_like_any(monkeypatch):
+    """Nothing is lost and nothing spins: the sink waits, says so, and the message is not committed."""
+    monkeypatch.setattr(poison_sink, "RETRY_SECONDS", 0.005)
+    publisher = ChoosyPublisher(10)
+    router, subscriber = consumer(RecordingHandler(answer=fail), publisher)
+    with running(router):
+        subscriber.subscription.deliver(b"x" * 6000)
+        assert eventually(lambda: len(publisher.sizes) >= 4)
+        before = subscriber.subscription.committed()
+        publisher._limit = 5000
+        assert subscriber.subscription.wait_committed(1)
+
+    assert before == 0
+    assert publisher.sizes[:4] == [[6000], [1000], [1000], [1000]]
+
+
+def test_sink_stops_intake_by_bytes_as_well(monkeypatch):
+    """A few large messages are as much to keep as many small ones."""
+    monkeypatch.setattr(poison_sink, "MAX_READY_BYTES", 2000)
+    worker = poison_sink.SinkWorker("h", PoisonTopic(RecordingPublisher(), "dlq"))
+    sizes = []
+    for _ in range(3):
+        worker.take(Message(b"x" * 900), ValueError("bad"))
+        sizes.append(worker.is_blocked)
+    worker.start()
+    assert worker.drain(MONOTONIC.now() + 10.0)
+
+    assert sizes == [False, False, True]
+    assert not worker.is_blocked
+
+
+def test_writes_are_bounded_in_bytes(monkeypatch):
+    """What is larger than one write may be goes alone."""
+    monkeypatch.setattr(poison_sink, "MAX_WRITE_BYTES", 1000)
+    publisher = ChoosyPublisher(10_000)
+    worker = poison_sink.SinkWorker("h", PoisonTopic(publisher, "dlq"))
+    for size in (600, 300, 600, 5000):
+        worker.take(Message(b"x" * size), ValueError("bad"))
+    worker.start()
+    assert worker.drain(MONOTONIC.now() + 10.0)
+
+    assert publisher.sizes == [[600, 300], [600], [5000]]

@@ -143,6 +143,8 @@ def test_records_fetched_before_an_outage_are_no_sign_of_life():
 class StepSink:
     """Keeps what it is given and says when its records are safe."""
 
+    is_blocked = False
+
     def __init__(self):
         self.taken = []
 
