@@ -70,6 +70,9 @@ class Flush:
         self._condition = threading.Condition()
         self._is_given_up = False
 
+    def _current_rank(self) -> int:
+        return URGENT if self._owner.is_urgent else self._rank
+
     def give_up(self) -> None:
         """End the waits: what is not processed by now stays held, and comes again to whoever is next."""
         with self._condition:
@@ -85,7 +88,7 @@ class Flush:
         attempts = _Attempts(self._config, self._clock)
         while True:
             try:
-                with self._gate.turn(URGENT if self._owner.is_urgent else self._rank):
+                with self._gate.turn(self._current_rank):
                     result = self._process_batch(batch)
                 _check(result, batch)
             except HaltedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 URGENT = -1
 """The rank of a flush that a revoke or a shutdown waits for."""
@@ -15,20 +15,20 @@ class InsertGate:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._waiting: list[int] = []
+        self._waiting: list[Callable[[], int]] = []
         self._is_busy = False
         self.is_closed = False
         """Nobody gets a turn any more."""
 
     @contextlib.contextmanager
-    def turn(self, rank: int) -> Iterator[None]:
+    def turn(self, rank: Callable[[], int]) -> Iterator[None]:
         """Wait for the turn of *rank* (0 for the regular lane, higher yields) and keep it for the body.
 
-        On a closed gate it waits for ever.
+        The rank is asked for whenever a turn ends: one that waits may have become urgent. On a closed gate it waits for ever.
         """
         with self._condition:
             self._waiting.append(rank)
-            self._condition.wait_for(lambda: self._is_free and min(self._waiting) == rank)
+            self._condition.wait_for(lambda: self._is_free and min(each() for each in self._waiting) == rank())
             self._waiting.remove(rank)
             self._is_busy = True
         try:

@@ -13,12 +13,12 @@ def test_the_lazy_lane_yields_to_the_regular_one():
     holding, release = threading.Event(), threading.Event()
 
     def hold():
-        with gate.turn(0):
+        with gate.turn(lambda: 0):
             holding.set()
             release.wait(TIMEOUT)
 
     def take(rank):
-        with gate.turn(rank):
+        with gate.turn(lambda: rank):
             order.append(rank)
 
     threads = [threading.Thread(target=hold)]
@@ -41,13 +41,13 @@ def test_a_closed_gate_waits_for_the_insert_in_hand_and_lets_none_follow():
     holding, release = threading.Event(), threading.Event()
 
     def hold():
-        with gate.turn(0):
+        with gate.turn(lambda: 0):
             holding.set()
             release.wait(TIMEOUT)
             order.append("inserted")
 
     def take():
-        with gate.turn(0):
+        with gate.turn(lambda: 0):
             order.append("too late")
 
     def close():
@@ -64,3 +64,32 @@ def test_a_closed_gate_waits_for_the_insert_in_hand_and_lets_none_follow():
     threads[1].join(TIMEOUT)
 
     assert order == ["inserted", "closed"]
+
+
+def test_a_lane_that_becomes_urgent_while_it_waits_goes_first():
+    """A revoke waits for its flush: it must not queue behind lanes that nobody waits for."""
+    gate, order, ranks = InsertGate(), [], {"regular": 0, "lazy": 1}
+    holding, release = threading.Event(), threading.Event()
+
+    def hold():
+        with gate.turn(lambda: 0):
+            holding.set()
+            release.wait(TIMEOUT)
+
+    def take(lane):
+        with gate.turn(lambda: ranks[lane]):
+            order.append(lane)
+
+    threads = [threading.Thread(target=hold)]
+    threads[0].start()
+    assert holding.wait(TIMEOUT)
+    for lane in ranks:
+        threads.append(threading.Thread(target=take, args=(lane,)))
+        threads[-1].start()
+        assert eventually(lambda: len(gate._waiting) == len(threads) - 1)
+    ranks["lazy"] = -1
+    release.set()
+    for thread in threads:
+        thread.join(TIMEOUT)
+
+    assert order == ["lazy", "regular"]
