@@ -177,7 +177,7 @@ class SinkWorker:
         """Write the records of *batch* until all are safe and confirmed; returns False when the sink has to stop before."""
         block = _Block(batch)
         goes_on = True
-        while goes_on:
+        while goes_on and block.drop_what_is_lost():
             try:
                 self._writer.write(block.records)
             except NotWritten as error:
@@ -189,8 +189,10 @@ class SinkWorker:
                 self._confirm(block.messages)
                 self._is_blocked = False
                 return True
+        if goes_on:  # nothing is left of it
+            self._is_blocked = False
         self._put_back(block.messages)
-        return False
+        return goes_on
 
     def _put_back(self, messages: list[Message]) -> None:
         with self._condition:
@@ -230,6 +232,14 @@ class _Block:
         self.was_cut = False
         """Whether every record that is left was cut since it was written last, so that trying again at once makes sense."""
 
+    def drop_what_is_lost(self) -> bool:
+        """Drop what somebody else handles by now; returns whether anything is left."""
+        kept = [place for place, message in enumerate(self.messages) if not _is_lost(message)]
+        if len(kept) < len(self.messages):
+            self.messages = [self.messages[place] for place in kept]
+            self.records = [self.records[place] for place in kept]
+        return bool(kept)
+
     def keep(self, error: NotWritten) -> list[Message]:
         """Keep what *error* says is not safe, with what was refused cut to a size that any topic takes; returns the rest."""
         safe = [message for place, message in enumerate(self.messages) if place not in error.places]
@@ -239,6 +249,10 @@ class _Block:
         self.records = [cut(self.records[place]) if place in too_large else self.records[place] for place in rest]
         self.was_cut = too_large == error.places
         return safe
+
+
+def _is_lost(message: Message) -> bool:
+    return message.assignment is not None and message.assignment.is_closed
 
 
 def _forget_tracebacks(message: Message) -> None:

@@ -204,6 +204,26 @@ def test_record_of_a_lost_partition_that_was_not_written_is_dropped():
     assert [record.payload for record in publisher.messages("dlq")] == [b"kept"]
 
 
+def test_record_that_is_tried_again_is_dropped_when_its_partition_is_lost(monkeypatch):
+    """Somebody else handles its message by now; intake of what is still ours goes on."""
+    monkeypatch.setattr(poison_sink, "RETRY_SECONDS", 0.005)
+    publisher, subscriber, router = RecordingPublisher(), FakeSubscriber(2), Router(NO_RETRY)
+    publisher.break_down(DOWN)
+    handler = RecordingHandler([ValueError("bad")])
+    router.add_consumer_handler("h", "t", subscriber, handler, poison=PoisonTopic(publisher, "dlq"))
+
+    with running(router):
+        subscription = subscriber.subscription
+        subscription.deliver(b"lost", partition=1)
+        assert publisher.wait_attempts(2)
+        subscription.lose(1)
+        subscription.deliver(b"ours", partition=0)
+        goes_on = subscription.wait_committed(1)
+
+    assert goes_on
+    assert publisher.messages("dlq") == []
+
+
 def test_halting_sink_raises_into_the_chain():
     """`make_sink` turns "none" into a sink that refuses, and needs no thread."""
     sink, worker = poison_sink.make_sink("h", "none", lambda message: None)
