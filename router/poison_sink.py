@@ -102,7 +102,9 @@ class SinkWorker:
         self._thread.start()
 
     def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
-        """Nothing to do: records are written as they come."""
+        """Try at once what waits to be tried again; everything else is written as it comes."""
+        with self._condition:
+            self._condition.notify_all()
 
     def drain(self, deadline: float) -> bool:
         """Write what is left until *deadline*, stop, and close the writer; returns whether nothing was left."""

@@ -12,9 +12,11 @@
     text = "..."           # must occur exactly once in the file
     replacement = "..."
     test = "tests/router/test_hold.py::test_first_word_counts"       # or a list: each of them must turn red
+    reason = "is_void"       # may be left out: a regular expression, found in what each of these tests fails with
 
 Rules: the working tree is never touched, every mutant lives in a copy. A test counts only if it passes in the unbroken copy.
-Red means that each named test ran and failed; a mutant that cannot be imported, finds no test or hangs proves nothing.
+Red means that each named test ran and failed, for the reason if one is given: pytest's short traceback, with the line of the
+assert, has to match it. A mutant that cannot be imported, finds no test or hangs proves nothing.
 Exit code: 0 all red; 1 something was not; 2 the list cannot be used.
 """
 
@@ -22,6 +24,7 @@ import argparse
 import enum
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -32,9 +35,10 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.markup import escape
@@ -59,6 +63,7 @@ class Outcome(enum.Enum):
 
     RED = "red"
     GREEN = "green: nobody noticed"
+    OTHER_REASON = "red for another reason"
     NO_TEXT = "text not found once"
     BAD_TEST = "test not green unbroken"
     BROKEN = "could not run"
@@ -74,6 +79,7 @@ class Mutant:
     text: str
     replacement: str
     tests: tuple[str, ...]
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +89,16 @@ class Run:
     exit_code: int | None
     output: str
     seconds: float
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    """The dotted name of each test that failed, and its traceback."""
 
-    def failed(self, test: str) -> bool:
-        """Tell whether *test* (a node id, or a file or class that holds others) is among the failed ones."""
-        lines = (line.removeprefix("FAILED ") for line in self.output.splitlines() if line.startswith("FAILED "))
-        return any(line == test or line.startswith((f"{test} ", f"{test}[", f"{test}::")) for line in lines)
+    def failures_of(self, test: str) -> list[str]:
+        """Return how *test* (a node id, or a file or class that holds others) failed: not at all, or once per case."""
+        path, bracket, parameters = test.partition("[")
+        file, *names = path.split("::")
+        name = ".".join([file.removesuffix(".py").replace("/", "."), *names]) + bracket + parameters
+        inner = (f"{name}[", f"{name}.")
+        return [text for each, text in self.failures if each == name or each.startswith(inner)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +137,9 @@ class Copy:
 
     def run(self, tests: Sequence[str], timeout: float) -> Run:
         """Run *tests* with pytest, slow ones too, and wait for at most *timeout* seconds."""
+        report = self.root.with_suffix(".xml")
         command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
-        command += ["-m", "", f"--basetemp={self.temporary}", *tests]
+        command += ["-m", "", f"--basetemp={self.temporary}", f"--junitxml={report}", *tests]
         began = time.monotonic()
         process = subprocess.Popen(
             command,
@@ -146,7 +158,15 @@ class Copy:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
             return Run(None, output, time.monotonic() - began)
-        return Run(process.returncode, output, time.monotonic() - began)
+        failures = _failures(report) if process.returncode == FAILED else []
+        return Run(process.returncode, output, time.monotonic() - began, failures)
+
+
+def _failures(report: Path) -> list[tuple[str, str]]:
+    """Return the dotted names and tracebacks of the failed tests in *report*, a file in JUnit's form."""
+    cases = ElementTree.parse(report).iter("testcase")
+    names = [(f"{case.get('classname')}.{case.get('name')}", case.find("failure")) for case in cases]
+    return [(name, failure.text or "") for name, failure in names if failure is not None]
 
 
 class Bench:
@@ -213,13 +233,18 @@ def _mutant(source: str, number: int, table: dict[str, Any]) -> Mutant:
     fields = ("guard", "file", "text", "replacement")
     tests = table.get("test")
     tests = [tests] if isinstance(tests, str) else tests
-    if set(table) != {*fields, "test"} or not all(isinstance(table[field], str) for field in fields):
+    if set(table) - {"reason"} != {*fields, "test"} or not all(isinstance(table[each], str) for each in fields):
         raise ListError(f"{source}: mutant {number} must have the strings {', '.join(fields)}, and test")
     if not isinstance(tests, list) or not tests or not all(isinstance(test, str) for test in tests):
         raise ListError(f"{source}: mutant {number}: `test` must be a pytest node id or a list of them")
     if table["text"] == table["replacement"]:
         raise ListError(f"{source}: mutant {number} changes nothing")
-    return Mutant(table["guard"], table["file"], table["text"], table["replacement"], tuple(tests))
+    reason = table.get("reason")
+    try:
+        re.compile("" if reason is None else reason)
+    except (TypeError, re.error) as error:
+        raise ListError(f"{source}: mutant {number}: `reason` must be a regular expression: {error}") from error
+    return Mutant(table["guard"], table["file"], table["text"], table["replacement"], tuple(tests), reason)
 
 
 def find_fault(root: Path, mutant: Mutant) -> Result | None:
@@ -235,13 +260,17 @@ def find_fault(root: Path, mutant: Mutant) -> Result | None:
 
 def _judge(mutant: Mutant, run: Run) -> Result:
     """Return what *run*, made with *mutant* in force, proves."""
-    silent = [test for test in mutant.tests if not run.failed(test)]
+    failures = {test: run.failures_of(test) for test in mutant.tests}
+    silent = [test for test, texts in failures.items() if not texts]
     if run.exit_code is None:
         return Result(mutant, Outcome.HUNG, run.seconds, "the tests never ended: give what they wait for a deadline")
     if run.exit_code not in (PASSED, FAILED):
         return Result(mutant, Outcome.BROKEN, run.seconds, _tail(run.output, 12))
     if silent:
         return Result(mutant, Outcome.GREEN, run.seconds, "still green: " + ", ".join(silent))
+    for test, texts in failures.items():
+        if mutant.reason is not None and not any(re.search(mutant.reason, text) for text in texts):
+            return Result(mutant, Outcome.OTHER_REASON, run.seconds, f"{test}:\n{_tail(texts[0], 12)}")
     return Result(mutant, Outcome.RED, run.seconds)
 
 

@@ -2,24 +2,33 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "mutants.py"
 TESTS = """
-import os, time
+import pytest
 from tiny import add, wait
 
 def test_adds(): assert add(2, 2) == 4
 def test_adds_more(): assert add(3, 3) == 6
+@pytest.mark.parametrize("a", [2, 3])
+def test_adds_all(a): assert add(a, a) == 2 * a
 def test_adds_nothing(): assert add(2, 0) == 2
 def test_waits(): wait()
 def test_is_red_anyway(): assert add(1, 1) == 3
 """
 
-Mutate = Callable[..., subprocess.CompletedProcess[str]]
+WHOLE = """
+package = "tiny"
+[[mutant]]
+guard = "g"
+file = "tiny.py"
+text = "a"
+replacement = "b"
+test = "t"
+"""
 
 
 @pytest.fixture
@@ -33,14 +42,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def add_mutant(
-    root: Path, guard: str, *tests: str, text: str = "a + b", replacement: str = "a - b", file: str = "tiny.py"
-) -> None:
+def add_mutant(root: Path, guard: str, *tests: str, **changes: str) -> None:
     """Append one mutant to the list."""
     names = [f"tests/test_tiny.py::{test}" for test in tests]
+    fields = {"guard": guard, "file": "tiny.py", "text": "a + b", "replacement": "a - b", **changes}
     with (root / "tests" / "mutants.toml").open("a") as stream:
-        stream.write(f"[[mutant]]\nguard = {guard!r}\nfile = {file!r}\ntext = {text!r}\n")
-        stream.write(f"replacement = {replacement!r}\ntest = {names}\n")
+        stream.write("[[mutant]]\n" + "".join(f"{name} = {value!r}\n" for name, value in fields.items()))
+        stream.write(f"test = {names}\n")
 
 
 def mutate(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -116,11 +124,39 @@ def test_red_for_another_reason_proves_nothing(root: Path, test: str, replacemen
 
 
 @pytest.mark.slow
+def test_a_reason_is_found_in_the_failure_of_the_named_test(root: Path) -> None:
+    """Expect a regular expression to match the error or the line of the assert, in one case of the test at least."""
+    add_mutant(root, "the error", "test_adds", reason="assert 0 == 4")
+    add_mutant(root, "the line of the assert", "test_adds", reason="add[(]2, 2[)] == 4")
+    add_mutant(root, "one case", "test_adds_all", reason="assert 0 == [(]2 . 3[)]")
+    add_mutant(root, "the named case", "test_adds_all[3]", reason="assert 0 == [(]2 . 3[)]")
+
+    run = mutate(root)
+
+    assert run.returncode == 0, run.stdout
+    assert "4 of 4 mutants" in run.stdout
+
+
+@pytest.mark.slow
+def test_red_for_another_reason_than_the_given_one_proves_nothing(root: Path) -> None:
+    """Expect exit code 1, with the failure to look at, when the named test, or the named case of it, fails otherwise."""
+    add_mutant(root, "another error", "test_adds", reason="assert 1 == 4")
+    add_mutant(root, "another test", "test_adds", "test_adds_more", reason="assert 0 == 4")
+    add_mutant(root, "another case", "test_adds_all[2]", reason="assert 0 == [(]2 . 3[)]")
+
+    run = mutate(root)
+
+    assert run.returncode == 1
+    assert run.stdout.count("red for another reason") == 3
+    assert [f"E   assert 0 == {each}\n" in run.stdout for each in ("4", "6", "(2 * 2)")] == [True, True, True]
+
+
+@pytest.mark.slow
 def test_a_mutant_that_hangs_is_ended_and_reported(root: Path) -> None:
     """Expect the run to end after the time limit with exit code 1."""
     add_mutant(root, "waiting ends", "test_waits", text="pass", replacement="__import__('threading').Event().wait()")
 
-    run = mutate(root, "--timeout", "3")
+    run = mutate(root, "--timeout", "6")
 
     assert run.returncode == 1
     assert "hung" in run.stdout
@@ -158,6 +194,9 @@ def test_only_chooses_by_words_of_the_guard(root: Path) -> None:
         pytest.param("package =\n", "mutants.toml: ", id="not-toml"),
         pytest.param("", "`package` must name the package", id="no-package"),
         pytest.param('package = "tiny"\n[[mutant]]\nguard = "x"\n', "mutant 1 must have the strings", id="fields"),
+        pytest.param(f"{WHOLE}reason = '('\n", "`reason` must be a regular expression", id="bad-reason"),
+        pytest.param(f"{WHOLE}reason = 3\n", "`reason` must be a regular expression", id="number-as-reason"),
+        pytest.param(f"{WHOLE}raeson = 'x'\n", "mutant 1 must have the strings", id="misspelt"),
     ],
 )
 def test_an_unusable_list_is_one_clear_line(root: Path, text: str, complaint: str) -> None:

@@ -22,6 +22,8 @@ from millstream.router.worker_thread import WorkerThread
 TOPIC = "events"
 WORKER = FakeWorker("batcher")
 """What a revoke waits for; everybody else who holds a message is a user."""
+BRIEF = {"max_poll_interval": 1.0, "session_timeout": 0.8, "heartbeat_interval": 0.1}
+"""Options with which a revoke, and leaving the group, wait for 0.2 s at most."""
 
 
 def record(offset, partition=0, value=b"v", error=None):

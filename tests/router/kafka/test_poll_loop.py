@@ -7,13 +7,13 @@ from loguru import logger
 from millstream.router import ConfigurationError, MillstreamError
 from millstream.router.route import Route
 from millstream.router.testing import eventually
-from tests.router.kafka.scripted_consumer import TOPIC, WORKER, Listener, Loop, handle, record
+from tests.router.kafka.scripted_consumer import BRIEF, TOPIC, WORKER, Listener, Loop, handle, record
 
 
 @pytest.mark.parametrize("instance", [None, "static-1"])
 def test_group_is_left_before_the_client_closes(instance):
     """Commit, unsubscribe, give up, close: no rebalance can meet the close. A static member stays in its group."""
-    with Loop(Listener(), group_instance_id=instance) as loop:
+    with Loop(Listener(), group_instance_id=instance, **BRIEF) as loop:
         for message in loop.deliver(2):
             handle(message, WORKER).release()
         loop.consumer.done.clear()

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 from millstream.router import Router
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.subscriber import KafkaSubscriber
+from millstream.router.revoke_wait import USER_HOLD_SECONDS
 from millstream.router.testing import FakeWorker, RecordingHandler, eventually, running
 
 PARTITIONS = 4
@@ -48,8 +49,8 @@ def test_second_member_gets_its_share_and_nothing_twice(real_kafka, options):
     topic = real_kafka.create_topic(PARTITIONS)
     produce(real_kafka, topic, "old")
     holds, first, second = [], RecordingHandler(), RecordingHandler()
-    # Releases what it holds a moment after a revoke has asked it to, on a thread of its own.
-    worker = FakeWorker("batcher", on_seal=lambda gone: threading.Timer(0.5, release).start())
+    # Releases what it holds later after a revoke has asked it to than anybody would wait for a user, on a thread of its own.
+    worker = FakeWorker("batcher", on_seal=lambda gone: threading.Timer(USER_HOLD_SECONDS + 0.5, release).start())
 
     def hold(message):
         holds.append(message.hold(worker))
@@ -77,9 +78,57 @@ def test_second_member_gets_its_share_and_nothing_twice(real_kafka, options):
     assert all(payload.startswith(b"new") for payload in second.payloads)
 
 
+class Hoarder(FakeWorker):
+    """Releases nothing; looks whether what goes is still its own when a user's holds would not be waited for any more."""
+
+    def __init__(self):
+        super().__init__("hoarder", on_seal=self._look_later)
+        self.is_sealed = threading.Event()
+        self.were_void = []
+        self._holds = []
+
+    def take(self, message):
+        """Hold *message*."""
+        self._holds.append(message.hold(self))
+
+    def _look_later(self, gone):
+        going = [each for each in self._holds if each.message.assignment in gone]
+        threading.Timer(2 * USER_HOLD_SECONDS, lambda: self.were_void.append([e.is_void for e in going])).start()
+        self.is_sealed.set()
+
+
+@pytest.mark.parametrize("options", PROTOCOLS)
+def test_worker_that_never_releases_loses_its_partitions_at_the_deadline(real_kafka, options):
+    """A revoke waits for a worker longer than for a user, but not for ever: others get its messages, uncommitted."""
+    topic, worker, committed = real_kafka.create_topic(PARTITIONS), Hoarder(), []
+    produce(real_kafka, topic, "old")
+
+    def look(message):
+        if not committed:
+            committed.append(real_kafka.committed(topic, topic))
+
+    first, second = RecordingHandler(answer=worker.take), RecordingHandler(answer=look)
+    options = {"max_poll_interval": 20.0, "session_timeout": 8.0, **options}  # 4 s for a revoke
+    router = member(real_kafka, topic, first, **options)
+    router.add_worker(worker)
+    with running(router):
+        assert first.wait_calls(PARTITIONS * MESSAGES, timeout=TIMEOUT)
+        with running(member(real_kafka, topic, second, **options)):
+            assert worker.is_sealed.wait(TIMEOUT)
+            assert second.wait_calls(1, timeout=12.0), "the revoke goes on past its deadline"
+            assert second.wait_calls(MESSAGES, timeout=TIMEOUT)
+            theirs = {int(payload.split(b"-")[1]) for payload in second.payloads}
+            assert eventually(lambda: real_kafka.committed(topic, topic) == dict.fromkeys(theirs, MESSAGES), TIMEOUT)
+
+    assert not any(worker.were_void[0])
+    assert committed == [{}]
+    assert set(second.payloads) <= set(first.payloads)
+    assert worker.abandoned == []
+
+
 @pytest.mark.parametrize("options", PROTOCOLS)
 def test_what_was_not_settled_when_a_partition_went_comes_again(real_kafka, options):
-    """Holds that outlast the deadline of a revoke commit nothing: the next owner gets their messages."""
+    """A user's holds that outlast their second commit nothing: the next owner gets their messages."""
     topic = real_kafka.create_topic(PARTITIONS)
     produce(real_kafka, topic, "old")
     holds, first, second = [], RecordingHandler(), RecordingHandler()

@@ -1,7 +1,8 @@
 """One member of the group, in a process of its own: takes a hold on every message and releases it later, from another thread.
 
-Called with brokers, topic, the file of the ledger, and the subscriber's options as JSON. What it is about to release it writes
-down first, in one write that survives a SIGKILL; from "ready" on a SIGTERM ends it in order.
+Called with brokers, topic, the folder of the ledger, and the subscriber's options as JSON. In that folder it writes a file of its
+own, in writes that survive a SIGKILL: what it was given, what it is about to release, that it has released the last, that it has
+left; see `ledger`. From "ready" on a SIGTERM ends it in order.
 """
 
 import json
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import deque
 from itertools import islice
+from pathlib import Path
 
 from millstream.router import Router, SignalsHandler
 from millstream.router.kafka import KafkaSubscriber, KafkaSubscriberConfig
@@ -21,13 +23,25 @@ SHORT_SECONDS, LONG_SECONDS = 0.005, 0.3
 """Between releases: mostly short, now and then long enough for a rebalance to find much that is held."""
 
 
+class Diary:
+    """What this member does, written down at once."""
+
+    def __init__(self, folder):
+        self._file = os.open(Path(folder) / str(os.getpid()), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def write(self, kind, messages=()):
+        """Add a line."""
+        places = "".join(f" {message.partition}:{message.offset}" for message in messages)
+        os.write(self._file, f"{time.monotonic_ns()} {kind}{places}\n".encode())
+
+
 class Releaser:
     """A worker that releases what it holds, batch by batch."""
 
     name = "releaser"
 
-    def __init__(self, ledger):
-        self._ledger = ledger
+    def __init__(self, diary):
+        self._diary = diary
         self._holds = deque()
         self._hurry = threading.Event()
         self._is_draining = False
@@ -41,6 +55,7 @@ class Releaser:
 
     def handle(self, message):
         """Hold *message*."""
+        self._diary.write("delivered", [message])
         self._holds.append(message.hold(self))
 
     def start(self):
@@ -55,7 +70,9 @@ class Releaser:
         """Release everything and stop."""
         self._is_draining = True
         self._hurry.set()
-        return self._thread.join(deadline) and not self._holds
+        is_drained = self._thread.join(deadline) and not self._holds
+        self._diary.write("drained")
+        return is_drained
 
     def abandon(self, assignments):
         """Nothing to do: void holds are dropped."""
@@ -71,8 +88,7 @@ class Releaser:
         ours = [hold for hold in holds if not hold.is_void]
         if not ours:
             return
-        places = " ".join(f"{hold.message.partition}:{hold.message.offset}" for hold in ours)
-        os.write(self._ledger, f"{os.getpid()} {time.monotonic_ns()} {places}\n".encode())
+        self._diary.write("settled", [hold.message for hold in ours])
         for hold in ours:
             hold.release()
 
@@ -83,15 +99,16 @@ def say_ready():
     sys.stdout.flush()
 
 
-def main(brokers, topic, path, options):
+def main(brokers, topic, folder, options):
     """Take part until a signal."""
-    ledger = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    releaser, router = Releaser(ledger), Router()
+    diary = Diary(folder)
+    releaser, router = Releaser(diary), Router()
     subscriber = KafkaSubscriber(KafkaSubscriberConfig(brokers=[brokers], group_id=topic, **json.loads(options)))
     router.add_consumer_handler("hold", topic, subscriber, releaser.handle)
     router.add_worker(releaser)
     router.add_plugin(SignalsHandler(), lambda router: say_ready())
     router.run()
+    diary.write("left")
 
 
 if __name__ == "__main__":
