@@ -1,9 +1,11 @@
 """Usage events from a Kafka topic into ClickHouse, until Ctrl-C or SIGTERM: an offset is committed once its row is stored.
 
-    scripts/kafka start                                      # or: docker compose up --wait
-    millstream publish events.ndjson --brokers 127.0.0.1:9092 --topic events --create-topic 4
-    python examples/kafka_to_clickhouse.py --brokers 127.0.0.1:9092
+    scripts/kafka start --port 9092                          # or: docker compose up --wait
+    export MILLSTREAM_KAFKA__BROKERS=localhost:9092
+    millstream publish events.ndjson --topic events --create-topic 4
+    python examples/kafka_to_clickhouse.py
 
+Brokers, TLS and SASL come from [kafka] of `millstream.toml` and from variables `MILLSTREAM_KAFKA__…`; --brokers wins.
 What cannot be stored goes to the topic `<topic>-dlq` with its reason; that topic has to exist when it is needed.
 """
 
@@ -12,14 +14,12 @@ import contextlib
 
 from loguru import logger
 
-from millstream.handlers import EventConsumptionService, EventRepository
+from millstream.handlers import EventConsumptionService, EventRepository, load_settings
 from millstream.handlers.events import LaneConfig
 from millstream.middleware import CorrelationID, FailurePolicy, Retry
 from millstream.router import (
     KafkaPublisher,
-    KafkaPublisherConfig,
     KafkaSubscriber,
-    KafkaSubscriberConfig,
     PoisonTopic,
     Router,
     SignalsHandler,
@@ -30,7 +30,7 @@ from millstream.router import (
 def parse():
     """Return where events come from and go to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--brokers", default="127.0.0.1:9092", help="host:port, several separated by commas")
+    parser.add_argument("--brokers", help="host:port, several separated by commas; default: those of [kafka]")
     parser.add_argument("--topic", default="events")
     parser.add_argument("--group", default="events-to-clickhouse", help="its members share the partitions")
     parser.add_argument("--store", default="chdb://millstream-data", help="or http://user:password@host:8123/database")
@@ -40,10 +40,11 @@ def parse():
 def main():
     options = parse()
     logger.enable("millstream")
-    brokers = options.brokers.split(",")
-    subscriber = KafkaSubscriber(KafkaSubscriberConfig(brokers=brokers, group_id=options.group))
+    kafka = load_settings().kafka
+    brokers = [] if options.brokers is None else options.brokers.split(",")
+    subscriber = KafkaSubscriber(kafka.subscriber_config(options.group, brokers))
     lane = LaneConfig(topic=options.topic, consumer_group=options.group, topic_dlq=f"{options.topic}-dlq")
-    poison = PoisonTopic(KafkaPublisher(KafkaPublisherConfig(brokers=brokers)), lane.topic_dlq)
+    poison = PoisonTopic(KafkaPublisher(kafka.publisher_config(brokers)), lane.topic_dlq)
     service = EventConsumptionService(EventRepository.open(options.store))
 
     router = Router()

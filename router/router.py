@@ -314,8 +314,8 @@ class Router:
         except BaseException as error:  # noqa: BLE001 - kept, so that whoever waits for the end hears of it
             self.fail(error)
         finally:
+            logger.info("router closed")  # before anybody who waits for it goes on
             self._set_state(State.CLOSED)
-        logger.info("router closed")
 
     def _watch_until_closing(self) -> None:
         pause = threading.Event()

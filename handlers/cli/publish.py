@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 
 from millstream.handlers.events import InvalidEvent, decode_event, event_message
 from millstream.router import (
@@ -16,6 +18,7 @@ from millstream.router import (
     ExitCode,
     HaltedError,
     KafkaPublisher,
+    KafkaPublisherConfig,
     Message,
     MessageTooLarge,
 )
@@ -29,16 +32,20 @@ from .pipeline import Snapshot
 from .progress import progress
 from .publish_signals import StopSignals
 from .publish_topic import create_topic
-from .publish_window import Window
+from .publish_window import MAX_BYTES, MAX_MESSAGES, Window
 from .settings import Settings
 
+RECORD_BYTES = 200
+"""What a record has around its key, value and headers: the uuid's header name, lengths, the batch."""
 CHUNK_LINES = 1000
 """Lines handed over at a time."""
 CHUNK_BYTES = 1024 * 1024
 """The same in bytes: lines may be long."""
-RECORD_BYTES = 200
-"""What a record has around its key, value and headers: the uuid's header name, lengths, the batch."""
 STDIN = "-"
+MAX_PARTITIONS = 100_000
+"""More than librdkafka asks any broker for."""
+CLOSE_SECONDS = 0.1
+"""What closing may wait for confirmations: whatever `close_timeout` allows, the window has waited for."""
 
 
 @click.command()
@@ -48,7 +55,7 @@ STDIN = "-"
 @click.option(
     "--create-topic",
     "partitions",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_PARTITIONS),
     metavar="PARTITIONS",
     help="Create the topic with so many partitions if it is missing.",
 )
@@ -76,14 +83,14 @@ def publish(
     """
     if files.count(STDIN) > 1:
         raise ConfigurationError(f"{STDIN}: stdin can be read only once")
-    config = settings.kafka.publisher_config([each.strip() for each in (brokers or "").split(",") if each.strip()])
+    config = settings.kafka.publisher_config(_addresses(brokers))
     topic = settings.event_processing.topic if topic is None else topic
     sources = [Input(name) for name in files]
     sink = LinePoison(sources, poison)
     if partitions is not None:
         create_topic(config, topic, partitions)
     tune_gc()
-    run = Publish(KafkaPublisher(config), topic, sources, sink, max_poison, settings.router.close_timeout)
+    run = Publish(_open(config), topic, sources, sink, max_poison, settings.router.close_timeout)
     sys.exit(run.run())
 
 
@@ -109,29 +116,45 @@ class Publish:
         self._signals = StopSignals()
         self._lines = 0
         self._poisoned = 0
+        self._refused: list[Message] = []
+        """Of the block at hand; written at once, as each write waits for the disk."""
 
     def run(self) -> ExitCode:
         """Read everything, publish it, say what happened, and return the exit code."""
-        began = MONOTONIC.now()
-        error: InputError | None = None
-        is_whole = False
+        with self._signals.listening():
+            began = MONOTONIC.now()
+            error: InputError | None = None
+            is_whole = False
+            try:
+                with progress("publish", self._snapshot, self._part_read, _status_line):
+                    error = self._publish_and_close()
+                is_whole = error is None and not self._signals.received and not self._window.unconfirmed
+            finally:
+                self._summarize(MONOTONIC.now() - began, is_whole)
+            return self._exit_code(error)
+
+    def _publish_and_close(self) -> InputError | None:
         try:
-            with self._signals.listening(), progress("publish", self._snapshot, self._part_read, _status_line):
-                try:
-                    error = self._publish_all()
-                finally:
-                    # Also where something was raised: what is in flight still gets its chance.
-                    self._window.finish(self._close_timeout, self._is_stopped)
-            is_whole = error is None and not self._signals.received and not self._window.unconfirmed
+            return self._publish_all()
         finally:
-            self._summarize(MONOTONIC.now() - began, is_whole)
-        self._publisher.close()
-        return self._exit_code(error)
+            # Also where something was raised: what is in flight still gets its chance.
+            try:
+                self._finish()
+            finally:
+                self._write_refused()
+                self._publisher.close()
+
+    def _finish(self) -> None:
+        try:
+            self._window.finish(self._close_timeout, self._is_stopped)
+        except HaltedError:
+            self._window.finish(self._close_timeout, self._is_stopped)
+            raise
 
     def _publish_all(self) -> InputError | None:
         try:
             for place, source in enumerate(self._sources):
-                for lines in read_lines(source, self._is_stopped):
+                for lines in read_lines(source, self._stops_reading):
                     if not self._publish_lines(place, lines):
                         return None
         except InputError as unreadable:
@@ -142,9 +165,15 @@ class Publish:
 
     def _publish_lines(self, place: int, lines: Sequence[Line]) -> bool:
         self._lines += len(lines)
-        return all(self._window.publish(chunk, self._is_stopped) for chunk in _chunks(self._messages(place, lines)))
+        try:
+            for chunk, origins in _chunks(self._messages(place, lines)):
+                if not self._window.publish(chunk, self._is_stopped, partial(self._on_refused, place, origins)):
+                    return False
+            return True
+        finally:
+            self._write_refused()
 
-    def _messages(self, place: int, lines: Sequence[Line]) -> Iterator[Message]:
+    def _messages(self, place: int, lines: Sequence[Line]) -> Iterator[tuple[Message, Line]]:
         limit = self._publisher.config.max_message_bytes
         for line in lines:
             if not line.raw or line.raw.isspace():
@@ -157,15 +186,33 @@ class Publish:
             except (InvalidEvent, MessageTooLarge) as refusal:
                 self._set_aside(place, line, str(refusal))
             else:
-                yield message
+                yield message, line
+
+    def _on_refused(self, place: int, lines: Sequence[Line], number: int, reason: str) -> None:
+        self._set_aside(place, lines[number], reason)
 
     def _set_aside(self, place: int, line: Line, reason: str) -> None:
         metadata = {SOURCE: str(place), NUMBER: str(line.number), OFFSET: str(line.byte_offset)}
         metadata[REASON] = reason.encode(errors="backslashreplace").decode()
-        self._sink.write([Message(line.raw, metadata=metadata)])
-        self._poisoned += 1
-        if self._max_poison is not None and self._poisoned > self._max_poison:
-            raise HaltedError(f"{self._poisoned} lines were refused, more than --max-poison {self._max_poison}")
+        self._refused.append(Message(line.raw, metadata=metadata))
+        count = self._poisoned + len(self._refused)
+        # Said once: what else comes back refused while the run ends is set aside as well.
+        if self._max_poison is not None and count == self._max_poison + 1:
+            raise HaltedError(f"{count} lines were refused, more than --max-poison {self._max_poison}")
+
+    def _write_refused(self) -> None:
+        if self._refused:
+            self._sink.write(self._refused)
+            self._poisoned += len(self._refused)
+            self._refused = []
+
+    def _stops_reading(self) -> bool:
+        """Look at what has become of the published, however long the next line takes to come."""
+        self._window.finish(0.0, _at_once)
+        self._write_refused()
+        if (error := self._publisher.error) is not None:
+            raise error
+        return self._is_stopped()
 
     def _is_stopped(self) -> bool:
         return self._signals.received or bool(self._window.failed)
@@ -205,17 +252,44 @@ class Publish:
         return ExitCode.POISONED if self._poisoned else ExitCode.CLEAN
 
 
-def _chunks(messages: Iterator[Message]) -> Iterator[list[Message]]:
+def _open(config: KafkaPublisherConfig) -> KafkaPublisher:
+    """Open a publisher with room for more than the window hands over, so that nothing waits where no signal is heard."""
+    return KafkaPublisher(
+        msgspec.structs.replace(
+            config,
+            close_timeout=CLOSE_SECONDS,
+            buffer_messages=max(config.buffer_messages, 2 * MAX_MESSAGES),
+            buffer_bytes=max(config.buffer_bytes, 2 * MAX_BYTES + config.max_message_bytes),
+        )
+    )
+
+
+def _chunks(messages: Iterator[tuple[Message, Line]]) -> Iterator[tuple[list[Message], list[Line]]]:
     chunk: list[Message] = []
+    lines: list[Line] = []
     size = 0
-    for message in messages:
+    for message, line in messages:
         chunk.append(message)
+        lines.append(line)
         size += len(message.payload)
         if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
+            yield chunk, lines
+            chunk, lines, size = [], [], 0
     if chunk:
-        yield chunk
+        yield chunk, lines
+
+
+def _at_once() -> bool:
+    return True
+
+
+def _addresses(brokers: str | None) -> list[str]:
+    if brokers is None:
+        return []
+    given = [each.strip() for each in brokers.split(",") if each.strip()]
+    if not given:
+        raise ConfigurationError(f"--brokers names none: give host:port, not {brokers!r}")
+    return given
 
 
 def _check_size(message: Message, limit: int) -> None:

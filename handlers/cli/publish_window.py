@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from millstream.router import MONOTONIC, ConfigurationError, KafkaPublisher, Message
+from millstream.router import MONOTONIC, ConfigurationError, HaltedError, KafkaPublisher, Message
 from millstream.router.kafka import Confirmation, KafkaPublishError
-from millstream.router.kafka.errors import unknown_topic
+from millstream.router.kafka.errors import UNAUTHORIZED, UNKNOWN_TOPIC
 
 MAX_MESSAGES = 50_000
 """On the way at a time: half of what the publisher's buffer takes, so that handing over never waits inside it, where no
@@ -17,9 +17,16 @@ MAX_BYTES = 24 * 1024 * 1024
 LOOK_SECONDS = 0.1
 """How often a wait for a confirmation looks whether it was called off."""
 
+OnRefused = Callable[[int, str], None]
+"""Takes a message that is at fault itself, by its place among those handed over together, and the reason."""
+
 
 class Window:
     """Publishes chunks and counts what is confirmed.
+
+    Kafka refuses a message for good where the message is at fault (it is too large for the topic, or against its rules): that
+    one is set aside and the rest goes on. It refuses all of them where the topic is missing or we have no right to it: that is
+    raised. Anything else may work the next time: it counts as failed, and nothing more is sent.
 
     Args:
         publisher: sends them.
@@ -29,21 +36,29 @@ class Window:
     def __init__(self, publisher: KafkaPublisher, topic: str) -> None:
         self._publisher = publisher
         self._topic = topic
-        self._open: deque[tuple[Confirmation, int]] = deque()
+        self._open: deque[tuple[Confirmation, int, OnRefused | None]] = deque()
         self._bytes = 0
         self._messages = 0
         self.confirmed = 0
         """Messages that the brokers have confirmed."""
         self.failed = 0
-        """Messages that they have not, for good."""
+        """Messages that they have not, and that nobody has set aside."""
         self.reason = ""
         """Why the first of those was not."""
 
-    def publish(self, messages: Sequence[Message], is_stopped: Callable[[], bool]) -> bool:
+    def publish(
+        self, messages: Sequence[Message], is_stopped: Callable[[], bool], on_refused: OnRefused | None = None
+    ) -> bool:
         """Hand *messages* over once there is room; returns False when *is_stopped* or a failure came first.
 
+        Args:
+            messages: a chunk.
+            is_stopped: whether it was called off.
+            on_refused: sets a message aside; called on the calling thread, in any call of this window. A HaltedError comes out of
+                that call, after the others of its chunk were set aside. Without it such a message has failed.
+
         Raises:
-            ConfigurationError: the topic does not exist, or the brokers refuse us.
+            ConfigurationError: the topic does not exist, or the brokers refuse us or deny us the right to write to it.
         """
         self._take_in()
         while self._messages > MAX_MESSAGES or self._bytes > MAX_BYTES:
@@ -54,7 +69,7 @@ class Window:
         if is_stopped() or self.failed:
             return False
         size = sum(len(message.payload) for message in messages)
-        self._open.append((self._publisher.publish_async(self._topic, *messages), size))
+        self._open.append((self._publisher.publish_async(self._topic, *messages), size, on_refused))
         self._bytes += size
         self._messages += len(messages)
         return True
@@ -82,12 +97,12 @@ class Window:
 
     def _take_in(self) -> None:
         while self._open and self._open[0][0].is_done:
-            confirmation, size = self._open.popleft()
+            confirmation, size, on_refused = self._open.popleft()
             self._bytes -= size
             self._messages -= len(confirmation.messages)
-            self._count(confirmation)
+            self._count(confirmation, on_refused)
 
-    def _count(self, confirmation: Confirmation) -> None:
+    def _count(self, confirmation: Confirmation, on_refused: OnRefused | None) -> None:
         error = confirmation.error
         if error is None:
             self.confirmed += len(confirmation.messages)
@@ -95,15 +110,33 @@ class Window:
         if not isinstance(error, KafkaPublishError):
             self.failed += len(confirmation.messages)
             raise error
+        refused = set() if on_refused is None else error.refused
+        failed = [reason for place, reason in error.positions.items() if place not in refused]
         self.confirmed += len(confirmation.messages) - len(error.positions)
-        self.failed += len(error.positions)
-        self.reason = self.reason or next(iter(error.positions.values()))
-        self._refuse_unknown_topic(error)
+        self.failed += len(failed)
+        self.reason = self.reason or next(iter(failed), "")
+        self._raise_what_concerns_all(error)
+        if on_refused is not None:
+            _set_aside(error, on_refused)
 
-    def _refuse_unknown_topic(self, error: KafkaPublishError) -> None:
-        address = self._publisher.config.address
-        if unknown_topic(self._topic, address) in error.positions.values():
-            raise ConfigurationError(
-                f"topic {self._topic!r} does not exist on {address}; create it with: "
-                f"millstream publish FILE… --topic {self._topic} --create-topic 4"
-            )
+    def _raise_what_concerns_all(self, error: KafkaPublishError) -> None:
+        for place, code in error.codes.items():
+            if code in UNKNOWN_TOPIC:
+                raise ConfigurationError(
+                    f"topic {self._topic!r} does not exist on {self._publisher.config.address}; create it with: "
+                    f"millstream publish FILE… --topic {self._topic} --create-topic 4"
+                )
+            if code in UNAUTHORIZED:
+                raise ConfigurationError(error.positions[place])
+
+
+def _set_aside(error: KafkaPublishError, on_refused: OnRefused) -> None:
+    """Hand over all that were refused, also those after the one that halts: they come no second time."""
+    halt: HaltedError | None = None
+    for place in sorted(error.refused):
+        try:
+            on_refused(place, error.positions[place])
+        except HaltedError as reason:
+            halt = halt or reason
+    if halt is not None:
+        raise halt

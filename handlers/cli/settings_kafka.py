@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from millstream.router import ConfigurationError
-from millstream.router.kafka import KafkaPublisherConfig, KafkaSasl, KafkaTls
+from millstream.router.kafka import KafkaPublisherConfig, KafkaSasl, KafkaSubscriberConfig, KafkaTls
 from millstream.router.kafka.config import Partitioner, Property
 from millstream.router.kafka.redaction import Settings as RedactedSettings
 from millstream.router.kafka.redaction import shown
@@ -15,6 +16,13 @@ from millstream.router.kafka.security import SaslMechanism
 
 SECRET_KEYS = ("sasl_password", "tls_key_password", "properties")
 """Keys whose value no error shows."""
+WORDS = {
+    "use tls and sasl": "set tls and use_sasl",
+    "use sasl": "set use_sasl, sasl_mechanism, sasl_user and sasl_password",
+    "use tls": "set tls, tls_ca_cert_file, tls_certificate_file, tls_key_file, tls_key_password and tls_verify_hostname",
+    "name the certificates to trust in tls instead": "name the certificates to trust in tls_ca_cert_file instead",
+}
+"""What refused properties are to be replaced by, in the words of the clients' fields and in those of this section."""
 NOT_GIVEN = "localhost:9092"
 """Stands in for the brokers while everything else is checked."""
 
@@ -33,7 +41,11 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         use_sasl: log in.
         sasl_mechanism, sasl_user, sasl_password: how, and as whom.
         partitioner: which partition a key goes to; `fnv1a_random` agrees with Go services.
+        linger: seconds that a published message waits for others to share its request with.
         delivery_timeout: seconds after which a message that was not confirmed has failed, however long the brokers are away.
+        max_message_bytes: the largest message that is published; the broker has a limit of its own.
+        buffer_messages, buffer_bytes: what a publisher may have on the way before it waits for room; `millstream publish` takes
+            no less than it hands over at a time.
         properties: further librdkafka properties, by their own names; only in a file.
 
     Raises:
@@ -53,7 +65,11 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
     sasl_user: str | None = None
     sasl_password: str | None = None
     partitioner: Partitioner = "consistent_random"
+    linger: float = 0.005
     delivery_timeout: float = 300.0
+    max_message_bytes: int = 1_000_000
+    buffer_messages: int = 100_000
+    buffer_bytes: int = 64 * 1024 * 1024
     properties: dict[str, Property] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,7 +77,7 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
             "tls", "tls_ca_cert_file", "tls_certificate_file", "tls_key_file", "tls_key_password"
         )
         self._refuse_without_switch("use_sasl", "sasl_user", "sasl_password")
-        self._make(self.brokers or [NOT_GIVEN])
+        self._publisher(self.brokers or [NOT_GIVEN])
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         masked = ("tls_key_password", "sasl_password")
@@ -83,28 +99,49 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
             brokers: win over those of the section.
 
         Raises:
-            ConfigurationError: there are no brokers, here or there.
+            ConfigurationError: there are no brokers, here or there, or one of *brokers* is no host:port.
         """
+        return self._publisher(self._chosen(brokers))
+
+    def subscriber_config(self, group_id: str, brokers: Sequence[str] = (), **fields: Any) -> KafkaSubscriberConfig:
+        """Return the settings of a subscriber: where the brokers are and how to log in, from this section.
+
+        Args:
+            group_id: the consumer group, such as the `consumer_group` of a lane.
+            brokers: win over those of the section.
+            fields: further ones of `KafkaSubscriberConfig`, such as `start_from`.
+
+        Raises:
+            ConfigurationError: as for `publisher_config`, or one of *fields* is out of its range.
+        """
+        try:
+            return KafkaSubscriberConfig(**self._client(self._chosen(brokers)), group_id=group_id, **fields)
+        except ConfigurationError as error:
+            raise _in_our_words(error) from None
+
+    def _chosen(self, brokers: Sequence[str]) -> list[str]:
         chosen = list(brokers) or self.brokers
         if not chosen:
             raise ConfigurationError(
                 "no Kafka brokers are set: give --brokers host:port, kafka.brokers or MILLSTREAM_KAFKA__BROKERS"
             )
-        return self._make(chosen)
+        return chosen
 
-    def _make(self, brokers: list[str]) -> KafkaPublisherConfig:
+    def _publisher(self, brokers: list[str]) -> KafkaPublisherConfig:
+        own = ("partitioner", "linger", "delivery_timeout", "max_message_bytes", "buffer_messages", "buffer_bytes")
         try:
-            return KafkaPublisherConfig(
-                brokers=brokers,
-                client_id=self.client_id,
-                tls=self._tls(),
-                sasl=self._sasl(),
-                partitioner=self.partitioner,
-                delivery_timeout=self.delivery_timeout,
-                properties=self.properties,
-            )
+            return KafkaPublisherConfig(**self._client(brokers), **{name: getattr(self, name) for name in own})
         except ConfigurationError as error:
-            raise ConfigurationError(f"kafka.{str(error).removeprefix('KafkaPublisherConfig.')}") from None
+            raise _in_our_words(error) from None
+
+    def _client(self, brokers: list[str]) -> dict[str, Any]:
+        return {
+            "brokers": brokers,
+            "client_id": self.client_id,
+            "tls": self._tls(),
+            "sasl": self._sasl(),
+            "properties": self.properties,
+        }
 
     def _tls(self) -> KafkaTls | None:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
@@ -123,7 +160,20 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         if not self.use_sasl:
             return None
         if self.sasl_mechanism == "OAUTHBEARER":
+            if self.sasl_user is not None or self.sasl_password is not None:
+                raise ConfigurationError(
+                    "sasl_user and sasl_password are not for OAUTHBEARER: its login goes into properties, such as"
+                    " sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret"
+                )
             return KafkaSasl(mechanism=self.sasl_mechanism)
         if not self.sasl_user or not self.sasl_password:
             raise ConfigurationError(f"sasl_user and sasl_password are needed for {self.sasl_mechanism}")
         return KafkaSasl(mechanism=self.sasl_mechanism, username=self.sasl_user, password=self.sasl_password)
+
+
+def _in_our_words(error: ConfigurationError) -> ConfigurationError:
+    text = str(error)
+    for kind in (KafkaPublisherConfig, KafkaSubscriberConfig):
+        text = text.removeprefix(f"{kind.__name__}.")
+    rule, colon, hint = text.rpartition(": ")
+    return ConfigurationError(f"kafka.{rule}{colon}{WORDS.get(hint, hint)}")

@@ -19,7 +19,7 @@ from millstream.router import ConfigurationError
 from .settings import Settings
 from .settings_kafka import SECRET_KEYS
 from .settings_sources import PREFIX, Given, read_environment, read_file, variable_name
-from .settings_values import WrongValue, convert_text, convert_value
+from .settings_values import WrongValue, convert_text, convert_value, unquoted_name
 
 SECRETS = frozenset({("clickhouse", "dsn"), *(("kafka", key) for key in SECRET_KEYS)})
 """Settings whose value no error shows."""
@@ -79,6 +79,9 @@ def _checked(given: Given) -> Given:
     try:
         return msgspec.structs.replace(given, value=convert(given.value, keys[given.key]))
     except WrongValue as wrong:
+        if dotted := unquoted_name(given.value, keys[given.key]):
+            hint = f'write the name in quotes, "{dotted}" = …, or TOML takes its parts for tables'
+            raise ConfigurationError(f"{_name(given)}.{dotted}: {hint}") from None
         raise ConfigurationError(f"{_name(given)} must be {wrong}{_shown(given)}") from None
 
 

@@ -56,6 +56,20 @@ def describe(kind: Any) -> str:
     return words[inner]
 
 
+def unquoted_name(value: Any, kind: Any) -> str:
+    """Return the dotted name that TOML took for tables in tables, if *kind* is a table of plain values; else an empty text."""
+    if get_origin(kind) is not dict or not isinstance(value, dict):
+        return ""
+    for name, inner in value.items():
+        names = [name]
+        while isinstance(inner, dict) and inner:
+            name, inner = next(iter(inner.items()))
+            names.append(name)
+        if len(names) > 1:
+            return ".".join(names)
+    return ""
+
+
 def _convert(value: Any, kind: Any, *, strict: bool) -> Any:
     try:
         converted = msgspec.convert(value, kind, strict=strict)

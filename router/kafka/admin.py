@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from ..clock import MONOTONIC
-from ..errors import ConfigurationError, TransientError
+from ..errors import ConfigurationError, MillstreamError, TransientError
 from .client import open_client
 from .config import KafkaClientConfig
 from .connection import ConnectionWatch
@@ -20,9 +24,29 @@ from .redaction import hide
 LOOK_AGAIN_SECONDS = 0.05
 """Between looks for a topic that was just created: the brokers tell each other within a few of these."""
 BROKER_DEFAULT = -1
+FIRST_SLICE_SECONDS = 0.25
+"""How long the first wait for an answer is; refused credentials are reported beside it, and looked for between two waits.
+Each wait is twice as long as the one before, so that a slow answer is not asked for again and again in vain."""
 UNREACHABLE = frozenset(
-    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT}
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.THROTTLING_QUOTA_EXCEEDED,
+    }
 )
+"""What passes by itself: no broker, or one that is changing its part in the cluster."""
+
+Answer = TypeVar("Answer")
 
 
 class KafkaAdmin:
@@ -52,22 +76,33 @@ class KafkaAdmin:
             timeout: seconds for all of it.
 
         Raises:
-            ConfigurationError: the brokers refuse it: a bad name or setting, no right to, wrong credentials.
+            ConfigurationError: the brokers, or the client already, refuse it: a bad name, number or setting, no right to, wrong
+                credentials.
             TransientError: no answer within *timeout*.
         """
         deadline = MONOTONIC.now() + timeout
-        request = NewTopic(topic, partitions, replication_factor, config=dict(settings or {}))
+        what = f"topic {topic!r} cannot be created"
         try:
-            self._client.create_topics([request], operation_timeout=timeout, request_timeout=timeout)[topic].result()
+            request = NewTopic(topic, partitions, replication_factor, config=dict(settings or {}))
+            answers = self._client.create_topics([request], operation_timeout=timeout, request_timeout=timeout)
+            self._wait(answers[topic])
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
-            raise self._explain(f"topic {topic!r} cannot be created", error.args[0]) from None
-        while self.count_partitions(topic, max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now())) is None:
+            raise self._explain(what, error.args[0]) from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigurationError(f"{what}: {error}") from None
+        while not self._is_known(topic, max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now())):
             if MONOTONIC.now() >= deadline:
                 raise TransientError(f"topic {topic!r} was created but is not known after {timeout:g} s")
             self._client.poll(LOOK_AGAIN_SECONDS)
         return True
+
+    def _is_known(self, topic: str, timeout: float) -> bool:
+        try:
+            return self.count_partitions(topic, timeout) is not None
+        except TransientError:  # it has no leader yet
+            return False
 
     def count_partitions(self, topic: str, timeout: float = 10.0) -> int | None:
         """Return how many partitions *topic* has, `None` if there is no such topic.
@@ -76,7 +111,7 @@ class KafkaAdmin:
             ConfigurationError, TransientError: as for `create_topic`.
         """
         try:
-            found = self._client.list_topics(topic, timeout=timeout).topics[topic]
+            found = self._ask(lambda seconds: self._client.list_topics(topic, timeout=seconds), timeout).topics[topic]
         except KafkaException as error:
             raise self._explain(f"topic {topic!r} cannot be looked at", error.args[0]) from None
         if found.error is None:
@@ -85,9 +120,42 @@ class KafkaAdmin:
             return None
         raise self._explain(f"topic {topic!r} cannot be looked at", found.error)
 
-    def _explain(self, what: str, error: KafkaError) -> ConfigurationError | TransientError:
+    def _wait(self, answer: Future[None]) -> None:
+        """Wait for *answer*, which has a time limit of its own, or until we are refused."""
+        while True:
+            try:
+                answer.result(FIRST_SLICE_SECONDS)
+            except NotYet:
+                self._raise_refusal()
+            else:
+                return
+
+    def _ask(self, question: Callable[[float], Answer], timeout: float) -> Answer:
+        """Return the answer to *question*, which takes how long to wait for it, or end when we are refused.
+
+        Raises:
+            KafkaException: no answer within *timeout*, or an error for one.
+        """
+        deadline = MONOTONIC.now() + timeout
+        seconds = FIRST_SLICE_SECONDS
+        while True:
+            left = deadline - MONOTONIC.now()
+            try:
+                return question(max(LOOK_AGAIN_SECONDS, min(seconds, left)))
+            except KafkaException as error:
+                if error.args[0].code() not in UNREACHABLE or left <= seconds:
+                    raise
+            self._raise_refusal()
+            seconds *= 2
+
+    def _raise_refusal(self) -> None:
         self._client.poll(0)  # takes in what was reported about the connection
+        if self._watch.failure is not None:
+            raise copy.copy(self._watch.failure)
+
+    def _explain(self, what: str, error: KafkaError) -> MillstreamError:
+        self._client.poll(0)
         if isinstance(self._watch.failure, ConfigurationError):
-            return self._watch.failure
+            return copy.copy(self._watch.failure)
         reason = f"{what} on {self._config.address}: {hide(error.str(), self._config.secrets)}"
         return TransientError(reason) if error.code() in UNREACHABLE else ConfigurationError(reason)

@@ -37,20 +37,39 @@ def open_client(
     Raises:
         ConfigurationError: librdkafka refuses a property or cannot read a certificate; names it.
     """
-    settings: dict[str, Any] = {**properties, "logger": KafkaLog(config.secrets), "error_cb": on_error}
+    log = KafkaLog(config.secrets)
+    callbacks: dict[str, Any] = {"logger": log, "error_cb": _with_reason(on_error, log)}
     tokens = None if config.sasl is None or config.sasl.token is None else _TokenSource(config.sasl.token)
     if tokens is not None:
-        settings["oauth_cb"] = tokens
+        callbacks["oauth_cb"] = tokens
     try:
-        return factory(settings)
+        return factory({**properties, **callbacks})
     except KafkaException as error:
         reason = error.args[0].str()
     except (TypeError, ValueError) as error:
         reason = str(error)
-    if tokens is not None and tokens.failure:
-        reason = f"{reason}; the token provider raised {tokens.failure}"
+    # Error trackers show the variables of the frames that an error came through, and these have the passwords in clear.
+    del properties
     # Outside the handlers: the original, as a context, would show what was just hidden.
-    raise ConfigurationError(f"the Kafka client of {config.address} cannot be opened: {hide(reason, config.secrets)}")
+    raise _refusal(config, reason, "" if tokens is None else tokens.failure)
+
+
+def _refusal(config: KafkaClientConfig, reason: str, token_failure: str) -> ConfigurationError:
+    if token_failure:
+        reason = f"{reason}; the token provider raised {token_failure}"
+    text = f"the Kafka client of {config.address} cannot be opened: {hide(reason, config.secrets)}"
+    return ConfigurationError(text)
+
+
+def _with_reason(on_error: Callable[[KafkaError], None], log: KafkaLog) -> Callable[[KafkaError], None]:
+    """Return *on_error*, told before each "all brokers are down" why: that a listener wants TLS is said in the log only."""
+
+    def told(error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and log.last_failure:
+            on_error(KafkaError(KafkaError._TRANSPORT, log.last_failure))
+        on_error(error)
+
+    return told
 
 
 class _TokenSource:

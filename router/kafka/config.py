@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..errors import ConfigurationError
 from .forbidden import COMMON, PUBLISHER, SUBSCRIBER
-from .redaction import Settings, is_secret
+from .redaction import Settings, mask_urls, secrets_in
 from .security import KafkaSasl, KafkaTls
 
 Property = str | int | float | bool
@@ -21,11 +22,18 @@ the messages of one key are in two partitions and out of order.
 """
 
 
+HOST_PORT = re.compile(r"(?:[^\s/:@\[\]]+|\[[0-9a-fA-F:.]+(?:%\w+)?\]):(\d{1,5})", re.ASCII)
+MAX_PORT = 65_535
+MAX_SECONDS = 2_147_483
+"""librdkafka counts milliseconds in 32 bits, and what does not fit wraps around unnoticed."""
+OAUTH_METHOD, OAUTH_UNSECURED = "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt"
+
+
 class KafkaClientConfig(Settings, frozen=True, kw_only=True):
     """What every Kafka client needs to know.
 
     Args:
-        brokers: some of the cluster's addresses, `host:port`; the rest is learned from them.
+        brokers: some of the cluster's addresses, `host:port`, an IPv6 address in brackets; the rest is learned from them.
         client_id: how the brokers name this client in their logs and quotas.
         tls: encrypt; `None` does not.
         sasl: log in; `None` does not.
@@ -40,14 +48,37 @@ class KafkaClientConfig(Settings, frozen=True, kw_only=True):
     properties: Mapping[str, Property] = {}
 
     def __post_init__(self) -> None:
-        if not self.brokers or not all(broker.strip() for broker in self.brokers):
-            raise self._fault("brokers", "name at least one host:port and no empty one", self.brokers)
+        self._check_brokers()
         self._refuse(COMMON)
+        self._check_token()
+
+    def _check_brokers(self) -> None:
+        # librdkafka would take a slip for a host that cannot be reached, and wait for it.
+        given: object = self.brokers  # whatever the type says
+        if not given or isinstance(given, str):
+            raise self._fault("brokers", "be a list that names at least one host:port", given)
+        for broker in self.address.split(","):
+            found = HOST_PORT.fullmatch(broker.strip())
+            if found is None or not 1 <= int(found[1]) <= MAX_PORT:
+                rule = f"name each broker as host:port with a port from 1 to {MAX_PORT} and without a scheme"
+                raise self._fault("brokers", rule, mask_urls(broker))
+
+    def _check_token(self) -> None:
+        # librdkafka would wait without a word for a token that nobody provides.
+        if self.sasl is None or self.sasl.mechanism != "OAUTHBEARER" or self.sasl.token is not None:
+            return
+        is_unsecured = str(self.properties.get(OAUTH_UNSECURED, "")).lower() == "true"
+        if self.properties.get(OAUTH_METHOD, "default") == "default" and not is_unsecured:
+            raise ConfigurationError(
+                f"{type(self).__name__}.properties must set {OAUTH_METHOD} (such as oidc, with"
+                " sasl.oauthbearer.token.endpoint.url, client.id and client.secret) for OAUTHBEARER without a token provider"
+            )
 
     def _refuse(self, forbidden: Mapping[str, str]) -> None:
         for name in self.properties:
-            if name in forbidden or name.endswith("_cb"):
-                reason = forbidden.get(name, "callbacks belong to us")
+            known = name.removeprefix("topic.")  # librdkafka's other name for what belongs to a topic
+            if known in forbidden or name.endswith("_cb"):
+                reason = forbidden.get(known, "callbacks belong to us")
                 raise ConfigurationError(f"{type(self).__name__}.properties must not set {name}: {reason}")
 
     def _require(self, is_right: bool, name: str, rule: str) -> None:
@@ -61,6 +92,11 @@ class KafkaClientConfig(Settings, frozen=True, kw_only=True):
         for name in names:
             self._require(getattr(self, name) > 0, name, "be more than 0")
 
+    def _require_seconds(self, *names: str) -> None:
+        for name in names:
+            is_right = 0.001 <= getattr(self, name) <= MAX_SECONDS
+            self._require(is_right, name, f"be more than 0: from 0.001 to {MAX_SECONDS:,} seconds")
+
     @property
     def address(self) -> str:
         """The brokers in one text, as librdkafka and every Kafka tool want them."""
@@ -70,8 +106,7 @@ class KafkaClientConfig(Settings, frozen=True, kw_only=True):
     def secrets(self) -> list[str]:
         """What must not appear in any text."""
         own = [self.tls.key_password if self.tls else None, self.sasl.password if self.sasl else None]
-        passed = [str(value) for name, value in self.properties.items() if is_secret(name)]
-        return [secret for secret in (*own, *passed) if secret]
+        return [secret for secret in (*own, *secrets_in(self.properties)) if secret]
 
 
 class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
@@ -99,7 +134,8 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
         super().__post_init__()
         self._refuse(PUBLISHER)
         self._require(self.linger >= 0, "linger", "not be negative")
-        self._require_positive("delivery_timeout", "close_timeout", "buffer_messages")
+        self._require_seconds("delivery_timeout")
+        self._require_positive("close_timeout", "buffer_messages")
         self._require(self.delivery_timeout > self.linger, "delivery_timeout", f"be more than linger={self.linger:g}")
         # librdkafka's own bounds: smaller values are no message, no buffer.
         self._require(1000 <= self.max_message_bytes <= 1_000_000_000, "max_message_bytes", "be 1,000 to 1,000,000,000")
@@ -122,6 +158,7 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         buffer_messages: messages that may wait to be received before the poll thread waits for room.
         buffer_bytes: the same in bytes.
         max_pending: messages of one partition that may be delivered past the commit before it is paused.
+        max_pending_bytes: bytes of payload that may be delivered past the commit, in all partitions, before everything is paused.
         max_message_bytes: a larger message goes to the poison sink undecoded.
         pause_after: seconds that the poll thread waits for room before it pauses; a pause throws the prefetch away, about 1 s.
         nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
@@ -141,6 +178,7 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
     buffer_messages: int = 10_000
     buffer_bytes: int = 32 * 1024 * 1024
     max_pending: int = 250_000
+    max_pending_bytes: int = 128 * 1024 * 1024
     max_message_bytes: int = 1024 * 1024
     pause_after: float = 0.5
     nack_resend_delay: float = 0.1
@@ -151,10 +189,10 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         self._refuse(SUBSCRIBER)
         self._require(bool(self.group_id), "group_id", "not be empty")
         self._require(self.group_instance_id != "", "group_instance_id", "be a name or None")
-        self._require_positive(
-            "session_timeout", "heartbeat_interval", "max_poll_interval", "commit_interval", "warn_after"
-        )
+        self._require_seconds("session_timeout", "heartbeat_interval", "max_poll_interval", "commit_interval")
+        self._require_positive("warn_after")
         self._require_positive("buffer_messages", "buffer_bytes", "max_pending", "max_message_bytes")
+        self._require_positive("max_pending_bytes")
         for name in ("pause_after", "nack_resend_delay"):
             self._require(getattr(self, name) >= 0, name, "not be negative")
         half = self.max_poll_interval / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 
@@ -19,7 +20,8 @@ class Confirmation:
         topic: where the messages go.
         messages: what was given to the call.
         on_done: called once with this confirmation when every message has an outcome, on whichever thread learns of the
-            last one (mostly the publisher's poll thread, which must not be kept waiting). What it raises is logged.
+            last one (mostly the publisher's poll thread, which must not be kept waiting). What it raises is logged, also
+            `SystemExit`, which ends nothing there; only a `KeyboardInterrupt` of the main thread goes on to its caller.
     """
 
     def __init__(
@@ -29,6 +31,8 @@ class Confirmation:
         self.messages = messages
         self.failures: dict[int, str] = {}
         """The reason for each message that was not confirmed, by its place in the call. Complete once `is_done`."""
+        self.codes: dict[int, int] = {}
+        """Kafka's number for each of those reasons; see `KafkaPublishError`."""
         self._on_done = on_done
         self._cause: MillstreamError | None = None
         self._open = len(messages)
@@ -43,12 +47,13 @@ class Confirmation:
 
     @property
     def error(self) -> MillstreamError | None:
-        """What `result` raises once `is_done`; `None`: all are confirmed, or it is not done."""
+        """What `result` raises once `is_done`, a new one each time; `None`: all are confirmed, or it is not done."""
         if not self.is_done:
             return None
         if self._cause is not None:
-            return self._cause
-        return KafkaPublishError(self.topic, self.messages, self.failures) if self.failures else None
+            # Raised twice, one object would gather the frames of both callers, and keep what they hold.
+            return copy.copy(self._cause)
+        return KafkaPublishError(self.topic, self.messages, self.failures, self.codes) if self.failures else None
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until every message has an outcome; returns False after *timeout* seconds."""
@@ -60,6 +65,7 @@ class Confirmation:
         Raises:
             KafkaPublishError: names those that were not confirmed.
             ConfigurationError: the brokers refuse us; nothing further is sent.
+            MillstreamError: the client cannot go on, or the call was interrupted: what it sent may have been written.
         """
         self.wait()
         if (error := self.error) is not None:
@@ -71,13 +77,23 @@ class Confirmation:
         if not self.messages:
             self._finish()
 
-    def report(self, position: int, reason: str | None) -> None:
-        """Take in one outcome: `None` for confirmed. Called once per message; for publishers."""
+    def confirm(self) -> None:
+        """Take in that one message is confirmed. Called once per message, or `refuse` is; for publishers."""
         with self._lock:
             if self._cause is not None:
                 return
-            if reason is not None:
-                self.failures[position] = reason
+            self._open -= 1
+            is_last = self._open == 0
+        if is_last:
+            self._finish()
+
+    def refuse(self, position: int, reason: str, code: int) -> None:
+        """Take in that the message at *position* is not confirmed, for good. For publishers."""
+        with self._lock:
+            if self._cause is not None:
+                return
+            self.failures[position] = reason
+            self.codes[position] = code
             self._open -= 1
             is_last = self._open == 0
         if is_last:
@@ -99,5 +115,7 @@ class Confirmation:
             return
         try:
             self._on_done(self)
-        except Exception as error:  # noqa: BLE001 - a user's callback must not end the poll thread of everybody
+        except BaseException as error:  # a user's callback must not end the poll thread of everybody
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
             logger.bind(topic=self.topic).opt(exception=error).error("on_done of a publish call raised")

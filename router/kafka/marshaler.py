@@ -12,6 +12,7 @@ name of a header is not UTF-8, no header can be read: the message then has no me
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 from confluent_kafka import Message as Record
@@ -32,13 +33,17 @@ def headers_of(message: Message) -> Headers:
     """Return the headers that carry the uuid and the metadata of *message*.
 
     Raises:
-        PermanentError: the metadata has an entry named like the uuid header, or text that cannot be UTF-8.
+        PermanentError: the metadata has an entry named like the uuid header, a name with a NUL in it, or text that cannot be
+            UTF-8.
+        TypeError, AttributeError: something is no text; see `misfit_of`.
     """
     if UUID_HEADER in message.metadata:
         raise PermanentError(f"the metadata entry {UUID_HEADER} is reserved for the uuid")
     try:
         headers: Headers = [(UUID_HEADER, message.uuid.encode())]
         for name, value in message.metadata.items():
+            if "\0" in name:  # librdkafka cuts it there: two names may become one, or that of the uuid
+                raise PermanentError(f"the name of the metadata entry {name!r} has a NUL character in it")
             name.encode()
             headers.append((name, value.encode()))
     except UnicodeEncodeError as error:
@@ -52,6 +57,24 @@ def key_of(message: Message) -> bytes | None:
         return message.key
     partition_key = message.metadata.get(PARTITION_KEY)
     return None if partition_key is None else partition_key.encode()
+
+
+def misfit_of(message: Message) -> str:
+    """Return what in *message* is of a type that has no wire form, empty if nothing is. Types are not checked before it fails."""
+    metadata: object = message.metadata
+    parts: list[tuple[str, object, type]] = [
+        ("payload", message.payload, bytes),
+        ("uuid", message.uuid, str),
+        ("key", b"" if message.key is None else message.key, bytes),
+        ("metadata", metadata, Mapping),
+    ]
+    if isinstance(metadata, Mapping):
+        for name, value in metadata.items():
+            parts += [(f"name of the metadata entry {name!r}", name, str), (f"metadata entry {name!r}", value, str)]
+    for what, value, expected in parts:
+        if not isinstance(value, expected):
+            return f"the {what} is of type {type(value).__name__}, not {expected.__name__}"
+    return ""
 
 
 def metadata_of(record: Record) -> dict[str, str]:

@@ -42,7 +42,8 @@ class KafkaSasl(Settings, frozen=True, kw_only=True):
     Args:
         mechanism: what the broker offers.
         username, password: for PLAIN and SCRAM.
-        token: for OAUTHBEARER; `None` leaves it to librdkafka's own ways, chosen by `sasl.oauthbearer.method` in `properties`.
+        token: for OAUTHBEARER; `None` leaves it to librdkafka's own ways, which `properties` must
+            then choose with `sasl.oauthbearer.method`.
     """
 
     mechanism: SaslMechanism = "PLAIN"

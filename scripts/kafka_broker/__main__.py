@@ -1,7 +1,8 @@
 """The commands of `scripts/kafka`.
 
 The standard output of `start` and `status` is one line per listener; the plain one comes first and is its bare address, so that
-`$(scripts/kafka start)` can be used as it is. Exit codes: 0 done; 1 it could not be done, or nothing runs; 2 wrong usage.
+`$(scripts/kafka start)` can be used as it is. Exit codes: 0 done; 1 it could not be done, or nothing runs; 2 wrong usage;
+130 interrupted, with nothing left running that was about to start.
 """
 
 import argparse
@@ -12,6 +13,8 @@ from kafka_broker.broker import Broker
 from kafka_broker.errors import BrokerError
 from kafka_broker.jars import cache_folder, require_jars_or_maven, require_java
 from kafka_broker.listeners import PASSWORD, PLAIN, USER, Security
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
 
 
 def main() -> int:
@@ -34,6 +37,9 @@ def main() -> int:
     except (BrokerError, OSError) as error:
         print(f"kafka: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("kafka: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from kafka_broker.errors import BrokerError
-from kafka_broker.jars import fetch_jars, require_java
+from kafka_broker.jars import fetch_jars, java_environment, require_java
 from kafka_broker.listeners import CONTROLLER, HOST, PASSWORD, PLAIN, USER, Security, choose_ports, make_certificate
+from kafka_broker.processes import arguments_of
 from kafka_broker.properties import make_properties
 from kafka_broker.wire import is_ready
 
@@ -38,10 +39,7 @@ class Broker:
             pid = int(self._pid_file.read_text())
         except (OSError, ValueError):
             return None
-        looked = subprocess.run(
-            ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
-        return pid if str(self._properties) in looked.stdout else None
+        return pid if os.fsencode(self._properties) in arguments_of(pid) else None
 
     def addresses(self) -> dict[str, str]:
         """Return the address of each listener that clients may use, the plain one first."""
@@ -50,15 +48,15 @@ class Broker:
     def start(self, security: Security, port: int | None) -> None:
         """Start the broker and wait until it answers; its data and its ports stay what they were in this folder."""
         if self.pid() is not None:
-            raise BrokerError(f"already running at {self.addresses()[PLAIN]} in {self.folder}; stop it first")
+            raise BrokerError(f"already running at {self.addresses().get(PLAIN)} in {self.folder}; stop it first")
         require_java()
         jars = fetch_jars()
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = choose_ports([*security.names(), CONTROLLER], self._read_ports(), port)
         if security.tls:
             make_certificate(self.folder)
-        self._properties.write_text(make_properties(self.folder, ports))
-        self._ports_file.write_text(json.dumps(ports))
+        self._properties.write_text(make_properties(self.folder, ports), encoding="ascii")
+        self._write_ports(ports)
         self._format(jars)
         self._run(jars, ports[PLAIN])
 
@@ -82,16 +80,23 @@ class Broker:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=java_environment(),
             )
-        self._pid_file.write_text(str(process.pid))
+        try:
+            self._pid_file.write_text(str(process.pid))
+            self._wait_until_ready(process, port)
+        except BaseException:
+            # Ctrl-C reaches only us: the broker has a session of its own.
+            self.stop()
+            raise
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         while not is_ready(HOST, port, timeout=1.0):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_EVERY)
-                self._pid_file.unlink()
                 raise BrokerError(f"the broker ended during its start; {self._last_words()}")
             if time.monotonic() > deadline:
-                self.stop()
                 raise BrokerError(f"the broker did not answer within {START_TIMEOUT:.0f} s; {self._last_words()}")
 
     def _format(self, jars: Path) -> None:
@@ -102,7 +107,7 @@ class Broker:
         users = [f"SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
         tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._properties)]
         command = [*self._java(jars), *tool, *(part for user in users for part in ("--add-scram", user))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=java_environment())
         if done.returncode:
             raise BrokerError(f"the folder {self.folder} could not be prepared: {(done.stderr or done.stdout).strip()}")
 
@@ -111,9 +116,20 @@ class Broker:
 
     def _read_ports(self) -> dict[str, int]:
         try:
-            return dict(json.loads(self._ports_file.read_text()))
+            found = json.loads(self._ports_file.read_text())
         except FileNotFoundError:
             return {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not all(type(port) is int for port in found.values()):
+            raise BrokerError(f"{self._ports_file} is damaged: remove it, and the broker gets new ports")
+        return found
+
+    def _write_ports(self, ports: dict[str, int]) -> None:
+        # Renamed into place: whoever is interrupted leaves the old file or the new one, and no part of it.
+        half = self._ports_file.with_suffix(".new")
+        half.write_text(json.dumps(ports))
+        half.replace(self._ports_file)
 
     def _wait_for_end(self, timeout: float) -> bool:
         pause, deadline = threading.Event(), time.monotonic() + timeout

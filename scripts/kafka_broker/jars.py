@@ -31,6 +31,11 @@ def require_java() -> None:
         raise BrokerError(f"java is {found[1] if found else 'of an unknown version'}; {help_text}")
 
 
+def java_environment() -> dict[str, str]:
+    """Return the environment for Java: in UTF-8, or it cannot open what lies in a folder called `Büro`."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
+
+
 def jar_folder() -> Path:
     """Return where the jars lie or will lie: another folder for each content of the POM."""
     return cache_folder() / f"kafka-jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kafka_broker.errors import BrokerError
+from kafka_broker.jars import java_environment
 
 PLAIN, SASL, TLS, SASL_TLS = "PLAINTEXT", "SASL_PLAINTEXT", "SSL", "SASL_SSL"
 CONTROLLER = "CONTROLLER"
@@ -67,7 +68,8 @@ def make_certificate(folder: Path) -> None:
     key = ["-alias", "broker", "-storetype", "PKCS12", "-keystore", str(store), "-storepass", PASSWORD]
     made = ["-keyalg", "RSA", "-validity", "3650", "-dname", "CN=localhost", "-ext", f"san=ip:{HOST},dns:localhost"]
     for command in (["-genkeypair", *made], ["-exportcert", "-rfc", "-file", str(certificate)]):
-        done = subprocess.run(["keytool", *command, *key], capture_output=True, text=True, check=False)
+        line = ["keytool", *command, *key]
+        done = subprocess.run(line, capture_output=True, text=True, check=False, env=java_environment())
         if done.returncode:
             raise BrokerError(f"keytool made no certificate: {(done.stdout + done.stderr).strip()}")
 

@@ -54,7 +54,14 @@ def make_properties(folder: Path, ports: dict[str, int]) -> str:
     if TLS in clients:
         store = folder / "broker.p12"
         lines |= {"ssl.keystore.type": "PKCS12", "ssl.keystore.location": str(store), "ssl.keystore.password": PASSWORD}
-    return FIXED + "".join(f"{key}={value}\n" for key, value in lines.items())
+    return FIXED + "".join(f"{key}={_escaped(value)}\n" for key, value in lines.items())
+
+
+def _escaped(value: str) -> str:
+    r"""Return *value* as Java reads it: a properties file is Latin-1, anything else is `\uXXXX` in UTF-16."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be", "surrogatepass")
+    codes = (int.from_bytes(units[place : place + 2], "big") for place in range(0, len(units), 2))
+    return "".join(chr(code) if 0x20 <= code < 0x7F else f"\\u{code:04x}" for code in codes)
 
 
 def _sasl_lines(listener: str) -> dict[str, str]:

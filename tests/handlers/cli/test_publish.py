@@ -110,3 +110,27 @@ def test_a_secret_without_its_switch_is_an_error_that_does_not_show_it(tmp_path,
     assert code == 2
     assert f"kafka.{variable.lower()} has no effect" in err
     assert "hunter2" not in err
+
+
+@pytest.mark.parametrize("brokers", ["", " , ", "http://kafka:9092", "kafka", "kafka:9092,:1"])
+def test_brokers_that_are_none_are_refused_and_not_replaced(tmp_path, monkeypatch, capsys, brokers):
+    """Whoever gives `--brokers` does not mean those of the settings, and does not wait for a slip."""
+    (tmp_path / "in.ndjson").write_bytes(make_payload())
+    monkeypatch.setenv("MILLSTREAM_KAFKA__BROKERS", "127.0.0.1:1")
+    code = run_main("publish", "in.ndjson", "--brokers", brokers, folder=tmp_path)
+    err = capsys.readouterr().err
+
+    assert code == 2
+    assert "brokers" in err
+    assert repr(brokers.split(",")[-1]) in err or repr(brokers) in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("partitions", ["0", "100001", "200000"])
+def test_a_number_of_partitions_that_no_broker_takes_is_wrong_usage(tmp_path, capsys, partitions):
+    """It is told with its range, without a traceback."""
+    (tmp_path / "in.ndjson").write_bytes(make_payload())
+    code = run_main("publish", "in.ndjson", "--brokers", "b:1", "--create-topic", partitions, folder=tmp_path)
+
+    assert code == 2
+    assert "1<=x<=100000" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.handlers.cli.command_aids import command, environment, run, write_events
+from tests.handlers.cli.command_aids import command, environment, make_payload, poison_records, run, write_events
 from tests.router.kafka.raw_records import read_records
 from tests.router.kafka.real_kafka import PASSWORD, USER, unique
 
@@ -71,3 +71,16 @@ def test_a_broker_that_is_down_is_waited_for(tmp_path, own_kafka):
     assert err.count(b"Kafka brokers are back") == 1
     assert b"confirmed 20000 poisoned 0 lines 20000 " in err
     assert len(read_records(own_kafka.bootstrap_servers, topic, 20_000)) == 20_000
+
+
+def test_what_the_topic_does_not_take_is_set_aside(tmp_path, real_kafka):
+    """A line over the topic's own limit has its record with the line's number, and its neighbours are published."""
+    topic = real_kafka.create_topic(config={"max.message.bytes": "2000"})
+    large = make_payload(id="large", properties={"a": "x" * 5000})
+    (tmp_path / "in.ndjson").write_bytes(b"\n".join([make_payload(id="1"), large, make_payload(id="3")]))
+    done = publish(tmp_path, real_kafka.bootstrap_servers, topic)
+    records = poison_records(tmp_path / "in.ndjson.poison.ndjson")
+
+    assert done.returncode == 3, done.stderr
+    assert [record["line"] for record in records] == [2]
+    assert sum(real_kafka.end_offsets(topic).values()) == 2

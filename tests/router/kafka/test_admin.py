@@ -1,14 +1,16 @@
 """Making topics and looking at them. Mock brokers cannot make any, so that part needs a real one."""
 
+import threading
 import uuid
 
 import pytest
+from confluent_kafka import KafkaError
 
 from millstream.router import ConfigurationError, Message, TransientError
-from millstream.router.kafka import KafkaAdmin, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError
+from millstream.router.kafka import KafkaAdmin, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError, KafkaSasl
 from tests.router.kafka.mock_cluster import MockCluster
 from tests.router.kafka.raw_records import read_records
-from tests.router.kafka.real_kafka import RealKafka
+from tests.router.kafka.real_kafka import USER, OwnKafka, RealKafka
 
 GO_PARTITIONS = {"": 2, "a": 6, "foobar": 4, "acme:customer-1": 2, "acme:customer-2": 3}
 """Where the hash partitioner of sarama 1.61 puts these keys, with seven partitions."""
@@ -37,6 +39,51 @@ def test_absent_brokers_are_a_transient_error() -> None:
         admin.count_partitions("events", timeout=0.1)
     with pytest.raises(TransientError, match="cannot be created"):
         admin.create_topic("events", partitions=1, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_CONTROLLER, KafkaError.BROKER_NOT_AVAILABLE]
+)
+def test_brokers_that_change_their_part_are_a_transient_error(mock_cluster: MockCluster, code: int) -> None:
+    """Expect what passes by itself not to be called the user's fault."""
+    mock_cluster.create_topic("events")
+    mock_cluster.set_topic_error("events", code)
+    admin = KafkaAdmin(config_of(mock_cluster.bootstrap_servers))
+
+    with pytest.raises(TransientError, match="'events' cannot be looked at"):
+        admin.count_partitions("events")
+
+
+@pytest.mark.parametrize("partitions", [200_000, 2**40])
+def test_number_of_partitions_that_nobody_takes_is_a_configuration_error(partitions: int) -> None:
+    """Expect the topic and the reason where the library refuses it; nobody listens on port 1."""
+    admin = KafkaAdmin(config_of("127.0.0.1:1"))
+
+    with pytest.raises(ConfigurationError, match="topic 'events' cannot be created: "):
+        admin.create_topic("events", partitions=partitions, timeout=0.2)
+
+
+@pytest.mark.parametrize("call", ["count", "create"])
+def test_refused_credentials_end_the_wait_for_an_answer(own_kafka: OwnKafka, call: str) -> None:
+    """Expect the refusal itself, long before the answer that will not come is given up."""
+    sasl = KafkaSasl(mechanism="SCRAM-SHA-256", username=USER, password="not-the-right-one")
+    admin = KafkaAdmin(KafkaPublisherConfig(brokers=[own_kafka.addresses["SASL_PLAINTEXT"]], sasl=sasl))
+    caught: list[ConfigurationError] = []
+
+    def ask() -> None:
+        try:
+            if call == "count":
+                admin.count_partitions("events", timeout=600.0)
+            else:
+                admin.create_topic("events", partitions=1, timeout=600.0)
+        except ConfigurationError as error:
+            caught.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(60)
+
+    assert "refused us" in str(caught[0])
 
 
 def test_topic_is_created_once(real_kafka: RealKafka) -> None:

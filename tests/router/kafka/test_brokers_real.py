@@ -212,3 +212,47 @@ def test_the_script_refuses_a_port_that_is_taken(free_folder: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"kafka: port {port} is taken")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("own_kafka")
+def test_the_script_starts_a_broker_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """Expect letters that are no ASCII, and no Latin-1, to lead to the folder itself, and the broker to be seen there."""
+    folder = tmp_path / "B\u00fcro \u6771\U0001f600"
+    started = run_script("start", "--tls", "--folder", folder)
+    shown = run_script("status", "--folder", folder)
+    stopped = run_script("stop", "--folder", folder)
+
+    assert started.returncode == 0, started.stderr
+    assert (shown.returncode, stopped.returncode, stopped.stderr) == (0, 0, "")
+    assert (folder / "data" / "meta.properties").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("text", ["", '{"PLAINTEXT": 20', "[]", '{"PLAINTEXT": "x"}'])
+@pytest.mark.usefixtures("own_kafka")
+def test_the_script_tells_of_a_damaged_file_of_ports(free_folder: Path, text: str) -> None:
+    """Expect one line with the file and what to do, and no broker."""
+    free_folder.mkdir()
+    (free_folder / "ports.json").write_text(text)
+    done = run_script("start", "--folder", free_folder)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"kafka: {free_folder / 'ports.json'} is damaged: remove it, and the broker gets new ports\n"
+
+
+@pytest.mark.usefixtures("own_kafka")
+def test_the_script_leaves_no_broker_when_its_start_is_interrupted(free_folder: Path) -> None:
+    """Expect Ctrl-C during a start to end the broker that was coming up, and to be told in one line."""
+    line = [str(SCRIPT), "start", "--folder", str(free_folder)]
+    child = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHON": sys.executable}
+    )
+    wait_until((free_folder / "broker.pid").exists, "the broker's process")
+    pid = int((free_folder / "broker.pid").read_text())
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=TIMEOUT)
+
+    assert (child.returncode, out, err) == (130, "", "kafka: interrupted\n")
+    assert run_script("status", "--folder", free_folder).returncode == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

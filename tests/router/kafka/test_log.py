@@ -1,5 +1,7 @@
 """librdkafka's log lines and connection errors, as they appear in ours."""
 
+import socketserver
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -7,9 +9,10 @@ from confluent_kafka import KafkaError
 from loguru import logger
 
 from millstream.router import ConfigurationError, MillstreamError
-from millstream.router.kafka import KafkaPublisherConfig, KafkaSasl
+from millstream.router.kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSasl
 from millstream.router.kafka.connection import ConnectionWatch
 from millstream.router.kafka.log import KafkaLog
+from millstream.router.testing import eventually
 
 TEMPLATE = "%s [%s] %s"
 CONFIG = KafkaPublisherConfig(brokers=["one:9092"], sasl=KafkaSasl(username="user", password="hunter2"))
@@ -20,7 +23,7 @@ def lines() -> Iterator[list[str]]:
     """What Millstream logs while the test runs."""
     seen: list[str] = []
     logger.enable("millstream")
-    number = logger.add(seen.append, level="DEBUG", format="{level} {message} {extra}")
+    number = logger.add(seen.append, level="TRACE", format="{level} {message} {extra}")
     yield seen
     logger.remove(number)
     logger.disable("millstream")
@@ -33,12 +36,12 @@ def lines() -> Iterator[list[str]]:
         pytest.param(40, "SASL", "WARNING", id="error"),
         pytest.param(30, "CONFWARN", "WARNING", id="warning"),
         pytest.param(20, "GETSUBSCRIPTIONS", "DEBUG", id="info"),
-        pytest.param(40, "FAIL", "DEBUG", id="each-failed-attempt-to-connect"),
-        pytest.param(30, "GETPID", "DEBUG", id="each-attempt-to-get-a-producer-id"),
+        pytest.param(40, "FAIL", "TRACE", id="each-failed-attempt-to-connect"),
+        pytest.param(30, "GETPID", "TRACE", id="each-attempt-to-get-a-producer-id"),
     ],
 )
 def test_librdkafka_line_gets_its_level(lines: list[str], level: int, facility: str, expected: str) -> None:
-    """Expect warnings and worse to be seen, and what repeats for each attempt to be DEBUG."""
+    """Expect warnings and worse to be seen, and what repeats for each attempt, 20 times a second, to be TRACE."""
     KafkaLog([]).log(level, TEMPLATE, facility, "client-1", "something {odd} happened")
 
     assert len(lines) == 1
@@ -51,6 +54,34 @@ def test_secret_in_a_line_is_masked(lines: list[str]) -> None:
 
     assert "user/***" in lines[0]
     assert "hunter2" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "[thrd:one:9092/bootstrap]: one:9092/bootstrap: Disconnected: closed (after 2ms in state UP)",
+            "one:9092/bootstrap: Disconnected: closed (after 2ms in state UP); a listener that wants TLS or SASL,"
+            " or wants none, looks the same",
+            id="cut at once",
+        ),
+        pytest.param(
+            "one:9092/1: Disconnected: closed (after 61000ms in state UP)",
+            "one:9092/1: Disconnected: closed (after 61000ms in state UP)",
+            id="cut after a minute",
+        ),
+        pytest.param("login hunter2 failed", "login *** failed", id="with a secret"),
+    ],
+)
+def test_last_failure_is_the_reason_of_an_outage(text: str, expected: str) -> None:
+    """Expect the last FAIL line, without its thread and its secrets, with a hint where the connection was cut at once."""
+    log = KafkaLog(CONFIG.secrets)
+    before = log.last_failure
+    log.log(40, TEMPLATE, "FAIL", "client-1", text)
+    log.log(20, TEMPLATE, "OTHER", "client-1", "something else")
+
+    assert before == ""
+    assert log.last_failure == expected
 
 
 @pytest.mark.parametrize("code", [KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED])
@@ -119,3 +150,29 @@ def test_contact_is_lost_with_the_outage() -> None:
     watch.on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
 
     assert (before, during, watch.is_in_contact) == (False, True, False)
+
+
+@pytest.fixture
+def cutting_listener() -> Iterator[str]:
+    """A listener that closes each connection at once, as one does that wants TLS; its address."""
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_outage_of_a_listener_of_another_kind_is_told_with_what_the_log_says(
+    lines: list[str], cutting_listener: str
+) -> None:
+    """Expect more than "1/1 brokers are down": how the connection ended, and that TLS or SASL may be missing."""
+    publisher = KafkaPublisher(KafkaPublisherConfig(brokers=[cutting_listener], close_timeout=0.1))
+    told = eventually(lambda: any("no Kafka broker can be reached" in line for line in lines), 20.0)
+    publisher.close()
+    (warning,) = [line for line in lines if "no Kafka broker can be reached" in line]
+
+    assert told
+    assert "Disconnected" in warning
+    assert "a listener that wants TLS or SASL, or wants none, looks the same" in warning
+    assert "[thrd:" not in warning

@@ -10,7 +10,7 @@ from confluent_kafka import Message as Record
 
 from millstream.router import Assignment, Message, PermanentError
 from millstream.router.kafka import received
-from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of
+from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of, misfit_of
 
 ASSIGNMENT = Assignment("events", 3)
 
@@ -69,6 +69,23 @@ def test_metadata_that_cannot_be_utf8_is_refused(metadata: dict[str, str]) -> No
     """Expect a lone surrogate, in a name or a value, to be a permanent error."""
     with pytest.raises(PermanentError, match="UTF-8"):
         headers_of(Message(b"", metadata=metadata))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "_watermill_message_uuid\0x", "\0"])
+def test_metadata_name_with_a_nul_is_refused(name: str) -> None:
+    """Expect an error: librdkafka cuts the name there, and the second of these would take the place of the uuid."""
+    with pytest.raises(PermanentError, match="NUL"):
+        headers_of(Message(b"", metadata={name: "value"}))
+
+
+def test_metadata_value_with_a_nul_is_written() -> None:
+    """Expect a value, whose length is written beside it, to be anything."""
+    assert headers_of(Message(b"", uuid="u\0", metadata={"a": "x\0y"}))[1:] == [("a", b"x\0y")]
+
+
+def test_misfit_of_a_good_message_is_nothing() -> None:
+    """Expect no fault to be found where there is none, with a key and without."""
+    assert [misfit_of(Message(b"", key=key, metadata={"a": "b"})) for key in (None, b"key")] == ["", ""]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_failures_name_their_messages_and_the_others_are_written(
 def test_message_that_the_broker_refuses_is_named(mock_cluster: MockCluster, make_publisher: MakePublisher) -> None:
     """Expect the broker's own limit to be reported like ours."""
     mock_cluster.create_topic("events")
-    mock_cluster.fail(Request.PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE)
+    mock_cluster.fail(Request.PRODUCE, KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.MSG_SIZE_TOO_LARGE)
     with pytest.raises(KafkaPublishError) as caught:
         make_publisher().publish("events", Message(b"payload", uuid="one"))
 
