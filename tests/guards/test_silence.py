@@ -45,6 +45,7 @@ def run(prelude: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_importing_and_running_logs_nothing() -> None:
     """Expect no log record and nothing on stderr from importing every module and running a router."""
     done = run("")
@@ -52,6 +53,7 @@ def test_importing_and_running_logs_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
 
 
+@pytest.mark.slow
 def test_enabled_logging_is_seen() -> None:
     """Expect the same run to log once the user has enabled it; otherwise the guard above would prove nothing."""
     done = run("logger.enable('millstream')")

@@ -140,6 +140,7 @@ def test_no_command_at_all_shows_the_help(tmp_path: Path, capsys) -> None:
     assert "migrate" in err
 
 
+@pytest.mark.slow
 def test_log_records_go_to_stderr_as_told() -> None:
     """Text and JSON, from the level that was asked for; an exception with its traceback."""
     log = "logger.bind(rows=3, message='m').info('stored')\n"
@@ -160,6 +161,7 @@ for level, form in (("INFO", "text"), ("INFO", "json"), ("ERROR", "json")):
     assert "ValueError" in records[1]["exception"]
 
 
+@pytest.mark.slow
 def test_python_m_millstream_is_the_command_line(tmp_path: Path) -> None:
     """The exit code of the command is that of the process."""
     done = run("query", "SELECT 1", cwd=tmp_path)
@@ -190,6 +192,7 @@ def test_a_reader_that_stops_reading_ends_the_command_silently(tmp_path: Path) -
     assert (child.returncode, err) == (141, b"")
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_stdout_is_told(tmp_path: Path) -> None:
     """No traceback, and no complaint of Python's own at its end."""
     with Path("/dev/full").open("wb") as full:
@@ -198,6 +201,7 @@ def test_a_full_disk_behind_stdout_is_told(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, b"millstream: No space left on device\n")
 
 
+@pytest.mark.slow
 def test_a_reader_that_was_never_there_is_no_news(tmp_path: Path) -> None:
     """Nor is what was buffered for it when the interpreter ends."""
     reading, writing = os.pipe()
@@ -216,6 +220,7 @@ def run_into(stdout: int, *arguments: str, cwd: Path) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 def test_the_collector_is_tuned_for_the_process_that_asks() -> None:
     """What exists is left out of collections, and the youngest are collected more rarely."""
     script = (

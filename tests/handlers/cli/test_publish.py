@@ -67,6 +67,7 @@ def test_too_many_refused_lines_halt(tmp_path, mock_cluster):
     assert publish(tmp_path, mock_cluster, "--max-poison", "1") == 4
 
 
+@pytest.mark.slow
 def test_an_unknown_topic_is_named_with_the_command_that_creates_it(tmp_path, mock_cluster, capsys):
     """A typing error ends with exit code 2 and says what to do."""
     (tmp_path / "in.ndjson").write_bytes(make_payload())
@@ -87,6 +88,7 @@ def test_without_brokers_the_error_says_what_to_set(tmp_path, capsys):
     assert "MILLSTREAM_KAFKA__BROKERS" in err
 
 
+@pytest.mark.slow
 def test_what_is_not_confirmed_in_time_ends_with_5(tmp_path, capsys):
     """Brokers that never come leave the count at 0 and the command safe to repeat."""
     (tmp_path / "in.ndjson").write_bytes(make_payload())

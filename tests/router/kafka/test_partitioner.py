@@ -44,6 +44,7 @@ def test_formula_agrees_with_what_go_did() -> None:
     assert {key: go_partition(key) for key in KNOWN} == KNOWN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("partitioner", "expected"),
     [
