@@ -8,6 +8,7 @@ from inspect import isfunction
 from typing import Any, ClassVar
 
 from ...errors import StateError
+from ...message import new_uuid
 from .features import Features, why_left_out
 from .trial import Pair, Trial
 
@@ -46,14 +47,32 @@ class Cases(ABC):
         Called for each pair that a case needs, and again after it has closed one. The suite closes both.
         """
 
+    def generate_topic(self) -> str:
+        """Return the name of a topic that nobody has used; override it where names have to follow a rule."""
+        return f"conformance-{new_uuid()}"
+
     def make_topic(self, topic: str) -> None:
         """Create *topic*, which is new, where the broker does not do so by itself. Does nothing by default."""
         return
 
-    def restart_service(self) -> None:
-        """Restart the broker, and return when it is back or on its way. Needed with `Features.restartable` only."""
-        raise StateError(f"{type(self).__name__} says that it is restartable: it must have restart_service()")
+    def stop_service(self) -> None:
+        """Take the broker away, in any way, and return when it has gone. Needed with `Features.restartable` only."""
+        raise self._lacks("restartable", "stop_service")
+
+    def start_service(self) -> None:
+        """Bring the broker back with what it had, and return when it is back or on its way. Needed as `stop_service` is."""
+        raise self._lacks("restartable", "start_service")
+
+    def crash_reader(self, group: str, topic: str, count: int) -> None:
+        """Let a new member of *group* receive and ack *count* messages of *topic*, and end it without a close a little later.
+
+        Needed with `Features.crashable` only; `read_and_be_killed` does it for every subscriber that another process can open.
+        """
+        raise self._lacks("crashable", "crash_reader")
+
+    def _lacks(self, feature: str, method: str) -> StateError:
+        return StateError(f"{type(self).__name__} says that it is {feature}: it must have {method}()")
 
     def trial(self) -> Trial:
         """Return a new place for one case to work in, for a `with` block."""
-        return Trial(self.features, self.make_pubsub, self.make_topic)
+        return Trial(self.features, self.make_pubsub, self.make_topic, self.generate_topic)

@@ -11,6 +11,7 @@ from ..running import eventually
 from .base import Cases
 from .checks import make_messages, require, require_same
 from .features import needs
+from .reading import receive
 
 
 class ClosingCases(Cases):
@@ -45,14 +46,24 @@ class ClosingCases(Cases):
 
     @needs(exactly_once=False)
     def test_subscriptions_that_close_at_once_lose_nothing(self) -> None:
-        """Expect all messages after many subscriptions came and went together (TestConcurrentClose)."""
+        """Expect all messages after many subscriptions of the topic came and went together (TestConcurrentClose)."""
         with self.trial() as trial:
-            pairs = [trial.open() for _ in range(10)]
-            with ThreadPoolExecutor(len(pairs)) as threads:
-                list(threads.map(lambda pair: trial.subscribe(f"{trial.topic}-own", pair[1]).close(), pairs))
-            trial.reopen()
+
+            def come_and_go(number: int) -> None:
+                # Where members of one group cannot be, each is in a group of its own.
+                group = f"{trial.group}-{number}" if trial.features.require_single_instance else None
+                trial.subscribe(subscriber=trial.open(group)[1]).close()
+
+            with ThreadPoolExecutor(10) as threads:
+                list(threads.map(come_and_go, range(10)))
             sent = make_messages(50)
-            received = trial.read(trial.feed(sent), len(sent))
+            if trial.features.persistent:
+                trial.publish(sent)
+                trial.reopen()
+                received = trial.read(trial.subscribe(), len(sent))
+            else:
+                trial.reopen()
+                received = trial.read(trial.feed(sent), len(sent))
 
         require_same(sent, received)
 
@@ -79,7 +90,7 @@ class ClosingCases(Cases):
         """Expect a context to end when its message is settled, and with the subscription (TestMessageCtx)."""
         with self.trial() as trial:
             timeout = trial.features.idle_timeout
-            first, second = _receive(trial.feed(make_messages(2, keys=1)), 2, timeout)
+            first, second = receive(trial.feed(make_messages(2, keys=1)), 2, timeout)
             contexts = first.context, second.context
             were_alive = not any(context.is_cancelled for context in contexts)
             was_acked = first.ack()
@@ -98,8 +109,8 @@ class ClosingCases(Cases):
         """Expect all messages on a second subscription although a first one nacked and left (TestSubscribeCtx)."""
         with self.trial() as trial:
             sent = make_messages(20)
-            subscription = trial.feed(sent) if trial.features.persistent else trial.subscribe()
-            for message in subscription.receive(len(sent), 0.0):
+            subscription = trial.feed(sent)
+            for message in receive(subscription, 1, trial.features.idle_timeout):
                 message.nack()
             subscription.close()
             has_ended = _ends(subscription, trial.features.idle_timeout)
@@ -117,13 +128,3 @@ def _ends(subscription: Subscription, timeout: float) -> bool:
     except SubscriptionClosed:
         return True
     return False
-
-
-def _receive(subscription: Subscription, count: int, timeout: float) -> list[Message]:
-    """Receive *count* messages and leave them as they are."""
-    messages: list[Message] = []
-    while len(messages) < count:
-        chunk = subscription.receive(count - len(messages), timeout)
-        require(chunk, f"nothing was delivered for {timeout:g} s")
-        messages.extend(chunk)
-    return messages

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...message import Message
 from ..recording_handler import RecordingHandler
 from .base import Cases
-from .checks import make_messages, require
+from .checks import NAMED, make_messages, require
+from .coming_back import come_back
 from .features import needs
+from .holder import Holder
+from .reading import receive
 from .routing import routed
-from .trial import Trial
 
 
 class CommitCases(Cases):
     """The committed position of a group."""
+
+    @needs(persistent=True, consumer_groups=True, crashable=True)
+    def test_acked_messages_never_come_again_after_a_crash(self) -> None:
+        """Expect what was acked to be committed by itself: a reader that is killed has no chance to do it at the end."""
+        with self.trial() as trial:
+            sent = make_messages(trial.volume(1000, 100), keys=10)
+            trial.publish(sent)
+            self.crash_reader(trial.group, trial.topic, len(sent))
+            came_again = come_back(trial, sent)
+
+        require(not came_again, f"{len(came_again)} acked messages came again: {came_again[:NAMED]}")
 
     @needs(persistent=True, consumer_groups=True)
     def test_finished_messages_never_come_again(self) -> None:
@@ -25,12 +36,26 @@ class CommitCases(Cases):
             handler = RecordingHandler()
             with routed(trial, handler):
                 handler.wait_calls(len(sent), trial.features.idle_timeout)
-            came_again = _come_back(trial, sent)
+            came_again = come_back(trial, sent)
 
         require(
             len(handler.messages) == len(sent), f"{len(handler.messages)} of {len(sent)} messages were handled once"
         )
-        require(not came_again, f"{len(came_again)} finished messages came again: {came_again[:5]}")
+        require(not came_again, f"{len(came_again)} finished messages came again: {came_again[:NAMED]}")
+
+    @needs(persistent=True, consumer_groups=True)
+    def test_what_a_worker_flushes_at_the_close_never_comes_again(self) -> None:
+        """Expect messages that a worker lets go only when the router drains it to be committed before the router leaves."""
+        with self.trial() as trial:
+            sent = make_messages(trial.volume(1000, 100), keys=10)
+            trial.publish(sent)
+            holder = Holder()
+            with routed(trial, holder.handler, worker=holder.worker):
+                holder.handler.wait_calls(len(sent), trial.features.idle_timeout)
+            came_again = come_back(trial, sent)
+
+        require(len(holder.holds) == len(sent), f"{len(holder.holds)} of {len(sent)} messages were handled once")
+        require(not came_again, f"{len(came_again)} flushed messages came again: {came_again[:NAMED]}")
 
     @needs(persistent=True, consumer_groups=True)
     def test_held_message_comes_again(self) -> None:
@@ -46,7 +71,7 @@ class CommitCases(Cases):
             handler = RecordingHandler(answer=hold_second)
             with routed(trial, handler):
                 handler.wait_calls(len(sent), trial.features.idle_timeout)
-            came_again = _come_back(trial, sent)
+            came_again = come_back(trial, sent)
 
         require(sent[1].uuid in came_again, "the commit went past a message that was held: it did not come again")
         require(sent[0].uuid not in came_again, "a message finished before the held one came again")
@@ -56,32 +81,10 @@ class CommitCases(Cases):
         """Expect what was not acked at the close to come again although a later one was, and none before it."""
         with self.trial() as trial:
             sent = make_messages(3, keys=1)
-            subscription = trial.feed(sent)
-            received: list[Message] = []
-            while len(received) < len(sent):
-                chunk = subscription.receive(len(sent), trial.features.idle_timeout)
-                require(chunk, "not all messages were delivered")
-                received.extend(chunk)
-            received[0].ack()
-            received[2].ack()
-            came_again = _come_back(trial, sent)
+            first, _, third = receive(trial.feed(sent), len(sent), trial.features.idle_timeout)
+            first.ack()
+            third.ack()
+            came_again = come_back(trial, sent)
 
         require(sent[1].uuid in came_again, "the commit went past a message without an ack: it did not come again")
         require(sent[0].uuid not in came_again, "a finished message came again")
-
-
-def _come_back(trial: Trial, sent: Sequence[Message]) -> list[str]:
-    """Return the uuids of those of *sent* that come to the group again, up to a last message published now.
-
-    The last message has the key, and so the place, of the first.
-    """
-    trial.reopen()
-    last = Message(b"last", key=sent[0].key)
-    trial.publish([last])
-    subscription = trial.subscribe()
-    came: list[str] = []
-    while last.uuid not in came:
-        chunk = subscription.receive(100, trial.features.idle_timeout)
-        require(chunk, "the group did not go on after it came back")
-        came.extend(message.uuid for message in chunk)
-    return [uuid for uuid in came if uuid != last.uuid]

@@ -15,6 +15,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Args:
         consumer_groups: subscribers of one group share a topic, and a group goes on where it committed.
+        clean_handover: what a member of a group has finished before its share goes to another one does not come to that one
+            again: the broker takes commits while it shares out anew.
         exactly_once: what was not nacked is delivered once; otherwise reads count each uuid once.
         guaranteed_order: messages of one key arrive in the order they were published.
         guaranteed_order_with_single_subscriber: that holds only while a topic (or group) has one subscriber.
@@ -22,12 +24,16 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         require_single_instance: publisher and subscriber live and die together, as inside one process: the suite opens one
             pair per group and closes it at the end of the case; and a case reads through one subscription.
         new_subscriber_receives_old_messages: a subscriber of a new group starts at the beginning of the topic.
-        restartable: the suite has `restart_service`, which restarts the broker.
+        restartable: the suite has `stop_service` and `start_service`, which restart the broker.
+        crashable: the suite has `crash_reader`, which kills a subscriber.
         force_short: always use the small volumes; for pub/subs that take milliseconds per message.
         idle_timeout: seconds without anything new before a read gives up.
+
+    Watermill's `ContextPreserved` has no counterpart: a context belongs to one delivery here, so no pub/sub carries one over.
     """
 
     consumer_groups: bool = False
+    clean_handover: bool = False
     exactly_once: bool = False
     guaranteed_order: bool = False
     guaranteed_order_with_single_subscriber: bool = False
@@ -35,6 +41,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     require_single_instance: bool = False
     new_subscriber_receives_old_messages: bool = False
     restartable: bool = False
+    crashable: bool = False
     force_short: bool = False
     idle_timeout: float = 15.0
 

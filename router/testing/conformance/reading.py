@@ -13,6 +13,7 @@ from ...clock import MONOTONIC
 from ...errors import SubscriptionClosed
 from ...message import Message
 from ...protocols import Subscription
+from .checks import require
 
 CHUNK_MESSAGES = 100
 """Asked for at a time: small enough that several readers of one topic all get some."""
@@ -90,6 +91,24 @@ def read_merged(
     with ThreadPoolExecutor(len(subscriptions)) as readers:
         list(readers.map(read_share, subscriptions))
     return intake.messages
+
+
+def receive(subscription: Subscription, count: int, idle_timeout: float) -> list[Message]:
+    """Receive *count* messages, repeated ones included, and leave them as they are; all of them must come."""
+    messages: list[Message] = []
+    while len(messages) < count:
+        messages += next_chunk(subscription, count - len(messages), idle_timeout)
+    return messages
+
+
+def next_chunk(subscription: Subscription, max_messages: int, idle_timeout: float) -> list[Message]:
+    """Receive up to *max_messages*; at least one must come."""
+    deadline = MONOTONIC.now() + idle_timeout
+    while True:
+        chunk = subscription.receive(max_messages, max(0.0, deadline - MONOTONIC.now()))
+        if chunk:
+            return chunk
+        require(MONOTONIC.now() < deadline, f"nothing was delivered for {idle_timeout:g} s")
 
 
 def _read_chunk(subscription: Subscription, intake: Intake, seconds: float, verdict: Verdict) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ...clock import MONOTONIC, Clock
 from ...poison import PoisonTopic
-from ...protocols import HandlerFunc
+from ...protocols import HandlerFunc, Middleware, Worker
 from ...router import Router, RouterConfig
 from ..running import running
 from .lent import LentPublisher, LentSubscriber
@@ -18,10 +19,31 @@ CONFIG = RouterConfig(nack_resend_delay=0.01, max_redeliveries=MAX_REDELIVERIES)
 
 
 @contextmanager
-def routed(trial: Trial, handler: HandlerFunc, *, poison_topic: str | None = None) -> Iterator[Router]:
-    """Run a router that takes the messages of the case's topic to *handler*, for the length of a `with` block."""
-    router = Router(CONFIG)
-    poison = None if poison_topic is None else PoisonTopic(LentPublisher(trial.publisher), poison_topic)
-    router.add_consumer_handler("conformance", trial.topic, LentSubscriber(trial.subscriber), handler, poison=poison)
-    with running(router):
+def routed(
+    trial: Trial,
+    handler: HandlerFunc,
+    *,
+    worker: Worker | None = None,
+    poison_topic: str | None = None,
+    concurrency: int = 1,
+    middlewares: Sequence[Middleware] = (),
+    clock: Clock = MONOTONIC,
+) -> Iterator[Router]:
+    """Run a router that takes the messages of the case's topic to *handler*, for the length of a `with` block.
+
+    It reads with the case's newest pair: a second router in the block of a first one needs a `Trial.open` between them.
+    """
+    router = Router(CONFIG, clock=clock)
+    router.add_middleware(*middlewares)
+    if worker is not None:
+        router.add_worker(worker)
+    router.add_consumer_handler(
+        "conformance",
+        trial.topic,
+        LentSubscriber(trial.subscriber),
+        handler,
+        poison=None if poison_topic is None else PoisonTopic(LentPublisher(trial.publisher), poison_topic),
+        concurrency=concurrency,
+    )
+    with trial.undrained_is_allowed(), running(router):
         yield router

@@ -7,10 +7,14 @@ from .commit_cases import CommitCases
 from .delivery_cases import DeliveryCases
 from .group_cases import GroupCases
 from .order_cases import OrderCases
+from .outage_cases import OutageCases
 from .poison_cases import PoisonCases
+from .rebalance_cases import RebalanceCases
 
 
-class ConformanceSuite(DeliveryCases, OrderCases, ClosingCases, GroupCases, CommitCases, PoisonCases):
+class ConformanceSuite(
+    DeliveryCases, OrderCases, ClosingCases, GroupCases, CommitCases, RebalanceCases, PoisonCases, OutageCases
+):
     """What every pub/sub must pass. Derive a class from it, say what the pub/sub promises and how to open it:
 
         class TestMine(ConformanceSuite):

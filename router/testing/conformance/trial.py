@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 
-from ...errors import PublishError, SubscriptionClosed
+from ...errors import PublishError, SubscriptionClosed, UndrainedError
 from ...message import Message, new_uuid
 from ...protocols import Publisher, Subscriber, Subscription
 from ...shutdown import Closable
@@ -29,22 +31,29 @@ class Trial:
         features: what the pub/sub promises.
         make_pubsub: opens a pair for a consumer group.
         make_topic: called with each topic before its first use.
+        generate_topic: names one.
     """
 
     def __init__(
-        self, features: Features, make_pubsub: Callable[[str], Pair], make_topic: Callable[[str], None]
+        self,
+        features: Features,
+        make_pubsub: Callable[[str], Pair],
+        make_topic: Callable[[str], None],
+        generate_topic: Callable[[], str],
     ) -> None:
         self.features = features
-        self.topic = f"conformance-{new_uuid()}"
+        self.topic = ""
+        """The case's own, once it has begun."""
         self.group = f"group-{new_uuid()}"
         self._make_pubsub = make_pubsub
         self._make_topic = make_topic
-        self._known_topics: set[str] = set()
+        self._generate_topic = generate_topic
         self._pairs: dict[str, list[Pair]] = {}
         self._subscriptions: list[Subscription] = []
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Trial:
-        self.create(self.topic)
+        self.topic = self.new_topic()
         return self
 
     def __exit__(
@@ -52,11 +61,10 @@ class Trial:
     ) -> None:
         self._close_all()
 
-    def create(self, topic: str) -> str:
-        """Let *topic* be created if it is new; returns it."""
-        if topic not in self._known_topics:
-            self._known_topics.add(topic)
-            self._make_topic(topic)
+    def new_topic(self) -> str:
+        """Let a topic be created; returns its name."""
+        topic = self._generate_topic()
+        self._make_topic(topic)
         return topic
 
     def volume(self, full: int, short: int) -> int:
@@ -66,10 +74,14 @@ class Trial:
     def open(self, group: str | None = None) -> Pair:
         """Return a further pair of publisher and subscriber of *group*; the one there is, where one is all there may be."""
         name = self.group if group is None else group
-        pairs = self._pairs.setdefault(name, [])
-        if not pairs or not self.features.require_single_instance:
-            pairs.append(self._make_pubsub(name))
-        return pairs[-1]
+        if not self.features.require_single_instance:
+            pair = self._make_pubsub(name)
+            self._pairs.setdefault(name, []).append(pair)
+            return pair
+        with self._lock:
+            if name not in self._pairs:
+                self._pairs[name] = [self._make_pubsub(name)]
+            return self._pairs[name][0]
 
     @property
     def publisher(self) -> Publisher:
@@ -92,22 +104,44 @@ class Trial:
             self._close_all()
 
     def _close_subscriptions(self) -> None:
-        close_twice(self._subscriptions)
+        self._close_twice(self._subscriptions)
         self._subscriptions.clear()
 
     def _close_all(self) -> None:
         pairs = [pair for pairs in self._pairs.values() for pair in pairs]
         self._pairs.clear()
         self._subscriptions.clear()
-        close_twice([subscriber for _, subscriber in pairs])
-        close_twice([publisher for publisher, _ in pairs])
+        self._close_twice([subscriber for _, subscriber in pairs])
+        self._close_twice([publisher for publisher, _ in pairs])
+
+    def _close_twice(self, neighbours: Sequence[Closable]) -> None:
+        """Close each of *neighbours*, and again, all at the same time: leaving a group may take seconds."""
+
+        def close(neighbour: Closable) -> None:
+            with self.undrained_is_allowed():
+                neighbour.close()
+            neighbour.close()
+
+        with ThreadPoolExecutor(max(1, len(neighbours))) as closers:
+            list(closers.map(close, neighbours))
+
+    def undrained_is_allowed(self) -> AbstractContextManager[None]:
+        """Ignore that a close in the `with` block did not commit all, where members share a topic: what comes again is looked at."""
+        is_shared = self.features.consumer_groups and not self.features.require_single_instance
+        return suppress(UndrainedError) if is_shared else nullcontext()
 
     def subscribe(self, topic: str | None = None, subscriber: Subscriber | None = None) -> Subscription:
         """Subscribe to *topic*, by default the case's, with *subscriber*, by default the newest."""
         chosen = self.subscriber if subscriber is None else subscriber
-        subscription = chosen.subscribe(self.topic if topic is None else self.create(topic))
+        subscription = chosen.subscribe(self.topic if topic is None else topic)
         self._subscriptions.append(subscription)
         return subscription
+
+    def watch(self, topic: str) -> Subscription:
+        """Subscribe to *topic* from outside the case's group, if there are groups: it then disturbs no rebalance."""
+        if self.features.consumer_groups:
+            return self.subscribe(topic, self.open(f"group-{new_uuid()}")[1])
+        return self.subscribe(topic)
 
     def subscribe_many(self, count: int, topic: str | None = None) -> list[Subscription]:
         """Return subscriptions of *count* subscribers of the case's group; one, where one instance is all there may be."""
@@ -117,7 +151,7 @@ class Trial:
 
     def publish(self, messages: Sequence[Message], topic: str | None = None) -> None:
         """Publish *messages* in one call; those that were not confirmed again, a few times."""
-        place = self.topic if topic is None else self.create(topic)
+        place = self.topic if topic is None else topic
         publisher = self.publisher
         rest = list(messages)
         for _ in range(PUBLISH_ATTEMPTS - 1):
@@ -157,17 +191,6 @@ class Trial:
         """Receive and ack *count* messages from all of *subscriptions* together."""
         by_uuid = not self.features.exactly_once
         return read_merged(subscriptions, count, self.features.idle_timeout, by_uuid=by_uuid)
-
-
-def close_twice(neighbours: Sequence[Closable]) -> None:
-    """Close each of *neighbours*, and again, all at the same time: leaving a group may take seconds."""
-
-    def close(neighbour: Closable) -> None:
-        neighbour.close()
-        neighbour.close()
-
-    with ThreadPoolExecutor(max(1, len(neighbours))) as closers:
-        list(closers.map(close, neighbours))
 
 
 def require_quiet(subscription: Subscription) -> None:

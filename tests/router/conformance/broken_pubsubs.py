@@ -1,6 +1,5 @@
 """Pub/subs that break one promise each, to see that the suite notices, and one whose broker restarts."""
 
-import itertools
 from collections.abc import Callable
 
 import msgspec
@@ -14,8 +13,10 @@ from millstream.router import (
     PublishError,
     Subscriber,
     Subscription,
+    SubscriptionClosed,
 )
 from millstream.router.testing import ConformanceSuite, Features
+from millstream.router.testing.conformance.reading import read
 
 GROUPS = Features(
     consumer_groups=True,
@@ -63,15 +64,20 @@ class ChangedSubscriber:
     """A subscriber that changes what its subscriptions deliver."""
 
     def __init__(
-        self, inner: Subscriber, change: Callable[[list[Message]], list[Message]], topic: str | None = None
+        self,
+        inner: Subscriber,
+        change: Callable[[list[Message]], list[Message]],
+        topic: str | None = None,
+        kind: type[ChangedSubscription] = ChangedSubscription,
     ) -> None:
         self._inner = inner
         self._change = change
         self._topic = topic
+        self._kind = kind
 
     def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> Subscription:
         """Subscribe to *topic*, or to the one topic that it knows."""
-        return ChangedSubscription(self._inner.subscribe(self._topic or topic, listener), self._change)
+        return self._kind(self._inner.subscribe(self._topic or topic, listener), self._change)
 
     def close(self) -> None:
         """Close what was changed."""
@@ -154,12 +160,101 @@ class Uncommitted:
         """Do nothing."""
 
 
-class Sharing(Passing):
-    """Gives the two groups of a topic one position."""
+class Splitting(Changed):
+    """Takes all groups for one: what one of them has received does not come to the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queues: dict[str, Subscription] = {}
 
     def make_pubsub(self, group: str) -> tuple[Publisher, Subscriber]:
         """Open the only group."""
-        return self.pubsub, self.pubsub.group("the only one")
+        return self.pubsub, OneQueueSubscriber(self.pubsub.group("the only one"), self.queues)
+
+
+class OneQueueSubscriber:
+    """Returns the same subscription to everybody who asks for a topic; nobody can close it."""
+
+    def __init__(self, inner: Subscriber, queues: dict[str, Subscription]) -> None:
+        self._inner = inner
+        self._queues = queues
+
+    def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> Subscription:
+        """Open the one subscription, or return it."""
+        if topic not in self._queues:
+            self._queues[topic] = OpenSubscription(self._inner.subscribe(topic, listener))
+        return self._queues[topic]
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class OpenSubscription(ChangedSubscription):
+    """A subscription that others go on with when one closes it."""
+
+    def __init__(self, inner: Subscription) -> None:
+        super().__init__(inner, list)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Endless(Changed):
+    """Never says that a subscription has ended."""
+
+    def make_pubsub(self, group: str) -> tuple[Publisher, Subscriber]:
+        """Open a group whose subscriptions say nothing of their end."""
+        return self.pubsub, ChangedSubscriber(self.pubsub.group(group), list, kind=EndlessSubscription)
+
+
+class EndlessSubscription(ChangedSubscription):
+    """Looks like an idle one once it is closed."""
+
+    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+        """Receive a chunk, an empty one after the end."""
+        try:
+            return super().receive(max_messages, timeout)
+        except SubscriptionClosed:
+            return []
+
+
+class Scattering(Changed):
+    """Forgets which messages belong together: each comes with a key of its own."""
+
+    def change(self, chunk: list[Message]) -> list[Message]:
+        """Return the messages with other keys."""
+        for message in chunk:
+            message.key = b"%d" % message.offset
+        return chunk
+
+
+class Doubling(Repeating):
+    """Gives everything to each member of a group."""
+
+    features = msgspec.structs.replace(IMPATIENT, clean_handover=True, require_single_instance=False)
+
+
+class Crashing(Passing):
+    """A pub/sub whose reader, if it crashes, has committed what it acked."""
+
+    features = msgspec.structs.replace(GROUPS, crashable=True)
+
+    def crash_reader(self, group: str, topic: str, count: int) -> None:
+        """Read, and end; nothing in this process can crash."""
+        subscription = self.make_pubsub(group)[1].subscribe(topic)
+        read(subscription, count, self.features.idle_timeout, verdict=self.finish)
+        subscription.close()
+
+    def finish(self, message: Message) -> None:
+        """Ack *message*."""
+        message.ack()
+
+
+class CommittingAtTheEnd(Crashing):
+    """Commits nothing before a reader says good-bye."""
+
+    def finish(self, message: Message) -> None:
+        """Forget the ack in the crash."""
 
 
 class Mixing(Passing):
@@ -186,50 +281,75 @@ class OneTopicPublisher:
 
 
 class Restarting(Passing):
-    """A pub/sub whose broker can be restarted, and often refuses, as around a restart."""
+    """A pub/sub whose broker can be taken away: publishing then fails."""
 
     features = msgspec.structs.replace(GROUPS, restartable=True)
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_stopped = False
         self.restarts = 0
 
     def make_pubsub(self, group: str) -> tuple[Publisher, Subscriber]:
-        """Open a group and a publisher that refuses now and then."""
-        return RefusingPublisher(self.pubsub, self.refuse), self.pubsub.group(group)
+        """Open a group and a publisher that knows whether the broker is there."""
+        return StoppablePublisher(self.pubsub, self.refuse), self.pubsub.group(group)
 
-    def restart_service(self) -> None:
-        """Count the restart."""
+    def stop_service(self) -> None:
+        """Refuse everything from now on."""
+        self.is_stopped = True
+
+    def start_service(self) -> None:
+        """Take everything again, and count the restart."""
+        self.is_stopped = False
         self.restarts += 1
 
-    def refuse(self, error: PublishError) -> None:
-        """Say that a message did not get out."""
-        raise error
+    def refuse(self, error: PublishError) -> bool:
+        """Raise *error* while the broker is away; returns whether the message is lost."""
+        if self.is_stopped:
+            raise error
+        return False
 
 
 class LosingAtRestart(Restarting):
-    """A broker that confirms what it refused."""
+    """A broker that confirms one message more when it goes, without having it."""
+
+    features = msgspec.structs.replace(GROUPS, restartable=True, idle_timeout=2.0)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_to_lose = False
+
+    def stop_service(self) -> None:
+        """Refuse everything but one message."""
+        self._is_to_lose = True
+        super().stop_service()
+
+    def refuse(self, error: PublishError) -> bool:
+        """Lose one message."""
+        is_lost, self._is_to_lose = self._is_to_lose, False
+        return is_lost or super().refuse(error)
+
+
+class Unstoppable(Restarting):
+    """A service whose stop does nothing."""
 
     features = msgspec.structs.replace(IMPATIENT, restartable=True)
 
-    def refuse(self, error: PublishError) -> None:
-        """Say nothing."""
+    def stop_service(self) -> None:
+        """Do nothing."""
 
 
-class RefusingPublisher:
-    """Refuses every tenth call."""
+class StoppablePublisher:
+    """Asks before every call whether the broker is there."""
 
-    def __init__(self, inner: Publisher, refuse: Callable[[PublishError], None]) -> None:
+    def __init__(self, inner: Publisher, refuse: Callable[[PublishError], bool]) -> None:
         self._inner = inner
         self._refuse = refuse
-        self._calls = itertools.count(1)
 
     def publish(self, topic: str, *messages: Message) -> None:
-        """Publish, or do with every tenth call what was asked for."""
-        if next(self._calls) % 10:
+        """Publish, unless the broker is away or loses it."""
+        if not self._refuse(PublishError(topic, {message.uuid: "the broker is away" for message in messages})):
             self._inner.publish(topic, *messages)
-        else:
-            self._refuse(PublishError(topic, {message.uuid: "the broker restarts" for message in messages}))
 
     def close(self) -> None:
         """Close the publisher behind it."""

@@ -8,9 +8,10 @@ import pytest
 
 from millstream.router import InMemoryConfig, InMemoryPubSub, Publisher, Subscriber
 from millstream.router.testing.conformance import ConformanceSuite, Features
+from tests.router.conformance.pipeline_cases import PipelineCases
 
 
-class TestVolatile(ConformanceSuite):
+class TestVolatile(PipelineCases, ConformanceSuite):
     """What is published to nobody is gone; each subscription gets each message once."""
 
     features = Features(exactly_once=True, guaranteed_order=True, require_single_instance=True, force_short=True)
@@ -21,7 +22,7 @@ class TestVolatile(ConformanceSuite):
         return pubsub, pubsub
 
 
-class TestGroups(ConformanceSuite):
+class TestGroups(PipelineCases, ConformanceSuite):
     """Messages are kept, and groups go on where they had committed."""
 
     features = Features(

@@ -2,10 +2,12 @@
 
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
-from millstream.router.kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
-from millstream.router.testing import ConformanceSuite, Features
+from millstream.router.testing import ConformanceSuite
+from tests.router.conformance.kafka_suite import KAFKA, KafkaPubSub
+from tests.router.conformance.pipeline_cases import PipelineCases
 from tests.router.kafka.mock_cluster import MockCluster
 
 
@@ -19,42 +21,34 @@ def brokers():
 
 
 @pytest.mark.slow
-class TestMockCluster(ConformanceSuite):
-    """Everything but exactly-once delivery."""
+class TestMockCluster(KafkaPubSub, PipelineCases, ConformanceSuite):
+    """Everything but exactly-once delivery; and mock brokers refuse commits while a group of the classic protocol rebalances."""
 
-    features = Features(
-        persistent=True,
-        consumer_groups=True,
-        guaranteed_order=True,
-        new_subscriber_receives_old_messages=True,
-        restartable=True,
-        force_short=True,
-        idle_timeout=40.0,
-    )
+    features = msgspec.structs.replace(KAFKA, clean_handover=False, idle_timeout=40.0)
     options: ClassVar[dict[str, Any]] = {"session_timeout": 3.0, "heartbeat_interval": 0.2}
     """Mock brokers find out about a member that left while it joined only when its session ends."""
 
     @pytest.fixture(autouse=True)
     def _brokers(self, brokers):
         self.cluster = brokers
+        self.brokers = [brokers.bootstrap_servers]
 
     def make_topic(self, topic):
         """Create *topic*: clients of ours make none by themselves."""
         self.cluster.create_topic(topic, 4)
 
-    def make_pubsub(self, group):
-        """Return a publisher and a member of *group*."""
-        brokers = [self.cluster.bootstrap_servers]
-        config = KafkaSubscriberConfig(brokers=brokers, group_id=group, commit_interval=0.1, **self.options)
-        return KafkaPublisher(KafkaPublisherConfig(brokers=brokers)), KafkaSubscriber(config)
-
-    def restart_service(self):
-        """Take every broker away and bring it back; connections end."""
+    def stop_service(self):
+        """Take every broker away: connections end."""
         self.cluster.set_down()
+
+    def start_service(self):
+        """Bring them back."""
         self.cluster.set_up()
 
 
 class TestConsumerProtocol(TestMockCluster):
-    """The same with the group protocol of KIP-848, whose times are the brokers'."""
+    """The same with the group protocol of KIP-848, whose times are the brokers' and whose commits are never refused."""
+
+    features = msgspec.structs.replace(TestMockCluster.features, clean_handover=True)
 
     options: ClassVar[dict[str, Any]] = {"group_protocol": "consumer"}

@@ -2,33 +2,30 @@
 
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
-from millstream.router.kafka import (
-    KafkaAdmin,
-    KafkaClientConfig,
-    KafkaPublisher,
-    KafkaPublisherConfig,
-    KafkaSubscriber,
-    KafkaSubscriberConfig,
-)
-from millstream.router.testing import ConformanceSuite, Features
+from millstream.router.kafka import KafkaAdmin, KafkaClientConfig
+from millstream.router.testing import ConformanceSuite
+from millstream.router.testing.conformance.closing_cases import ClosingCases
+from millstream.router.testing.conformance.commit_cases import CommitCases
+from millstream.router.testing.conformance.delivery_cases import DeliveryCases
+from millstream.router.testing.conformance.order_cases import OrderCases
+from millstream.router.testing.conformance.outage_cases import OutageCases
+from millstream.router.testing.conformance.rebalance_cases import RebalanceCases
+from tests.router.conformance.kafka_suite import KAFKA, KafkaPubSub
+from tests.router.conformance.pipeline_cases import PipelineCases
+
+CLASSIC = {"session_timeout": 6.0, "heartbeat_interval": 0.2}
+"""Times that let a group settle in a test."""
 
 
-class TestClassicProtocol(ConformanceSuite):
-    """Everything but exactly-once delivery."""
+class OwnBroker(KafkaPubSub):
+    """A broker that may be killed."""
 
-    options: ClassVar[dict[str, Any]] = {"session_timeout": 6.0, "heartbeat_interval": 0.2}
-    """Times that let a group settle in a test."""
-
-    features = Features(
-        persistent=True,
-        consumer_groups=True,
-        guaranteed_order=True,
-        new_subscriber_receives_old_messages=True,
-        restartable=True,
-        force_short=True,
-    )
+    features = KAFKA
+    partitions = 4
+    options: ClassVar[dict[str, Any]] = CLASSIC
 
     @pytest.fixture(autouse=True)
     def _broker(self, own_kafka):
@@ -37,26 +34,38 @@ class TestClassicProtocol(ConformanceSuite):
 
     def make_topic(self, topic):
         """Create *topic*: brokers make none by themselves."""
-        KafkaAdmin(KafkaClientConfig(brokers=self.brokers)).create_topic(topic, partitions=4)
+        KafkaAdmin(KafkaClientConfig(brokers=self.brokers)).create_topic(topic, partitions=self.partitions)
 
-    def make_pubsub(self, group):
-        """Return a publisher and a member of *group*."""
-        config = KafkaSubscriberConfig(brokers=self.brokers, group_id=group, commit_interval=0.1, **self.options)
-        return KafkaPublisher(KafkaPublisherConfig(brokers=self.brokers)), KafkaSubscriber(config)
-
-    def restart_service(self):
-        """Kill the broker and start it again."""
+    def stop_service(self):
+        """Kill the broker."""
         self.kafka.kill()
+
+    def start_service(self):
+        """Start it where it was."""
         self.kafka.start()
+
+
+class TestClassicProtocol(OwnBroker, PipelineCases, ConformanceSuite):
+    """Everything but exactly-once delivery."""
 
 
 class TestCooperativeSticky(TestClassicProtocol):
     """The same where a rebalance moves only the partitions that have to move."""
 
-    options: ClassVar[dict[str, Any]] = {**TestClassicProtocol.options, "assignment_strategy": "cooperative-sticky"}
+    options: ClassVar[dict[str, Any]] = {**CLASSIC, "assignment_strategy": "cooperative-sticky"}
 
 
 class TestConsumerProtocol(TestClassicProtocol):
     """The same with the group protocol of KIP-848; its times are the broker's."""
 
     options: ClassVar[dict[str, Any]] = {"group_protocol": "consumer"}
+
+
+class TestInFull(OwnBroker, DeliveryCases, OrderCases, ClosingCases, CommitCases, RebalanceCases, OutageCases):
+    """The full volumes, over as many partitions as in Watermill's own tests of Kafka: a minute and a half.
+
+    Without the cases of groups and of poison topics, which are as large when they are short.
+    """
+
+    features = msgspec.structs.replace(KAFKA, force_short=False)
+    partitions = 50
