@@ -44,6 +44,16 @@ STORE_SECONDS = 0.05
 """Between looks at what has settled: 20 times a commit interval of one second."""
 LOOK_AGAIN_SECONDS = 0.02
 """Between looks at the books while a revoke waits; flushes wake it at once, a chain that returns tells nobody."""
+GROUP_MOVES = frozenset(
+    {
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.STALE_MEMBER_EPOCH,
+    }
+)
+"""Why a commit is refused while the group shares out anew: librdkafka commits what is stored when the revoke comes, if it can."""
+
 Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
 
 
@@ -326,15 +336,18 @@ class PollLoop:
             self._settled.wait(LOOK_AGAIN_SECONDS)
 
     def _commit(self, consumer: Consumer) -> None:
-        self.is_committed = True
         try:
-            consumer.commit(asynchronous=False)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError._NO_OFFSET:
-                self.is_committed = False
-                logger.bind(topic=self._holdings.topic, error=str(error)).warning(
-                    "offsets not committed as partitions go: what they cover is delivered again"
-                )
+            answers = consumer.commit(asynchronous=False) or []
+            error = next((each.error for each in answers if each.error is not None), None)
+        except KafkaException as failure:
+            error = failure.args[0]
+        code = None if error is None else error.code()
+        is_done = code in (None, KafkaError._NO_OFFSET)
+        self.is_committed = is_done or code in GROUP_MOVES
+        if not is_done:
+            logger.bind(topic=self._holdings.topic, error=str(error)).warning(
+                "offsets not committed as partitions go: what they cover may be delivered again"
+            )
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         books = self._holdings.of(each.partition for each in partitions)

@@ -126,7 +126,7 @@ class Trial:
             list(closers.map(close, neighbours))
 
     def undrained_is_allowed(self) -> AbstractContextManager[None]:
-        """Ignore that a close in the `with` block did not commit all, where members share a topic: what comes again is looked at."""
+        """Ignore that a close did not commit all, where members share a topic: what comes again is looked at."""
         is_shared = self.features.consumer_groups and not self.features.require_single_instance
         return suppress(UndrainedError) if is_shared else nullcontext()
 
