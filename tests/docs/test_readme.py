@@ -69,7 +69,13 @@ def test_every_setting_it_names_exists(tmp_path):
     for section, *keys in rows:
         for key in filter(None, keys):
             number = key not in {"dsn", "database", "table", "tenant_id", "environment_id"}
-            words = {"dsn": "chdb://x", "tls": "false", "use_sasl": "false", "partitioner": "fnv1a_random"}
+            words = {
+                "dsn": "chdb://x",
+                "brokers": "localhost:9092",
+                "tls": "false",
+                "use_sasl": "false",
+                "partitioner": "fnv1a_random",
+            }
             value = words.get(key, "50000" if number else "name")
             variables[f"MILLSTREAM_{section.upper()}__{key.upper()}"] = value
     done = run("migrate", cwd=tmp_path, **variables)
