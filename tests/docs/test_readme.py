@@ -72,6 +72,7 @@ def test_every_setting_it_names_exists(tmp_path):
             words = {
                 "dsn": "chdb://x",
                 "brokers": "localhost:9092",
+                "linger": "0.005",
                 "tls": "false",
                 "use_sasl": "false",
                 "partitioner": "fnv1a_random",
