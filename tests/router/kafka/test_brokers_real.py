@@ -245,7 +245,13 @@ def test_the_script_leaves_no_broker_when_its_start_is_interrupted(free_folder: 
     """Expect Ctrl-C during a start to end the broker that was coming up, and to be told in one line."""
     line = [str(SCRIPT), "start", "--folder", str(free_folder)]
     child = subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHON": sys.executable}
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHON": sys.executable},
+        # Started in the background of a script, we would hand down that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until((free_folder / "broker.pid").exists, "the broker's process")
     pid = int((free_folder / "broker.pid").read_text())
