@@ -102,9 +102,9 @@ class DeliveryCases(Cases):
 
 
 def _nack(subscription: Subscription, count: int, idle_timeout: float) -> None:
-    """Nack what comes, *count* deliveries or more, until one of them was a message that had been nacked before."""
+    """Nack what comes, *count* deliveries or more, until a message has come again after its second nack as well."""
     nacks: Counter[str] = Counter()
-    while nacks.total() < count or max(nacks.values()) < 2:
+    while nacks.total() < count or max(nacks.values()) < 3:
         for message in next_chunk(subscription, count, idle_timeout):
             nacks[message.uuid] += 1
             message.nack()
