@@ -110,5 +110,8 @@ def test_broker_that_is_away_is_waited_for(own_kafka, log_lines, options, outage
     assert traffic.settled == {(partition, offset) for partition, end in ends.items() for offset in range(end)}
     if outage == "killed":
         clients = 2  # the publisher and the subscriber
-        assert sum("no Kafka broker can be reached" in line for line in log_lines) == clients
-        assert sum("Kafka brokers are back" in line for line in log_lines) == clients
+        gone = sum("no Kafka broker can be reached" in line for line in log_lines)
+        back = sum("Kafka brokers are back" in line for line in log_lines)
+        # A broker that starts may answer and be gone again: each time is said once, and so is its end.
+        assert gone == back
+        assert clients <= gone <= 2 * clients

@@ -1,5 +1,6 @@
 """Pauses and rebalances together, on mock brokers: librdkafka keeps a pause over a rebalance, we must not."""
 
+import contextlib
 import itertools
 
 import pytest
@@ -7,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, Producer
 
 from millstream.router import MONOTONIC, Router, UndrainedError
 from millstream.router.kafka import KafkaSubscriber, KafkaSubscriberConfig
-from millstream.router.testing import RecordingHandler, eventually, running
+from millstream.router.testing import RecordingHandler, eventually
 from millstream.router.worker_thread import WorkerThread
 from tests.router.kafka.mock_cluster import MockCluster, Request
 
@@ -123,15 +124,17 @@ def test_abort_without_a_broker_waits_for_none(brokers, topic, subscriber):
     """A second signal ends the process at once: whoever still tries to commit is left to it."""
     handler, router, member = RecordingHandler(), Router(), subscriber(**CLASSIC, commit_interval=100.0)
     router.add_consumer_handler("h", topic, member, handler)
-    with running(router):
-        assert handler.wait_calls(MESSAGES, TIMEOUT)
-        brokers.set_down()
-        try:
-            router.abort()
-            (subscription,) = member._subscriptions
-            is_still_at_it = subscription._thread.is_alive
-        finally:
-            brokers.set_up()
+    router.start()
+    assert handler.wait_calls(MESSAGES, TIMEOUT)
+    brokers.set_down()
+    try:
+        router.abort()
+        (subscription,) = member._subscriptions
+        is_still_at_it = subscription._thread.is_alive
+    finally:
+        brokers.set_up()
+    with contextlib.suppress(UndrainedError):  # told to whoever closed first
+        router.close()
 
     assert is_still_at_it
 
