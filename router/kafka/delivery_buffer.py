@@ -37,6 +37,7 @@ class DeliveryBuffer:
         self._count = 0
         self._bytes = 0
         self._is_closed = False
+        self._is_woken = False
         self._error: BaseException | None = None
 
     def put(self, chunk: list[Message], size: int | None = None) -> None:
@@ -59,7 +60,7 @@ class DeliveryBuffer:
         self._bytes += sign * chunk.bytes
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
-        """Return the next messages; see `Subscription.receive`. Raises what `fail` was given."""
+        """Return the next messages; see `Subscription.receive`. Raises what `fail` was given. `[]` early after a `wake`."""
         deadline = MONOTONIC.now() + timeout
         with self._condition:
             while not self._chunks:
@@ -67,6 +68,9 @@ class DeliveryBuffer:
                     raise self._error
                 if self._is_closed:
                     raise SubscriptionClosed
+                if self._is_woken:
+                    self._is_woken = False
+                    return []
                 if MONOTONIC.now() >= deadline:
                     return []
                 MONOTONIC.wait_until(self._condition, deadline)
@@ -114,6 +118,12 @@ class DeliveryBuffer:
             self._count = self._bytes = 0
             for chunk in self._chunks:
                 self._account(chunk, 1)
+            self._condition.notify_all()
+
+    def wake(self) -> None:
+        """Let a receiver that waits here, or comes next and finds nothing, return: something else is about to be due."""
+        with self._condition:
+            self._is_woken = True
             self._condition.notify_all()
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 
 from ..assignment import Assignment
 from ..clock import MONOTONIC
@@ -12,15 +13,18 @@ from ..parking import Parking
 
 
 class Nacked:
-    """Keeps nacked messages for *delay* seconds. Thread-safe: anybody may nack.
+    """Keeps nacked messages for *delay* seconds. Thread-safe: anybody may nack. Calls *wake* then: a receiver may be waiting.
 
     Messages that follow a nacked one may have been received already: without a router, nobody keeps them back.
     """
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, delay: float, wake: Callable[[], None] = lambda: None) -> None:
         self._delay = delay
+        self._wake = wake
         self._lock = threading.Lock()
         self._parking = Parking()
+        self._ready: deque[Message] = deque()
+        """What was due when there was no room for it in the answer."""
 
     def add(self, message: Message) -> None:
         """Keep *message*."""
@@ -32,14 +36,16 @@ class Nacked:
                 self._parking.queue(assignment, [message])
             else:
                 self._parking.park(assignment, message, MONOTONIC.now() + self._delay)
+        self._wake()
 
-    def take_due(self) -> list[Message]:
-        """Return the messages whose time has come, ready for another delivery, in the order of their offsets."""
-        if not self._parking:
+    def take_due(self, max_messages: int) -> list[Message]:
+        """Return up to *max_messages* whose time has come, ready for another delivery, in the order of their offsets."""
+        if not self._parking and not self._ready:
             return []
         with self._lock:
             due = [message for _, messages in self._parking.take_due(MONOTONIC.now()) for message in messages]
-        due.sort(key=_place)
+            self._ready.extend(sorted(due, key=_place))
+            due = [self._ready.popleft() for _ in range(min(max_messages, len(self._ready)))]
         for message in due:
             message.restart()
         return due
@@ -52,8 +58,10 @@ class Nacked:
 
     def discard(self, assignments: Iterable[Assignment]) -> None:
         """Forget what belongs to *assignments*."""
+        gone = list(assignments)
         with self._lock:
-            self._parking.discard(assignments)
+            self._parking.discard(gone)
+            self._ready = deque(message for message in self._ready if message.assignment not in gone)
 
 
 def _place(message: Message) -> tuple[int, int]:

@@ -35,7 +35,7 @@ class KafkaSubscription:
 
     def __init__(self, topic: str, config: KafkaSubscriberConfig, listener: AssignmentListener | None) -> None:
         self._buffer = DeliveryBuffer(config.buffer_messages, config.buffer_bytes)
-        self._nacked = Nacked(config.nack_resend_delay)
+        self._nacked = Nacked(config.nack_resend_delay, self._buffer.wake)
         watch = ConnectionWatch(config)
         consumer = open_client(Consumer, config, subscriber_properties(config), watch.on_error)
         self._loop = PollLoop(
@@ -67,7 +67,14 @@ class KafkaSubscription:
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""
-        return self._nacked.take_due() or self._buffer.receive(max_messages, self._nacked.limit(timeout))
+        deadline = MONOTONIC.now() + timeout
+        while True:
+            messages = self._nacked.take_due(max_messages)
+            if not messages:
+                left = max(0.0, deadline - MONOTONIC.now())
+                messages = self._buffer.receive(max_messages, self._nacked.limit(left))
+            if messages or MONOTONIC.now() >= deadline:
+                return messages
 
     def statistics(self) -> SubscriptionStatistics:
         """Return how far it is: what waits, and what is pending in each partition. Asks no broker; from any thread."""

@@ -53,7 +53,7 @@ def test_nacked_message_of_a_partition_that_went_does_not_come_again():
         (message,) = loop.deliver(1)
         message.nack()
         assert loop.revoke()
-        assert loop.nacked.take_due() == []
+        assert loop.nacked.take_due(10) == []
 
 
 def test_revoke_waits_for_the_flush_and_commits_it():
