@@ -2,10 +2,11 @@
 
 The standard output of `start` and `status` is one line per listener; the plain one comes first and is its bare address, so that
 `$(scripts/kafka start)` can be used as it is. Exit codes: 0 done; 1 it could not be done, or nothing runs; 2 wrong usage;
-130 interrupted, with nothing left running that was about to start.
+130 interrupted (SIGINT or SIGTERM), with nothing left running that was about to start.
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def main() -> int:
     """Run one command and return its exit code."""
     options = _read_options()
     broker = Broker(options.folder)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.command == "start":
             broker.start(Security(options.sasl, options.tls), options.port)

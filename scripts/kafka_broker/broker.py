@@ -86,9 +86,19 @@ class Broker:
             self._pid_file.write_text(str(process.pid))
             self._wait_until_ready(process, port)
         except BaseException:
-            # Ctrl-C reaches only us: the broker has a session of its own.
-            self.stop()
+            # Ctrl-C reaches only us: the broker has a session of its own. It is ended as our child: for a moment after
+            # its start nothing tells that its number is a broker's, so `stop` would find none.
+            self._end(process)
             raise
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._pid_file.unlink(missing_ok=True)
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT
