@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # its stubs leave the second out
 from confluent_kafka.cimpl import NewTopic
 
 from ..clock import MONOTONIC
@@ -45,6 +45,8 @@ UNREACHABLE = frozenset(
     }
 )
 """What passes by itself: no broker, or one that is changing its part in the cluster."""
+NOT_READY = UNREACHABLE | UNKNOWN_TOPIC | {KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH}
+"""What the leader of a new partition says before it knows that it is the one."""
 
 Answer = TypeVar("Answer")
 
@@ -66,7 +68,7 @@ class KafkaAdmin:
         settings: Mapping[str, str] | None = None,
         timeout: float = 30.0,
     ) -> bool:
-        """Create *topic* and wait until the brokers know it; returns False if it was there already, whatever its shape.
+        """Create *topic* and wait until it takes records; returns False if it was there already, whatever its shape.
 
         Args:
             topic: its name.
@@ -92,17 +94,35 @@ class KafkaAdmin:
             raise self._explain(what, error.args[0]) from None
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigurationError(f"{what}: {error}") from None
-        while not self._is_known(topic, max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now())):
+        while not self.is_ready(topic, max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now())):
             if MONOTONIC.now() >= deadline:
-                raise TransientError(f"topic {topic!r} was created but is not known after {timeout:g} s")
+                raise TransientError(f"topic {topic!r} was created but takes no records after {timeout:g} s")
             self._client.poll(LOOK_AGAIN_SECONDS)
         return True
 
-    def _is_known(self, topic: str, timeout: float) -> bool:
+    def is_ready(self, topic: str, timeout: float = 10.0) -> bool:
+        """Return whether every partition of *topic* has a leader at work.
+
+        Brokers name the leaders of a new topic some milliseconds before these take records or tell offsets.
+
+        Raises:
+            ConfigurationError: as for `create_topic`.
+        """
+        deadline = MONOTONIC.now() + timeout
         try:
-            return self.count_partitions(topic, timeout) is not None
-        except TransientError:  # it has no leader yet
+            count = self.count_partitions(topic, timeout) or 0
+            left = max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now())
+            beginning = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+            asked = {TopicPartition(topic, partition): beginning for partition in range(count)}
+            for answer in self._client.list_offsets(asked, request_timeout=left).values():
+                self._wait(answer)
+        except TransientError:
             return False
+        except KafkaException as error:
+            if error.args[0].code() in NOT_READY:
+                return False
+            raise self._explain(f"topic {topic!r} cannot be looked at", error.args[0]) from None
+        return count > 0
 
     def count_partitions(self, topic: str, timeout: float = 10.0) -> int | None:
         """Return how many partitions *topic* has, `None` if there is no such topic.
@@ -120,7 +140,7 @@ class KafkaAdmin:
             return None
         raise self._explain(f"topic {topic!r} cannot be looked at", found.error)
 
-    def _wait(self, answer: Future[None]) -> None:
+    def _wait(self, answer: Future[Answer]) -> None:
         """Wait for *answer*, which has a time limit of its own, or until we are refused."""
         while True:
             try:

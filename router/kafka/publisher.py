@@ -30,7 +30,7 @@ from .connection import ConnectionWatch
 from .errors import BATCH_REFUSED, UNKNOWN_TOPIC, UNSENDABLE, reason_of
 from .marshaler import headers_of, key_of, misfit_of
 from .properties import publisher_properties
-from .single_sends import SingleSends
+from .single_sends import INFERRED, REFUSED, SingleSends
 
 POLL_SECONDS = 0.05
 """How late a close may be noticed; a delivery report ends the poll at once."""
@@ -122,8 +122,9 @@ class KafkaPublisher:
     ) -> Confirmation:
         """Send *messages*, in order, and return at once with what will tell their outcome; waits only for room in the buffer.
 
-        The messages of a call stay in order with those of earlier calls of the same thread; but where a broker refuses a
-        request for one message in it, the others of that request follow later, each by itself and in order among themselves.
+        The messages of a call stay in order with those of earlier calls of the same thread. Two exceptions are sent again, each
+        by itself and in order among themselves, so they follow later: the others of a request that a broker refuses for one
+        message in it, and a request without an answer whose successor was taken; these may have been written already.
 
         Args:
             topic: where to.
@@ -228,9 +229,13 @@ class KafkaPublisher:
             logger.bind(topic=topic, error=error.args[0].name()).debug("no answer on whether the topic exists")
 
     def _on_delivery(self, confirmation: Confirmation, position: int, error: KafkaError | None, record: Record) -> None:
-        if error is not None and error.code() in BATCH_REFUSED:
+        if error is None:
+            if record.offset() is None:  # no answer named it: librdkafka inferred from a later one that it was written
+                self._singles.add(confirmation, position, record.partition() or 0, INFERRED)
+                return
+        elif error.code() in BATCH_REFUSED:
             self._watch.on_login()
-            self._singles.add(confirmation, position, record.partition() or 0)
+            self._singles.add(confirmation, position, record.partition() or 0, REFUSED)
             return
         self._settle(confirmation, position, error)
 

@@ -1,8 +1,15 @@
-"""Sending again, each in a request of its own, what brokers refused with its whole request.
+"""Sending again, each in a request of its own, what brokers refused with its whole request, or what nobody confirmed.
 
 A broker that finds one message of a request too large, or against the topic's rules, refuses them all and mostly does not say
-which it was. Sent alone, only that one is refused. A second producer does this, opened when it is first needed: the requests of
-the first hold whatever other calls are sending meanwhile.
+which it was. Sent alone, only that one is refused.
+
+librdkafka has several requests in flight, and takes the confirmation of a later one for that of an earlier one whose answer was
+an error or is missing: a broker that knows the producer would not have taken the later one without the earlier. But a broker
+that has never seen it write to the partition takes any. A new topic's broker answers "not leader" for some milliseconds: then
+the first messages of a partition are reported as written, and are not. Their reports name no offset, by which they are known.
+
+A second producer sends both kinds, opened when it is first needed: the requests of the first hold whatever other calls are
+sending meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +31,13 @@ from .marshaler import headers_of, key_of
 from .properties import publisher_properties
 
 ONE_BY_ONE = {"batch.num.messages": 1, "linger.ms": 0, "max.in.flight.requests.per.connection": 1}
-"""With several in flight, librdkafka takes the confirmation of a later one for that of an earlier one whose answer is missing."""
+"""One request in flight: nothing can be inferred from a later one."""
+
+REFUSED = (
+    "Kafka refused a whole request for a message in it: sending such again one by one, which is slow; "
+    "max_message_bytes should be at most the max.message.bytes of the topic"
+)
+INFERRED = "Kafka took a request and gave no answer to the one before: sending what was in that again, as it may not be written"
 
 OnDelivery = Callable[[Confirmation, int, KafkaError | None, Record | None], None]
 """Takes the call, the place in it, why it failed, and the record."""
@@ -47,12 +60,17 @@ class SingleSends:
         self._on_delivery = on_delivery
         self._producer: Producer | None = None
         self._waiting: deque[tuple[Confirmation, int, int]] = deque()
+        self._told: set[str] = set()
+        """The reasons that the log has heard of."""
 
     def __len__(self) -> int:
         return len(self._waiting) + (0 if self._producer is None else len(self._producer))
 
-    def add(self, confirmation: Confirmation, position: int, partition: int) -> None:
+    def add(self, confirmation: Confirmation, position: int, partition: int, reason: str) -> None:
         """Send the message at *position* of a call again, to the same *partition*: there its order was."""
+        if reason not in self._told:
+            self._told.add(reason)
+            logger.bind(topic=confirmation.topic, partition=partition).warning(reason)
         self._waiting.append((confirmation, position, partition))
 
     def step(self) -> None:
@@ -72,10 +90,6 @@ class SingleSends:
 
     def _open(self) -> Producer | None:
         properties = {**publisher_properties(self._config), **ONE_BY_ONE}
-        logger.bind(topic=self._waiting[0][0].topic).warning(
-            "Kafka refused a whole request for a message in it: sending such again one by one, which is slow; "
-            "max_message_bytes should be at most the max.message.bytes of the topic"
-        )
         try:
             return open_client(Producer, self._config, properties, self._on_error)
         except ConfigurationError as error:  # the same settings have opened one before: a token that does not come

@@ -74,11 +74,18 @@ class RealKafka:
             outsider.close()
 
     def create_topic(self, partitions: int = 1, config: Mapping[str, str] | None = None, prefix: str = "topic") -> str:
-        """Create a topic with a name of its own and return that once clients can see it."""
+        """Create a topic with a name of its own and return that once clients can see it and every partition is served."""
         topic = unique(prefix)
         new = NewTopic(topic, partitions, 1, config=dict(config or {}))
         self.admin.create_topics([new])[topic].result(TIMEOUT)
-        wait_until(lambda: len(self.admin.list_topics(topic, TIMEOUT).topics[topic].partitions) == partitions, topic)
+
+        def is_served() -> bool:
+            try:
+                return len(self.end_offsets(topic)) == partitions
+            except KafkaException:  # its leader knows of it later than of its name
+                return False
+
+        wait_until(is_served, topic)
         return topic
 
     def delete_topic(self, topic: str) -> None:

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError
 
 from millstream.router import ConfigurationError, Message, TransientError
 from millstream.router.kafka import KafkaAdmin, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError, KafkaSasl
-from tests.router.kafka.mock_cluster import MockCluster
+from tests.router.kafka.mock_cluster import MockCluster, Request
 from tests.router.kafka.raw_records import read_records
 from tests.router.kafka.real_kafka import USER, OwnKafka, RealKafka
 
@@ -29,6 +29,19 @@ def test_partitions_of_a_topic_are_counted(mock_cluster: MockCluster) -> None:
     assert admin.count_partitions("events") == 6
     assert admin.count_partitions("absent") is None
     assert admin.count_partitions("absent") is None
+
+
+@pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_LEADER_EPOCH])
+def test_topic_is_ready_once_its_leaders_are_at_work(mock_cluster: MockCluster, code: int) -> None:
+    """Expect no while there is no such topic, or a leader that is named already does not answer for it yet."""
+    admin = KafkaAdmin(config_of(mock_cluster.bootstrap_servers))
+    absent = admin.is_ready("events")
+    mock_cluster.create_topic("events", 2)
+    mock_cluster.fail(Request.LIST_OFFSETS, code)
+    early = admin.is_ready("events")
+
+    assert (absent, early) == (False, False)
+    assert admin.is_ready("events")
 
 
 def test_absent_brokers_are_a_transient_error() -> None:

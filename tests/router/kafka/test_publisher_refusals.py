@@ -11,7 +11,7 @@ from millstream.router import Message, MillstreamError
 from millstream.router.kafka import Confirmation, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError
 from tests.router.kafka.mock_cluster import MockCluster, Request
 from tests.router.kafka.raw_records import read_records
-from tests.router.kafka.real_kafka import RealKafka
+from tests.router.kafka.real_kafka import RealKafka, wait_until
 
 pytestmark = pytest.mark.slow  # brokers to talk to: seconds, not milliseconds
 
@@ -114,6 +114,24 @@ def test_message_sent_alone_is_not_confirmed_by_its_successor(
     assert confirmation.wait(20)
     assert confirmation.error is None
     assert values(read_records(mock_cluster.bootstrap_servers, "events", 5)) == values_sent
+
+
+def test_message_without_an_answer_is_not_confirmed_by_its_successor(
+    mock_cluster: MockCluster, make_publisher: MakePublisher
+) -> None:
+    """Expect the first request to a partition to be written when the broker refuses it and takes the one behind it."""
+    publisher = make_publisher(linger=0.0)
+    mock_cluster.create_topic("others")
+    publisher.publish("others", Message(b"opens the connection"))
+    mock_cluster.watch()
+    mock_cluster.delay(Request.PRODUCE, 0.3, KafkaError.NOT_LEADER_FOR_PARTITION)
+    first = publisher.publish_async("events", Message(b"first"))
+    wait_until(lambda: mock_cluster.requests(Request.PRODUCE), "the first request")
+    second = publisher.publish_async("events", Message(b"second"))
+    first.result()
+    second.result()
+
+    assert sorted(values(read_records(mock_cluster.bootstrap_servers, "events", 2))) == [b"first", b"second"]
 
 
 def test_close_reports_what_waits_to_be_sent_alone(mock_cluster: MockCluster, make_publisher: MakePublisher) -> None:
