@@ -95,9 +95,7 @@ class SingleSends:
         except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
             reason = str(error)
         for confirmation, position, _ in self._take_waiting():
-            confirmation.refuse(
-                position, f"refused with its neighbours, and not sent again: {reason}", KafkaError._FAIL
-            )
+            confirmation.refuse(position, f"not confirmed, and not sent again: {reason}", KafkaError._FAIL)
         return None
 
     def _send(self, producer: Producer, confirmation: Confirmation, position: int, partition: int) -> bool:
