@@ -12,6 +12,9 @@ from .checks import make_messages, require, require_same
 from .reading import CHUNK_MESSAGES, next_chunk, read
 from .trial import QUIET_SECONDS
 
+FEW = 3
+"""Messages that a receiver asks for which wants only some."""
+
 
 class DeliveryCases(Cases):
     """Publishing and receiving."""
@@ -71,6 +74,26 @@ class DeliveryCases(Cases):
             read(subscription, len(sent) - len(handled), timeout, verdict=refuse_two)
 
         require_same(sent, list({message.uuid: message for message in handled}.values()))
+
+    def test_receiver_gets_no_more_than_it_asks_for(self) -> None:
+        """Expect no larger chunk, neither of first deliveries nor of messages that were nacked one after the other."""
+        with self.trial() as trial:
+            sent = make_messages(30)
+            subscription = trial.feed(sent)
+            nacked: set[str] = set()
+            acked: set[str] = set()
+            largest = 0
+            while len(acked) < len(sent):
+                chunk = next_chunk(subscription, FEW, trial.features.idle_timeout)
+                largest = max(largest, len(chunk))
+                for message in chunk:
+                    if len(nacked) < 2 * FEW and message.uuid not in nacked:
+                        nacked.add(message.uuid)
+                        message.nack()
+                    elif message.ack():
+                        acked.add(message.uuid)
+
+        require(largest <= FEW, f"{largest} messages came at once where {FEW} were asked for")
 
     def test_nacks_without_end_block_nothing_for_ever(self) -> None:
         """Expect deliveries to go on through many nacks, and everything once they end (TestContinueAfterErrors)."""

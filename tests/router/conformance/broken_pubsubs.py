@@ -218,6 +218,22 @@ class EndlessSubscription(ChangedSubscription):
             return []
 
 
+class Greedy(Changed):
+    """Hands out more than it is asked for."""
+
+    def make_pubsub(self, group: str) -> tuple[Publisher, Subscriber]:
+        """Open a group whose subscriptions take twice as many."""
+        return self.pubsub, ChangedSubscriber(self.pubsub.group(group), list, kind=GreedySubscription)
+
+
+class GreedySubscription(ChangedSubscription):
+    """Knows better what a receiver needs."""
+
+    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+        """Receive a chunk of twice the size."""
+        return super().receive(2 * max_messages, timeout)
+
+
 class Scattering(Changed):
     """Forgets which messages belong together: each comes with a key of its own."""
 

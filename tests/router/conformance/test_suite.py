@@ -19,6 +19,7 @@ from tests.router.conformance.broken_pubsubs import (
     Doubling,
     Endless,
     Garbling,
+    Greedy,
     Losing,
     LosingAtRestart,
     Mixing,
@@ -306,6 +307,7 @@ def test_pubsub_in_order_passes():
         ),
         pytest.param(LosingAtRestart, RESTART, "2 of 5.. messages never arrived", id="loss-at-restart"),
         pytest.param(Unstoppable, RESTART, "goes on although the broker was stopped", id="no-outage"),
+        pytest.param(Greedy, "test_receiver_gets_no_more_than_it_asks_for", "where 3 were asked for", id="greed"),
         pytest.param(Mixing, "test_topics_are_apart", "another topic came", id="topics"),
     ],
 )
