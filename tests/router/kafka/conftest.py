@@ -2,6 +2,7 @@
 
 from tests.router.kafka.log_fixtures import log_lines
 from tests.router.kafka.mock_cluster_fixtures import mock_cluster, mock_cluster_process
+from tests.router.kafka.publisher_fixtures import events_topic, make_publisher
 from tests.router.kafka.real_kafka_fixtures import (
     own_kafka,
     pytest_collection_modifyitems,
@@ -12,7 +13,9 @@ from tests.router.kafka.real_kafka_fixtures import (
 )
 
 __all__ = [
+    "events_topic",
     "log_lines",
+    "make_publisher",
     "mock_cluster",
     "mock_cluster_process",
     "own_kafka",

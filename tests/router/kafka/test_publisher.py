@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,26 +13,10 @@ from loguru import logger
 from millstream.router import ConfigurationError, Message, PublishError, StateError
 from millstream.router.kafka import Confirmation, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError, KafkaSasl
 from tests.router.kafka.mock_cluster import MockCluster, Request
+from tests.router.kafka.publisher_fixtures import MakePublisher
 from tests.router.kafka.raw_records import read_records
 
 pytestmark = pytest.mark.slow  # brokers to talk to: seconds, not milliseconds
-
-MakePublisher = Callable[..., KafkaPublisher]
-
-
-@pytest.fixture
-def make_publisher(mock_cluster: MockCluster) -> Iterator[MakePublisher]:
-    """Make publishers on the mock brokers, closed when the test is over."""
-    made: list[KafkaPublisher] = []
-
-    def make(**settings: Any) -> KafkaPublisher:
-        brokers = settings.pop("brokers", [mock_cluster.bootstrap_servers])
-        made.append(KafkaPublisher(KafkaPublisherConfig(**{"brokers": brokers, "close_timeout": 0.1, **settings})))
-        return made[-1]
-
-    yield make
-    for publisher in made:
-        publisher.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,21 +3,22 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
 
 from millstream.router import ConfigurationError, Message, MillstreamError, StateError
-from millstream.router.kafka import Confirmation, KafkaPublisher, KafkaPublisherConfig
+from millstream.router.kafka import Confirmation
 from millstream.router.testing import eventually
 from tests.router.kafka.mock_cluster import MockCluster, Request
+from tests.router.kafka.publisher_fixtures import MakePublisher
 
-pytestmark = pytest.mark.slow  # brokers to talk to: seconds, not milliseconds
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("events_topic"),
+]  # brokers to talk to: seconds, not milliseconds
 
-MakePublisher = Callable[..., KafkaPublisher]
 
 FORKING = """
 import os, signal
@@ -36,22 +37,6 @@ if not os.fork():
 print(os.waitstatus_to_exitcode(os.wait()[1]))
 publisher.close()
 """
-
-
-@pytest.fixture
-def make_publisher(mock_cluster: MockCluster) -> Iterator[MakePublisher]:
-    """Make publishers on the mock brokers, with a topic `events`, closed when the test is over."""
-    mock_cluster.create_topic("events")
-    made: list[KafkaPublisher] = []
-
-    def make(**settings: Any) -> KafkaPublisher:
-        brokers = [mock_cluster.bootstrap_servers]
-        made.append(KafkaPublisher(KafkaPublisherConfig(**{"brokers": brokers, "close_timeout": 0.1, **settings})))
-        return made[-1]
-
-    yield make
-    for publisher in made:
-        publisher.close()
 
 
 def frames_of(error: BaseException) -> int:

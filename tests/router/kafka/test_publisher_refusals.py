@@ -1,7 +1,6 @@
 """What a publisher does with messages that cannot be sent, or that brokers do not take: each is named, no other suffers."""
 
 import random
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,29 +9,16 @@ from confluent_kafka import KafkaError
 from millstream.router import Message, MillstreamError
 from millstream.router.kafka import Confirmation, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError
 from tests.router.kafka.mock_cluster import MockCluster, Request
+from tests.router.kafka.publisher_fixtures import MakePublisher
 from tests.router.kafka.raw_records import read_records
 from tests.router.kafka.real_kafka import RealKafka, wait_until
 
-pytestmark = pytest.mark.slow  # brokers to talk to: seconds, not milliseconds
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("events_topic"),
+]  # brokers to talk to: seconds, not milliseconds
 
-MakePublisher = Callable[..., KafkaPublisher]
 TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
-
-
-@pytest.fixture
-def make_publisher(mock_cluster: MockCluster) -> Iterator[MakePublisher]:
-    """Make publishers on the mock brokers, with a topic `events`, closed when the test is over."""
-    mock_cluster.create_topic("events")
-    made: list[KafkaPublisher] = []
-
-    def make(**settings: Any) -> KafkaPublisher:
-        brokers = [mock_cluster.bootstrap_servers]
-        made.append(KafkaPublisher(KafkaPublisherConfig(**{"brokers": brokers, "close_timeout": 0.1, **settings})))
-        return made[-1]
-
-    yield make
-    for publisher in made:
-        publisher.close()
 
 
 def values(records: list[Any]) -> list[bytes]:
