@@ -87,18 +87,12 @@ class Broker:
             self._wait_until_ready(process, port)
         except BaseException:
             # Ctrl-C reaches only us: the broker has a session of its own. It is ended as our child: for a moment after
-            # its start nothing tells that its number is a broker's, so `stop` would find none.
-            self._end(process)
-            raise
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
+            # its start nothing tells that its number is a broker's, so `stop` would find none. At once, since a broker
+            # that is told to end while it starts may wait for itself for minutes.
             process.kill()
             process.wait()
-        self._pid_file.unlink(missing_ok=True)
+            self._pid_file.unlink(missing_ok=True)
+            raise
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT

@@ -1,5 +1,6 @@
 """The real broker of the fixtures: topics, groups, faults, TLS and SASL, seen by plain confluent-kafka clients."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -51,6 +52,25 @@ def free_folder(tmp_path: Path) -> Iterator[Path]:
     """A folder for a broker of the test's own, which is ended whatever the test did."""
     yield tmp_path / "broker"
     run_script("stop", "--folder", tmp_path / "broker")
+
+
+def read_pid(folder: Path) -> str:
+    """Return what the pid file in *folder* says, nothing before it is written."""
+    try:
+        return (folder / "broker.pid").read_text()
+    except FileNotFoundError:
+        return ""
+
+
+@contextlib.contextmanager
+def ended(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Leave no *child* behind, whatever the block did."""
+    try:
+        yield
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
@@ -254,13 +274,14 @@ def test_the_script_leaves_no_broker_when_its_start_is_interrupted(free_folder: 
         # Started in the background of a script, we would hand down that SIGINT is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    wait_until((free_folder / "broker.pid").exists, "the broker's process")
-    pid = int((free_folder / "broker.pid").read_text())
-    child.send_signal(number)
-    out, err = child.communicate(timeout=TIMEOUT)
+    with ended(child):
+        wait_until(lambda: read_pid(free_folder), "the broker's process")
+        pid = read_pid(free_folder)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=TIMEOUT)
 
     assert (child.returncode, out, err) == (130, "", "kafka: interrupted\n")
     assert run_script("status", "--folder", free_folder).returncode == 1
     # Nor does it run without its file; its bare number tells nothing where nobody takes in orphans that have ended.
-    (free_folder / "broker.pid").write_text(str(pid))
+    (free_folder / "broker.pid").write_text(pid)
     assert run_script("status", "--folder", free_folder).returncode == 1
