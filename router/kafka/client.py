@@ -23,6 +23,7 @@ def open_client(
     config: KafkaClientConfig,
     properties: Properties,
     on_error: Callable[[KafkaError], None],
+    on_statistics: Callable[[str], None] | None = None,
 ) -> Client:
     """Return a client of the kind *factory* (`Producer`, `Consumer`, `AdminClient`).
 
@@ -33,12 +34,15 @@ def open_client(
         config: for the log, the token provider and the secrets to hide.
         properties: what `publisher_properties` or its like made of the configuration.
         on_error: called by whoever polls the client.
+        on_statistics: the same, with JSON, every `statistics.interval.ms`.
 
     Raises:
         ConfigurationError: librdkafka refuses a property or cannot read a certificate; names it.
     """
     log = KafkaLog(config.secrets)
     callbacks: dict[str, Any] = {"logger": log, "error_cb": _with_reason(on_error, log)}
+    if on_statistics is not None:
+        callbacks["stats_cb"] = on_statistics
     tokens = None if config.sasl is None or config.sasl.token is None else _TokenSource(config.sasl.token)
     if tokens is not None:
         callbacks["oauth_cb"] = tokens

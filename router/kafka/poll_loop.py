@@ -15,7 +15,7 @@ from loguru import logger
 
 from ..assignment import Assignment
 from ..clock import MONOTONIC
-from ..errors import ConfigurationError, HaltedError, MillstreamError
+from ..errors import ConfigurationError, MillstreamError
 from ..offset_book import OffsetBook
 from ..protocols import AssignmentListener
 from ..revoke_wait import RevokeWait
@@ -24,11 +24,12 @@ from .brake import Brake
 from .config import KafkaSubscriberConfig
 from .connection import ConnectionWatch
 from .delivery_buffer import DeliveryBuffer
-from .errors import UNKNOWN_TOPIC
+from .errors import UNKNOWN_TOPIC, out_of_range
 from .holdings import Holdings
 from .nacked import Nacked
 from .oversize import set_aside
 from .redaction import hide
+from .stall import StallWatch
 from .starts import Places, Starts
 from .statistics import SubscriptionStatistics, look_at
 from .topic_watch import TopicWatch
@@ -68,6 +69,8 @@ class PollLoop:
         listener: told of assignments, or `None`.
         config: group protocol, bounds and times.
         watch: hears of errors and of the first record.
+        stall: hears of the consumer's brokers.
+        settled: set by whoever settles something; a revoke waits for it.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class PollLoop:
         listener: AssignmentListener | None,
         config: KafkaSubscriberConfig,
         watch: ConnectionWatch,
+        stall: StallWatch,
+        settled: threading.Event,
     ) -> None:
         self._consumer = consumer
         self._holdings = holdings
@@ -87,9 +92,10 @@ class PollLoop:
         self._listener = listener
         self._config = config
         self._watch = watch
+        self._stall = stall
         self._is_incremental = config.group_protocol == "consumer" or config.assignment_strategy == "cooperative-sticky"
         self._revoke_seconds = revoke_seconds(config)
-        self._settled = threading.Event()
+        self._settled = settled
         self._brake = Brake(
             consumer, holdings, buffer, pause_after=config.pause_after, max_pending_bytes=config.max_pending_bytes
         )
@@ -110,11 +116,6 @@ class PollLoop:
         """Whether the last commit worked that was waited for."""
         self._is_closing = False
 
-    def wake(self) -> None:
-        """Look at the books again: something was settled. From any thread."""
-        if not self._settled.is_set():
-            self._settled.set()
-
     def close(self) -> None:
         """End the loop: commit what is settled and leave the group. From any thread; returns at once."""
         self._is_closing = True
@@ -130,8 +131,8 @@ class PollLoop:
             partitions=look_at(list(self._holdings.books.values())),
         )
 
-    def run(self) -> None:
-        """Poll until closed.
+    def run(self) -> bool:
+        """Poll until closed; returns False when the client is stalled: it has to be replaced, and this loop abandoned.
 
         Raises:
             ConfigurationError, HaltedError: what only people can mend.
@@ -139,32 +140,45 @@ class PollLoop:
                 `__context__` stands something that is no exception).
         """
         try:
-            self._run()
+            return self._run()
         except KafkaException as error:
             failure = self._failed(error)
-        else:
-            return
         raise failure
+
+    def abandon(self) -> None:
+        """Take every partition for lost, without a word to the brokers. After a `run` that returned False; nothing may follow."""
+        self._lost(self._consumer, [TopicPartition(self._holdings.topic, each) for each in self._holdings.books])
+        # Neither may keep this loop, and by it the client, whose end belongs to whoever lets go of the loop.
+        self._consumer.subscribe([self._holdings.topic])  # without callbacks
+        del self._unpacker
 
     def _failed(self, error: KafkaException) -> MillstreamError:
         reason = hide(str(error.args[0]), self._config.secrets)
         return MillstreamError(f"the Kafka consumer of topic {self._holdings.topic!r} failed: {reason}")
 
-    def _run(self) -> None:
-        consumer = self._consumer
+    def _run(self) -> bool:
+        consumer, is_stalled = self._consumer, False
         self._join()
         try:
             while not self._is_closing:
                 self._step()
+                if self._stall.is_cut_off and self._stall.is_stalled(consumer, MONOTONIC.now()):
+                    is_stalled = True
+                    return False
             self._store()
             self._commit(consumer)
         finally:
-            self._is_closing = True
-            try:
-                self._leave(consumer)
-            finally:
-                consumer.close()
-                self._holdings.remove(list(self._holdings.books.values()))
+            if not is_stalled:
+                self._is_closing = True
+                self._end(consumer)
+        return True
+
+    def _end(self, consumer: Consumer) -> None:
+        try:
+            self._leave(consumer)
+        finally:
+            consumer.close()
+            self._holdings.remove(list(self._holdings.books.values()))
 
     def _join(self) -> None:
         self._consumer.subscribe(
@@ -363,11 +377,3 @@ def revoke_seconds(config: KafkaSubscriberConfig) -> float:
     """Return how long a drain inside a revoke may take without the group giving the member up."""
     seconds = min(MAX_REVOKE_SECONDS, config.max_poll_interval / 5)
     return min(seconds, config.session_timeout / 2) if config.group_protocol == "classic" else seconds
-
-
-def out_of_range(topic: str) -> HaltedError:
-    """Return the error of a committed offset that the log no longer has: going on from elsewhere would skip or repeat."""
-    return HaltedError(
-        f"topic {topic!r}: the committed offset is not in the log any more (retention, or the topic was made anew); "
-        "reset the group's offsets where you want to go on"
-    )

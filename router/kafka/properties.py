@@ -2,6 +2,7 @@
 
 from .config import KafkaClientConfig, KafkaPublisherConfig, KafkaSubscriberConfig, Property
 from .security import KafkaSasl, KafkaTls
+from .stall import STATISTICS_SECONDS
 
 Properties = dict[str, Property]
 
@@ -24,6 +25,7 @@ def publisher_properties(config: KafkaPublisherConfig) -> Properties:
         # How long a topic may be unknown before its messages fail. librdkafka's 30 s are long for a typing error; a topic
         # that was just created is known to every broker within one or two.
         "topic.metadata.propagation.max.ms": 5000,
+        "statistics.interval.ms": _milliseconds(STATISTICS_SECONDS),
         **client_properties(config),
         "enable.idempotence": True,
         "acks": "all",
@@ -52,6 +54,7 @@ def subscriber_properties(config: KafkaSubscriberConfig) -> Properties:
         "topic.metadata.refresh.interval.ms": 20_000,
         # What librdkafka may hold of each subscription ahead of our buffer; its own 64 MiB are a process's whole budget.
         "queued.max.messages.kbytes": 32_768,
+        "statistics.interval.ms": _milliseconds(STATISTICS_SECONDS),
         **client_properties(config),
         "group.id": config.group_id,
         "group.protocol": config.group_protocol,

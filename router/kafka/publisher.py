@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Message as Record
 from loguru import logger
 
@@ -23,14 +23,14 @@ from ..clock import MONOTONIC
 from ..errors import ConfigurationError, MillstreamError, PermanentError, StateError
 from ..message import Message
 from ..worker_thread import WorkerThread
-from .client import open_client
 from .config import KafkaPublisherConfig
 from .confirmation import Confirmation
 from .connection import ConnectionWatch
 from .errors import BATCH_REFUSED, UNKNOWN_TOPIC, UNSENDABLE, reason_of
 from .marshaler import headers_of, key_of, misfit_of
-from .properties import publisher_properties
-from .single_sends import INFERRED, REFUSED, SingleSends
+from .single_sends import INFERRED, REFUSED, STALLED, SingleSends
+from .stall import EVERYWHERE
+from .steady_producer import PURGED, SteadyProducer
 
 POLL_SECONDS = 0.05
 """How late a close may be noticed; a delivery report ends the poll at once."""
@@ -40,12 +40,12 @@ LOOK_SECONDS = 0.5
 """Between looks whether our credentials work, until something has."""
 ANSWER_SECONDS = 0.1
 """How long such a look may keep delivery reports waiting, where nobody answers; an answer takes milliseconds."""
-EVERYWHERE = "__consumer_offsets"
-"""A topic of nearly every cluster: a question for all topics may have an answer of megabytes, and the name of none makes none."""
 REFRESH_SECONDS = 5.0
 """How long the brokers may take to say whether a topic exists."""
 PURGE_SECONDS = 1.0
 """How long the reports of purged messages may take; they come from inside the process."""
+NO_PARTITION = -1
+"""Leaves the choice to the partitioner."""
 TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 
 
@@ -83,7 +83,7 @@ class KafkaPublisher:
     def __init__(self, config: KafkaPublisherConfig) -> None:
         self.config = config
         self._watch = ConnectionWatch(config)
-        self._producer = open_client(Producer, config, publisher_properties(config), self._watch.on_error)
+        self._producer = SteadyProducer(config, {}, self._watch.on_error)
         self._singles = SingleSends(config, self._watch.on_error, self._settle)
         self._process = os.getpid()
         self._condition = threading.Condition()
@@ -94,6 +94,8 @@ class KafkaPublisher:
         """Whether something was confirmed since the poll thread last noted the time of it."""
         self._moved_at = MONOTONIC.now()
         self._closes_at: float | None = None
+        self._is_purging = False
+        """Whether what is purged is given up; else a stalled client had it."""
         self._end: MillstreamError | None = None
         """Why nothing is sent any more."""
         self._thread = WorkerThread(f"kafka-publisher-{config.client_id}", self._run)
@@ -122,9 +124,10 @@ class KafkaPublisher:
     ) -> Confirmation:
         """Send *messages*, in order, and return at once with what will tell their outcome; waits only for room in the buffer.
 
-        The messages of a call stay in order with those of earlier calls of the same thread. Two exceptions are sent again, each
-        by itself and in order among themselves, so they follow later: the others of a request that a broker refuses for one
-        message in it, and a request without an answer whose successor was taken; these may have been written already.
+        The messages of a call stay in order with those of earlier calls of the same thread. Three exceptions are sent again,
+        each by itself and in order among themselves, so they follow later: the others of a request that a broker refuses for
+        one message in it, a request without an answer whose successor was taken, and what was left in a client that had lost its
+        way to the brokers; the last two may have been written already.
 
         Args:
             topic: where to.
@@ -231,13 +234,13 @@ class KafkaPublisher:
     def _on_delivery(self, confirmation: Confirmation, position: int, error: KafkaError | None, record: Record) -> None:
         if error is None:
             if record.offset() is None:  # no answer named it: librdkafka inferred from a later one that it was written
-                self._singles.add(confirmation, position, record.partition() or 0, INFERRED)
+                self._singles.add(confirmation, position, _partition_of(record), INFERRED)
                 return
         elif error.code() in BATCH_REFUSED:
             self._watch.on_login()
-            self._singles.add(confirmation, position, record.partition() or 0, REFUSED)
+            self._singles.add(confirmation, position, _partition_of(record), REFUSED)
             return
-        self._settle(confirmation, position, error)
+        self._settle(confirmation, position, error, record)
 
     def _settle(
         self, confirmation: Confirmation, position: int, error: KafkaError | None, record: Record | None = None
@@ -247,6 +250,9 @@ class KafkaPublisher:
             if not self._watch.is_in_contact:
                 self._watch.on_contact()
             confirmation.confirm()
+            return
+        if error.code() in PURGED and not self._is_purging and record is not None:
+            self._singles.add(confirmation, position, _partition_of(record), STALLED)
             return
         if error.code() > 0:  # a broker's own; what librdkafka says itself is negative
             self._watch.on_login()
@@ -323,6 +329,7 @@ class KafkaPublisher:
 
     def _purge(self) -> None:
         """Drop what is not confirmed; each message is reported with the reason."""
+        self._is_purging = True
         try:
             self._producer.purge()
             self._producer.flush(PURGE_SECONDS)
@@ -359,3 +366,9 @@ class KafkaPublisher:
             self._condition.notify_all()
         if not self._thread.is_current and not self._thread.join(closes_at + 2 * PURGE_SECONDS):
             logger.bind(thread=self._thread.name).error("the poll thread of the Kafka publisher does not end")
+
+
+def _partition_of(record: Record) -> int:
+    """Return the partition that *record* was meant for; none was chosen while its topic has no leader."""
+    partition = record.partition()
+    return NO_PARTITION if partition is None else partition

@@ -8,7 +8,9 @@ an error or is missing: a broker that knows the producer would not have taken th
 that has never seen it write to the partition takes any. A new topic's broker answers "not leader" for some milliseconds: then
 the first messages of a partition are reported as written, and are not. Their reports name no offset, by which they are known.
 
-A second producer sends both kinds, opened when it is first needed: the requests of the first hold whatever other calls are
+What is left in a client that has lost its way to the brokers is sent again as well.
+
+A second producer sends all of them, opened when it is first needed: the requests of the first hold whatever other calls are
 sending meanwhile.
 """
 
@@ -18,19 +20,19 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Message as Record
 from loguru import logger
 
 from ..errors import ConfigurationError, PermanentError
-from .client import open_client
 from .config import KafkaPublisherConfig
 from .confirmation import Confirmation
 from .errors import UNSENDABLE
 from .marshaler import headers_of, key_of
-from .properties import publisher_properties
+from .properties import Properties
+from .steady_producer import SteadyProducer
 
-ONE_BY_ONE = {"batch.num.messages": 1, "linger.ms": 0, "max.in.flight.requests.per.connection": 1}
+ONE_BY_ONE: Properties = {"batch.num.messages": 1, "linger.ms": 0, "max.in.flight.requests.per.connection": 1}
 """One request in flight: nothing can be inferred from a later one."""
 
 REFUSED = (
@@ -38,6 +40,9 @@ REFUSED = (
     "max_message_bytes should be at most the max.message.bytes of the topic"
 )
 INFERRED = "Kafka took a request and gave no answer to the one before: sending what was in that again, as it may not be written"
+STALLED = (
+    "the messages that a stalled Kafka client had not delivered are sent again one by one; some may have been written"
+)
 
 OnDelivery = Callable[[Confirmation, int, KafkaError | None, Record | None], None]
 """Takes the call, the place in it, why it failed, and the record."""
@@ -58,7 +63,7 @@ class SingleSends:
         self._config = config
         self._on_error = on_error
         self._on_delivery = on_delivery
-        self._producer: Producer | None = None
+        self._producer: SteadyProducer | None = None
         self._waiting: deque[tuple[Confirmation, int, int]] = deque()
         self._told: set[str] = set()
         """The reasons that the log has heard of."""
@@ -88,17 +93,16 @@ class SingleSends:
         if self._producer is not None:
             self._producer.poll(0)
 
-    def _open(self) -> Producer | None:
-        properties = {**publisher_properties(self._config), **ONE_BY_ONE}
+    def _open(self) -> SteadyProducer | None:
         try:
-            return open_client(Producer, self._config, properties, self._on_error)
+            return SteadyProducer(self._config, ONE_BY_ONE, self._on_error)
         except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
             reason = str(error)
         for confirmation, position, _ in self._take_waiting():
             confirmation.refuse(position, f"not confirmed, and not sent again: {reason}", KafkaError._FAIL)
         return None
 
-    def _send(self, producer: Producer, confirmation: Confirmation, position: int, partition: int) -> bool:
+    def _send(self, producer: SteadyProducer, confirmation: Confirmation, position: int, partition: int) -> bool:
         """Hand one message over; returns False when there is no room."""
         message = confirmation.messages[position]
         on_delivery = partial(self._on_delivery, confirmation, position)

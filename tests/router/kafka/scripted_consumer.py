@@ -14,6 +14,7 @@ from millstream.router.kafka.delivery_buffer import DeliveryBuffer
 from millstream.router.kafka.holdings import Holdings
 from millstream.router.kafka.nacked import Nacked
 from millstream.router.kafka.poll_loop import PollLoop
+from millstream.router.kafka.stall import StallWatch
 from millstream.router.route import Route
 from millstream.router.settlement import ACKED, RETURNED, RUNNING
 from millstream.router.testing import FakeWorker, eventually
@@ -56,6 +57,7 @@ class ScriptedConsumer:
         self.refusals = 0
         """How many of the next stores are refused."""
         self.paused = set()
+        self.has_broker = True
         self.leaks = []
         """The client's own exceptions that came out of a callback: with librdkafka nobody could catch them."""
         self._steps = deque()
@@ -85,7 +87,7 @@ class ScriptedConsumer:
             self.leaks.append(error)
             return []
 
-    def subscribe(self, topics, on_assign, on_revoke, on_lost):
+    def subscribe(self, topics, on_assign=None, on_revoke=None, on_lost=None):
         """Keep the callbacks."""
         self.done.append(("subscribe",))
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
@@ -116,6 +118,11 @@ class ScriptedConsumer:
     def get_watermark_offsets(self, place, timeout):
         """Return the bounds of the log."""
         return (0, self.end)
+
+    def list_topics(self, topic, timeout):
+        """Raise an error unless there is a broker to ask."""
+        if not self.has_broker:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
     def store_offsets(self, offsets):
         """Remember the offsets by partition, unless they are to be refused."""
@@ -202,11 +209,16 @@ class Loop:
         self.nacked = Nacked(config.nack_resend_delay)
         self.listener = listener
         watch = ConnectionWatch(config)
-        self.loop = PollLoop(self.consumer, self.holdings, self.buffer, self.nacked, listener, config, watch)
+        self.another = ScriptedConsumer()
+        """Whom the loop asks whether there are brokers, when its own consumer finds none."""
+        self.stall, self.settled = StallWatch(lambda: self.another), threading.Event()
+        self.loop = PollLoop(
+            self.consumer, self.holdings, self.buffer, self.nacked, listener, config, watch, self.stall, self.settled
+        )
         self._thread = WorkerThread("poll", self.loop.run)
 
     def _assignment(self, partition, epoch):
-        return Assignment(TOPIC, partition, epoch, wake=self.loop.wake, redeliver=self.nacked.add)
+        return Assignment(TOPIC, partition, epoch, wake=self.settled.set, redeliver=self.nacked.add)
 
     def deliver(self, count):
         """Assign partition 0, to a router with one worker, and deliver *count* messages of it; returns them."""

@@ -40,6 +40,15 @@ class Traffic:
         self.published = 0
         self._threads = [WorkerThread("publishing", self._publish), WorkerThread("releasing", self._release)]
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # A test that has failed leaves nothing behind that would speak up in the next.
+        self._is_ending.set()
+        self._is_over.set()
+        self._publisher.close()
+
     def start(self):
         """Begin to publish and to release."""
         for thread in self._threads:
@@ -50,7 +59,6 @@ class Traffic:
         self._is_ending.set()
         assert eventually(lambda: not self._threads[0].is_alive, CATCH_UP_SECONDS)
         assert eventually(lambda: len(self.settled) == self.published, CATCH_UP_SECONDS)
-        self._publisher.close()
 
     def stop(self):
         """Release no more: until now what came again after a lost assignment was held again."""
@@ -84,8 +92,8 @@ class Traffic:
 def test_broker_that_is_away_is_waited_for(own_kafka, log_lines, options, outage):
     """No exit, one warning and one line at the return, and everything that was published is settled and committed."""
     topic = own_kafka.create_topic(PARTITIONS)
-    traffic, pause = Traffic(own_kafka, topic, options), threading.Event()
-    with running(traffic.router):
+    pause = threading.Event()
+    with Traffic(own_kafka, topic, options) as traffic, running(traffic.router):
         traffic.start()
         assert eventually(lambda: len(traffic.settled) >= BEFORE, CATCH_UP_SECONDS)
         if outage == "frozen":

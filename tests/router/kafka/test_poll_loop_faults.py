@@ -4,6 +4,7 @@ import pytest
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException
 
 from millstream.router import Assignment, ConfigurationError, Message, MillstreamError
+from millstream.router.kafka import stall
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
 from millstream.router.kafka.holdings import Holdings
@@ -11,7 +12,7 @@ from millstream.router.kafka.oversize import set_aside
 from millstream.router.kafka.topic_watch import MISSING_SECONDS, TopicWatch
 from millstream.router.route import Route
 from millstream.router.testing import eventually
-from tests.router.kafka.scripted_consumer import TOPIC, Listener, Loop, record
+from tests.router.kafka.scripted_consumer import TOPIC, Listener, Loop, handle, record
 
 CONFIG = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g")
 
@@ -28,6 +29,27 @@ def test_pause_of_an_earlier_stay_ends_with_the_next():
         was_resumed = eventually(lambda: loop.consumer.paused == set())
 
     assert was_resumed
+
+
+def test_stalled_client_is_left_without_a_word_to_the_brokers(monkeypatch):
+    """Its close, and a commit, would wait for them for ever; what it had is lost, and comes to another."""
+    monkeypatch.setattr(stall, "PATIENCE_SECONDS", 0.0)
+    listener = Listener()
+    with Loop(listener) as loop:
+        (message,) = loop.deliver(1)
+        assignment = listener.assignments[0]
+        handle(message)
+        assert loop.polls_on()
+        before = list(loop.consumer.done)
+        loop.consumer.has_broker = False
+        loop.stall.on_statistics('{"brokers": {}}')
+        assert eventually(lambda: not loop.is_alive, 10.0)
+        loop.loop.abandon()
+
+    assert loop.consumer.done[len(before) :] == [("subscribe",)]
+    assert listener.lost_ones == [assignment]
+    assert assignment.is_closed
+    assert loop.holdings.books == {}
 
 
 def fail_to_assign(loop, listener):

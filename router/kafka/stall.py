@@ -1,0 +1,127 @@
+"""Whether a client has lost its way to brokers that are there.
+
+librdkafka gives up each broker that an answer does not name. A broker that was frozen, or is cut off from its controllers, names
+none for a moment; then a client may be left with nobody to ask, and wait for ever without a word (librdkafka issue 5301, open
+with 2.16). Only a new client helps. The old one must not be closed, as that waits for brokers as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from confluent_kafka import KafkaException
+from loguru import logger
+
+from ..errors import ConfigurationError
+from ..worker_thread import WorkerThread
+
+STATISTICS_SECONDS = 2.0
+"""Between librdkafka's statistics, which tell whether a broker is connected."""
+ANSWER_SECONDS = 1.0
+"""How long our own client has for an answer that another gets at once."""
+PROBE_SECONDS = 5.0
+"""How long another client has, its connection and log-in included."""
+PATIENCE_SECONDS = 10.0
+"""How long ours may fail where others succeed: as long as librdkafka waits at most before it connects again."""
+EVERYWHERE = "__consumer_offsets"
+"""A topic of nearly every cluster: a question for all topics may have an answer of megabytes, and the name of none makes none."""
+KNOWN = frozenset({"configured", "learned"})
+"""Where a broker comes from that leads to others; what else librdkafka lists is a group's coordinator, and itself."""
+
+
+class Asking(Protocol):
+    """What consumers, producers and admin clients have in common."""
+
+    def list_topics(self, topic: str, timeout: float) -> object:
+        """Ask a broker; raises KafkaException without an answer in *timeout* seconds."""
+
+
+class _Broker(msgspec.Struct):
+    source: str
+    state: str
+
+
+class _Statistics(msgspec.Struct):
+    brokers: dict[str, _Broker]
+
+
+DECODER = msgspec.json.Decoder(_Statistics)
+
+
+class StallWatch:
+    """Tells when a client has to be replaced. For the thread that polls it only.
+
+    Args:
+        open_another: opens a client with the same settings, on a thread of its own; may raise ConfigurationError.
+    """
+
+    def __init__(self, open_another: Callable[[], Asking]) -> None:
+        self.is_cut_off = False
+        """Whether no broker was connected when librdkafka last said so; `is_stalled` has something to do only then."""
+        self._open_another = open_another
+        self._probe: _Probe | None = None
+        self._next_probe = 0.0
+        self._failing_since: float | None = None
+
+    def on_statistics(self, text: str) -> None:
+        """Take in the statistics of the client, in JSON."""
+        try:
+            brokers = DECODER.decode(text).brokers.values()
+        except msgspec.DecodeError as error:  # a client id with a quote in it breaks librdkafka's JSON
+            logger.bind(reason=str(error)).debug("Kafka statistics not understood")
+            return
+        self.is_cut_off = not any(each.state == "UP" and each.source in KNOWN for each in brokers)
+        if not self.is_cut_off:
+            self._failing_since = self._probe = None
+
+    def is_stalled(self, client: Asking, now: float) -> bool:
+        """Tell whether *client* has had no answer for `PATIENCE_SECONDS` while others had one.
+
+        To be asked again and again while `is_cut_off`. Returns at once, but for `ANSWER_SECONDS` now and then where others have
+        an answer. *now* in monotonic seconds.
+        """
+        if self._probe is None:
+            if now >= self._next_probe:
+                self._probe = _Probe(self._open_another)
+            return False
+        if not self._probe.is_over:
+            return False
+        is_answered, self._probe = self._probe.is_answered, None
+        self._next_probe = now + STATISTICS_SECONDS
+        if not is_answered or _has_answer(client, ANSWER_SECONDS):
+            self._failing_since = None
+            return False
+        if self._failing_since is None:
+            self._failing_since = now
+        return now - self._failing_since >= PATIENCE_SECONDS
+
+
+class _Probe:
+    """Asks the brokers once with a new client."""
+
+    def __init__(self, open_another: Callable[[], Asking]) -> None:
+        self.is_answered = False
+        self._open_another = open_another
+        self._thread = WorkerThread("kafka-probe", self._ask)
+        self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `is_answered` is final."""
+        return not self._thread.is_alive
+
+    def _ask(self) -> None:
+        try:
+            self.is_answered = _has_answer(self._open_another(), PROBE_SECONDS)
+        except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
+            logger.bind(reason=str(error)).debug("no second Kafka client to ask with")
+
+
+def _has_answer(client: Asking, seconds: float) -> bool:
+    try:
+        client.list_topics(EVERYWHERE, seconds)
+    except KafkaException:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""Clients that have lost their way to a broker that is there: they are replaced, nothing is lost, and it is said once."""
+
+import copy
+import gc
+import itertools
+import threading
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from millstream.router import MONOTONIC, Message, Router
+from millstream.router.kafka import (
+    KafkaPublisher,
+    KafkaPublisherConfig,
+    KafkaSubscriber,
+    KafkaSubscriberConfig,
+    stall,
+    steady_producer,
+)
+from millstream.router.testing import RecordingHandler, eventually, running
+from millstream.router.worker_thread import WorkerThread
+from tests.router.kafka.broker_proxy import BrokerProxy
+from tests.router.kafka.mock_cluster import MockCluster
+from tests.router.kafka.mock_cluster_clients import consume, open_consumer, values_of
+
+pytestmark = pytest.mark.slow  # librdkafka takes its time, and mostly gets it: seconds, not milliseconds
+
+TIMEOUT = 60.0
+HIDDEN_SECONDS = 3.0
+PARTITIONS = 3
+STALLED = "the Kafka client reaches no broker while others do"
+NO_WAY_BACK = {"metadata.recovery.strategy": "none", "statistics.interval.ms": 100}
+"""A client that knows brokers never turns to `bootstrap.servers` again."""
+PROTOCOLS = [
+    pytest.param({"session_timeout": 2.0, "heartbeat_interval": 0.2}, id="classic"),
+    pytest.param({"group_protocol": "consumer"}, id="KIP-848"),
+]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Replace a client that has failed twice where others succeed."""
+    monkeypatch.setattr(stall, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stall, "STATISTICS_SECONDS", 0.1)
+    monkeypatch.setattr(stall, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(steady_producer, "RETIRED_SECONDS", 0.5)
+
+
+@pytest.fixture
+def broker():
+    """One mock broker, with a topic called `events`."""
+    cluster = MockCluster(1)
+    cluster.set_group_times(session=2.0, heartbeat=0.2)
+    cluster.create_topic("events", PARTITIONS)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def proxy(broker):
+    """The door before it."""
+    door = BrokerProxy(broker.bootstrap_servers)
+    yield door
+    door.close()
+
+
+def publish(broker, first, end):
+    """Write the numbers from *first* up to *end*, past the proxy."""
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+    for number in range(first, end):
+        producer.produce("events", b"%d" % number)
+    assert producer.flush(TIMEOUT) == 0
+
+
+def committed(broker):
+    """Return how many messages the group `g` has committed."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "g", "log_level": 0})
+    places = consumer.committed([TopicPartition("events", number) for number in range(PARTITIONS)], TIMEOUT)
+    consumer.close()
+    return sum(max(0, place.offset) for place in places)
+
+
+@pytest.fixture
+def count():
+    """Count clients of a kind, while no garbage collector ends any: that might keep somebody else's thread waiting for long."""
+    gc.collect()
+    gc.disable()
+    yield lambda kind: sum(isinstance(each, kind) for each in gc.get_objects())
+    gc.enable()
+
+
+def subscriber(proxy, **options):
+    """Return a subscriber of the group `g` behind the *proxy*."""
+    return KafkaSubscriber(
+        KafkaSubscriberConfig(brokers=[proxy.bootstrap_servers], group_id="g", commit_interval=0.1, **options)
+    )
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("options", PROTOCOLS)
+def test_subscription_goes_on_with_a_new_client(broker, proxy, log_lines, count, options):
+    """The only broker that it knows has moved: what comes later is handled and committed, and the old client is gone."""
+    handler, router = RecordingHandler(), Router()
+    router.add_consumer_handler("h", "events", subscriber(proxy, properties=NO_WAY_BACK, **options), handler)
+    before = count(Consumer)
+    publish(broker, 0, 10)
+    with running(router):
+        assert handler.wait_calls(10, TIMEOUT)
+        proxy.move()
+        publish(broker, 10, 20)
+        assert eventually(lambda: len(set(handler.payloads)) == 20, TIMEOUT)
+        clients = eventually(lambda: count(Consumer) == before + 1, TIMEOUT)
+        was_running = router.is_running
+
+    assert (was_running, clients) == (True, True)
+    assert committed(broker) == 20
+    assert sum(STALLED in line for line in log_lines) == 1
+
+
+@pytest.mark.parametrize("options", PROTOCOLS)
+def test_subscription_survives_a_broker_that_names_none(broker, proxy, options):
+    """With 2.16, librdkafka mostly believes it for ever."""
+    handler, router, numbers, is_over = RecordingHandler(), Router(), itertools.count(), threading.Event()
+    router.add_consumer_handler("h", "events", subscriber(proxy, **options), handler)
+
+    def publish_on():
+        while not is_over.wait(0.05):
+            publish(broker, number := next(numbers), number + 1)
+
+    thread = WorkerThread("publishing", publish_on)
+    with running(router):
+        thread.start()
+        assert handler.wait_calls(20, TIMEOUT)
+        proxy.hide()
+        assert not is_over.wait(HIDDEN_SECONDS)
+        proxy.show()
+        told, seen = proxy.answers_without_brokers, len(handler.payloads)
+        assert eventually(lambda: len(handler.payloads) > seen + 100, TIMEOUT)
+        is_over.set()
+        assert thread.join(MONOTONIC.now() + TIMEOUT)
+        assert eventually(lambda: len(set(handler.payloads)) == next(copy.copy(numbers)), TIMEOUT)
+
+    assert told > 0
+    assert thread.error is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_publisher_goes_on_with_a_new_client(broker, proxy, log_lines, count):
+    """The only broker that it knows has moved: what was published meanwhile, and what comes later, is confirmed and written."""
+    before = count(Producer)
+    config = KafkaPublisherConfig(brokers=[proxy.bootstrap_servers], properties=NO_WAY_BACK)
+    publisher, numbers = KafkaPublisher(config), itertools.count()
+    confirmations = []
+
+    def send(messages):
+        for number in itertools.islice(numbers, messages):
+            confirmations.append(publisher.publish_async("events", Message(b"%d" % number)))
+
+    send(10)
+    assert eventually(lambda: all(each.is_done for each in confirmations), TIMEOUT)
+    proxy.move()
+    send(500)
+    done = eventually(lambda: all(each.is_done for each in confirmations), TIMEOUT)
+    send(10)
+    for each in confirmations:
+        each.result()
+    clients = eventually(lambda: count(Producer) == before + 2, TIMEOUT)  # one of them sends again
+    publisher.close()
+    with open_consumer(broker.bootstrap_servers, "events", group_id="g") as consumer:
+        written = values_of(consume(consumer, 520))
+
+    assert (done, clients) == (True, True)
+    assert {int(value) for value in written} == set(range(520))
+    assert sum(STALLED in line for line in log_lines) == 1
