@@ -19,6 +19,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
+from millstream.router.worker_thread import WorkerThread
+
 SCRIPT = Path(__file__).parents[3] / "scripts" / "kafka"
 USER, PASSWORD = "millstream", "millstream-secret"
 """The one user that our own broker knows."""
@@ -29,10 +31,20 @@ TIMEOUT = 30.0
 START_TIMEOUT = 240.0
 """Seconds for a start, the first one with its download included; less than what ends a run that hangs."""
 
-COORDINATOR_STARTS = frozenset(
-    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+BROKER_RETURNS = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.INVALID_REPLICATION_FACTOR,  # all brokers are fenced
+    }
 )
-"""What a broker says of its groups right after its start."""
+"""What a broker says for a moment after its start, or when it was frozen."""
+ASK_AGAIN_SECONDS = 0.05
 
 _numbers = itertools.count(1)
 _run = uuid.uuid4().hex[:8]
@@ -48,6 +60,22 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = TIME
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen within {timeout:.0f} s"
+
+
+def insist(ask: Callable[[], object]) -> None:
+    """Call *ask* again while the broker answers that it has only just returned."""
+
+    def is_done() -> bool:
+        try:
+            ask()
+        except KafkaException as error:
+            if error.args[0].code() not in BROKER_RETURNS:
+                raise
+            threading.Event().wait(ASK_AGAIN_SECONDS)
+            return False
+        return True
+
+    wait_until(is_done, "an answer of a broker that has returned")
 
 
 def run_script(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -77,7 +105,7 @@ class RealKafka:
         """Create a topic with a name of its own and return that once clients can see it and every partition is served."""
         topic = unique(prefix)
         new = NewTopic(topic, partitions, 1, config=dict(config or {}))
-        self.admin.create_topics([new])[topic].result(TIMEOUT)
+        insist(lambda: self.admin.create_topics([new])[topic].result(TIMEOUT))
 
         def is_served() -> bool:
             try:
@@ -101,8 +129,14 @@ class RealKafka:
         """Return, for each partition, the offset that its next record gets."""
         partitions = self.admin.list_topics(topic, TIMEOUT).topics[topic].partitions
         asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions}
-        answers = self.admin.list_offsets(asked)
-        return {place.partition: answer.result(TIMEOUT).offset for place, answer in answers.items()}
+        ends: dict[int, int] = {}
+
+        def ask() -> None:
+            for place, answer in self.admin.list_offsets(asked).items():
+                ends[place.partition] = answer.result(TIMEOUT).offset
+
+        insist(ask)
+        return ends
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return, for each partition of *topic* where *group* has committed, the next offset; asked from outside the group.
@@ -118,16 +152,17 @@ class RealKafka:
         partitions = self.admin.list_topics(topic, TIMEOUT).topics[topic].partitions
         places = [TopicPartition(topic, number) for number in partitions]
         answer: list[TopicPartition] = []
-        wait_until(lambda: answer.extend(_ask(outsider, places)) or answer, f"an answer on the commits of {group}")
+        insist(lambda: answer.extend(outsider.committed(places, TIMEOUT)))
         return {place.partition: place.offset for place in answer if place.offset >= 0}
 
     @property
     def admin(self) -> AdminClient:
         """A client for everything else; connected at the first use."""
-        if self._admin is None:
+        admin = self._admin
+        if admin is None:
             # What it would say on stderr about a broker that a test has taken down is no news.
-            self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-        return self._admin
+            admin = self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        return admin
 
 
 class OwnKafka(RealKafka):
@@ -173,6 +208,7 @@ class OwnKafka(RealKafka):
         done = run_script("start", "--sasl", "--tls", "--folder", self.folder)
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
+        self._forget_clients()
         plain, *others = done.stdout.splitlines()
         self.addresses = {"PLAINTEXT": plain, **dict(line.split() for line in others)}
 
@@ -192,6 +228,14 @@ class OwnKafka(RealKafka):
     def thaw(self) -> None:
         """Let a frozen broker go on."""
         os.kill(self._pid, signal.SIGCONT)
+        self._forget_clients()
+
+    def _forget_clients(self) -> None:
+        """Ask with new ones from now on: the old ones may be stalled, and then their end takes seconds."""
+        with self._lock:
+            old = [self._admin, *self._outsiders.values()]
+            self._admin, self._outsiders = None, {}
+        WorkerThread("forgetting", old.clear).start()
 
     def restore(self) -> None:
         """Bring it back to work, whatever a test did to it."""
@@ -211,13 +255,3 @@ class OwnKafka(RealKafka):
     @property
     def _pid(self) -> int:
         return int((self.folder / "broker.pid").read_text())
-
-
-def _ask(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
-    """Return what is committed, nothing while the coordinator starts."""
-    try:
-        return consumer.committed(places, TIMEOUT)
-    except KafkaException as error:
-        if error.args[0].code() not in COORDINATOR_STARTS:
-            raise
-        return []
