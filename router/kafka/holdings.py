@@ -21,6 +21,8 @@ class Holdings:
         self.topic = topic
         self.books: dict[int, OffsetBook] = {}
         """By partition."""
+        self.were_any = False
+        """Whether there has been a partition."""
         self._max_pending = max_pending
         self._make = make
         self._epoch = 0
@@ -30,6 +32,7 @@ class Holdings:
         """Take in *partitions*, which are ours from now on; returns their assignments."""
         self._epoch += 1
         made = [self._make(partition, self._epoch) for partition in partitions]
+        self.were_any = self.were_any or bool(made)
         self.remove(
             self.of(assignment.partition for assignment in made)
         )  # there are none, unless the client lost count

@@ -55,6 +55,9 @@ GROUP_MOVES = frozenset(
 )
 """Why a commit is refused while the group shares out anew: librdkafka commits what is stored when the revoke comes, if it can."""
 
+FINAL = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._FATAL})
+"""What ends a subscription: no right to read, or a client that is at its end; the last does not call itself fatal in a poll."""
+
 Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
 
 
@@ -102,10 +105,11 @@ class PollLoop:
         self._is_dry = False
         """Whether a poll has found nothing since the outage began."""
         self._next_store = 0.0
-        self._topic_watch = TopicWatch(consumer, holdings.topic, config, watch)
+        self._topic_watch = TopicWatch(consumer, holdings, config, watch)
         self._standstill = StandstillWatch(config.warn_after)
         self._unpacker = Unpacker(holdings, self._record_error, self._rewound)
         self._starts = Starts(config, self._revoke_seconds)
+        self._has_joined = False
         self._is_lost_for_a_start = False
         """Whether partitions were assigned and nobody said where they begin."""
         self._is_out = False
@@ -158,7 +162,8 @@ class PollLoop:
 
     def _run(self) -> bool:
         consumer, is_stalled = self._consumer, False
-        self._join()
+        if not self._has_joined:  # a second time would give up what is ours
+            self._join()
         try:
             while not self._is_closing:
                 self._step()
@@ -181,6 +186,7 @@ class PollLoop:
             self._holdings.remove(list(self._holdings.books.values()))
 
     def _join(self) -> None:
+        self._has_joined = True
         self._consumer.subscribe(
             [self._holdings.topic],
             on_assign=self._guarded(self._assigned),
@@ -259,7 +265,7 @@ class PollLoop:
         text = hide(error.str(), self._config.secrets)
         if code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise out_of_range(topic)
-        if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED) or error.fatal():
+        if code in FINAL or error.fatal():
             raise ConfigurationError(f"topic {topic!r}, group {self._config.group_id!r}: {text}")
         logger.bind(topic=topic, error=text).warning("Kafka reports an error, going on")
 
@@ -296,8 +302,6 @@ class PollLoop:
         else:
             consumer.assign(starts.all)
         self._brake.welcome(starts.all)
-        if made:
-            self._topic_watch.on_assigned()
         self._store_offsets(starts.ends)
 
     def _join_again(self) -> None:

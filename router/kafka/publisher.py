@@ -104,7 +104,8 @@ class KafkaPublisher:
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.
 
-        While nothing is confirmed, blocks for twice `delivery_timeout` at most: for room in the buffer, then for the outcomes.
+        While nothing is confirmed, blocks for twice `delivery_timeout` at most: for room in the buffer, then for the outcomes,
+        for which the time of what is sent again (see `publish_async`) begins anew.
 
         Raises:
             KafkaPublishError: names the messages that were not confirmed, and why; the others were.
@@ -346,6 +347,8 @@ class KafkaPublisher:
         for confirmation in outstanding:
             confirmation.abort(end)
         self._producer.purge()
+        self._producer.let_go()
+        self._singles.let_go()
 
     @property
     def error(self) -> BaseException | None:

@@ -32,8 +32,13 @@ from .marshaler import headers_of, key_of
 from .properties import Properties
 from .steady_producer import SteadyProducer
 
-ONE_BY_ONE: Properties = {"batch.num.messages": 1, "linger.ms": 0, "max.in.flight.requests.per.connection": 1}
-"""One request in flight: nothing can be inferred from a later one."""
+ONE_BY_ONE: Properties = {
+    "batch.num.messages": 1,
+    "linger.ms": 0,
+    "max.in.flight.requests.per.connection": 1,
+    "queue.buffering.max.messages": 1000,
+}
+"""One request in flight: nothing can be inferred from a later one. What waits outside the buffer does not time out yet."""
 
 REFUSED = (
     "Kafka refused a whole request for a message in it: sending such again one by one, which is slow; "
@@ -122,6 +127,11 @@ class SingleSends:
         ) as refusal:  # changed since, against what `publish_async` says
             confirmation.refuse(position, str(refusal), UNSENDABLE)
         return True
+
+    def let_go(self) -> None:
+        """End clients that are stalled; see `SteadyProducer.let_go`."""
+        if self._producer is not None:
+            self._producer.let_go()
 
     def purge(self, seconds: float) -> None:
         """Drop what is not confirmed, and wait up to *seconds* for the word on each.

@@ -23,12 +23,18 @@ ANSWER_SECONDS = 1.0
 """How long our own client has for an answer that another gets at once."""
 PROBE_SECONDS = 5.0
 """How long another client has, its connection and log-in included."""
+HANGING_SECONDS = 60.0
+"""After which an asking that has not ended is given up: the opening and the end of its client have no limit of their own."""
 PATIENCE_SECONDS = 10.0
 """How long ours may fail where others succeed: as long as librdkafka waits at most before it connects again."""
+TRYING_SECONDS = 45.0
+"""The same while it is connecting: that may take 30 s, after such a wait, where packets were dropped."""
 EVERYWHERE = "__consumer_offsets"
 """A topic of nearly every cluster: a question for all topics may have an answer of megabytes, and the name of none makes none."""
 KNOWN = frozenset({"configured", "learned"})
 """Where a broker comes from that leads to others; what else librdkafka lists is a group's coordinator, and itself."""
+IDLE = frozenset({"INIT", "DOWN"})
+"""The states of a broker that librdkafka does not try to reach."""
 
 
 class Asking(Protocol):
@@ -60,6 +66,7 @@ class StallWatch:
     def __init__(self, open_another: Callable[[], Asking]) -> None:
         self.is_cut_off = False
         """Whether no broker was connected when librdkafka last said so; `is_stalled` has something to do only then."""
+        self._is_trying = False
         self._open_another = open_another
         self._probe: _Probe | None = None
         self._next_probe = 0.0
@@ -72,9 +79,15 @@ class StallWatch:
         except msgspec.DecodeError as error:  # a client id with a quote in it breaks librdkafka's JSON
             logger.bind(reason=str(error)).debug("Kafka statistics not understood")
             return
-        self.is_cut_off = not any(each.state == "UP" and each.source in KNOWN for each in brokers)
+        states = {each.state for each in brokers if each.source in KNOWN}
+        self.is_cut_off = "UP" not in states
+        self._is_trying = not states <= IDLE
         if not self.is_cut_off:
-            self._failing_since = self._probe = None
+            self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: what was found out says nothing about the next trouble."""
+        self._failing_since = self._probe = None
 
     def is_stalled(self, client: Asking, now: float) -> bool:
         """Tell whether *client* has had no answer for `PATIENCE_SECONDS` while others had one.
@@ -84,9 +97,9 @@ class StallWatch:
         """
         if self._probe is None:
             if now >= self._next_probe:
-                self._probe = _Probe(self._open_another)
+                self._probe = _Probe(self._open_another, now)
             return False
-        if not self._probe.is_over:
+        if not self._probe.is_over and now - self._probe.since < HANGING_SECONDS:
             return False
         is_answered, self._probe = self._probe.is_answered, None
         self._next_probe = now + STATISTICS_SECONDS
@@ -95,13 +108,14 @@ class StallWatch:
             return False
         if self._failing_since is None:
             self._failing_since = now
-        return now - self._failing_since >= PATIENCE_SECONDS
+        return now - self._failing_since >= (TRYING_SECONDS if self._is_trying else PATIENCE_SECONDS)
 
 
 class _Probe:
     """Asks the brokers once with a new client."""
 
-    def __init__(self, open_another: Callable[[], Asking]) -> None:
+    def __init__(self, open_another: Callable[[], Asking], now: float) -> None:
+        self.since = now
         self.is_answered = False
         self._open_another = open_another
         self._thread = WorkerThread("kafka-probe", self._ask)

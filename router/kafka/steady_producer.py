@@ -74,14 +74,18 @@ class SteadyProducer:
     def poll(self, seconds: float) -> int:
         """Take in delivery reports, as a `Producer` does; what a stalled producer had is reported as `PURGED`."""
         served = self._producer.poll(seconds)
-        if self._stall.is_cut_off and len(self._producer):
-            now = MONOTONIC.now()
-            if self._stall.is_stalled(self._producer, now):
-                self._replace(now)
+        if self._stall.is_cut_off:
+            self._look_for_stall(MONOTONIC.now())
         if self._retired:
             served += self._poll_retired()
-            self._let_go()
+            self._let_oldest_go()
         return served
+
+    def let_go(self) -> None:
+        """End the stalled ones, on a thread of its own: it may take seconds."""
+        if self._retired:
+            over, self._retired = self._retired, []
+            WorkerThread("kafka-abandoned", over.clear).start()
 
     def purge(self) -> None:
         """Drop what is not delivered; `flush` reports it."""
@@ -95,6 +99,12 @@ class SteadyProducer:
 
     def _all(self) -> list[Producer]:
         return [self._producer, *(retired for retired, _ in self._retired)]
+
+    def _look_for_stall(self, now: float) -> None:
+        if not len(self._producer):
+            self._stall.forget()  # it may have lost its connection because nobody needed it
+        elif self._stall.is_stalled(self._producer, now):
+            self._replace(now)
 
     def _replace(self, now: float) -> None:
         stalled = self._producer
@@ -115,12 +125,12 @@ class SteadyProducer:
                 served += retired.poll(0)
         return served
 
-    def _let_go(self) -> None:
-        if MONOTONIC.now() < self._retired[0][1] or len(self._retired[0][0]):
-            return
-        over = [self._retired.pop(0)]
-        # The last to refer to it ends it, which may take seconds.
-        WorkerThread("kafka-abandoned", over.clear).start()
+    def _let_oldest_go(self) -> None:
+        stalled, until = self._retired[0]
+        if MONOTONIC.now() >= until and not len(stalled):
+            del stalled
+            over, self._retired = self._retired[:1], self._retired[1:]
+            WorkerThread("kafka-abandoned", over.clear).start()
 
 
 def _open_producer(

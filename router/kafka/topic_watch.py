@@ -13,6 +13,7 @@ from ..errors import ConfigurationError
 from .config import KafkaSubscriberConfig
 from .connection import ConnectionWatch
 from .errors import UNKNOWN_TOPIC, unknown_topic
+from .holdings import Holdings
 
 LOOK_SECONDS = 10.0
 """Between looks, while no partition is ours or no broker was heard of."""
@@ -29,27 +30,25 @@ class TopicWatch:
 
     Args:
         consumer: asks.
-        topic: what is looked at.
+        holdings: of the topic that is looked at; it is there if partitions of it were ever given out.
         config: for the address in the error.
         watch: told when a broker answers after an outage.
     """
 
-    def __init__(self, consumer: Consumer, topic: str, config: KafkaSubscriberConfig, watch: ConnectionWatch) -> None:
+    def __init__(
+        self, consumer: Consumer, holdings: Holdings, config: KafkaSubscriberConfig, watch: ConnectionWatch
+    ) -> None:
         self._consumer = consumer
-        self._topic = topic
+        self._holdings = holdings
+        self._topic = holdings.topic
         self._config = config
         self._watch = watch
-        self._was_there = False
         self._missing_since: float | None = None
         self._next_look = MONOTONIC.now() + LOOK_SECONDS
 
-    def on_assigned(self) -> None:
-        """Take note that the topic is there: partitions of it were given out."""
-        self._was_there = True
-
     def on_unknown(self) -> None:
         """Take note that a broker does not know the topic; raises ConfigurationError when it never was there."""
-        if not self._was_there:
+        if not self._holdings.were_any:
             raise self._missing()
         if self._missing_since is None:
             self._missing_since = self._next_look = MONOTONIC.now()

@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException
 
-from millstream.router import Assignment, ConfigurationError, Message, MillstreamError
+from millstream.router import MONOTONIC, Assignment, ConfigurationError, Message, MillstreamError
 from millstream.router.kafka import stall
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
@@ -12,6 +12,7 @@ from millstream.router.kafka.oversize import set_aside
 from millstream.router.kafka.topic_watch import MISSING_SECONDS, TopicWatch
 from millstream.router.route import Route
 from millstream.router.testing import eventually
+from millstream.router.worker_thread import WorkerThread
 from tests.router.kafka.scripted_consumer import TOPIC, Listener, Loop, handle, record
 
 CONFIG = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g")
@@ -50,6 +51,35 @@ def test_stalled_client_is_left_without_a_word_to_the_brokers(monkeypatch):
     assert listener.lost_ones == [assignment]
     assert assignment.is_closed
     assert loop.holdings.books == {}
+
+
+def test_consumer_that_cannot_be_replaced_keeps_what_it_has(monkeypatch):
+    """As when a token does not come: it is polled on, and does not join again, by which it would give up its partitions."""
+    monkeypatch.setattr(stall, "PATIENCE_SECONDS", 0.0)
+    with Loop(Listener()) as loop:
+        loop.deliver(1)
+        loop.consumer.has_broker = False
+        loop.stall.on_statistics('{"brokers": {}}')
+        assert eventually(lambda: not loop.is_alive, 10.0)
+        again = WorkerThread("poll again", loop.loop.run)
+        again.start()
+        loop.loop.close()
+        assert again.join(MONOTONIC.now() + 10.0)
+
+    assert loop.consumer.done.count(("subscribe",)) == 1
+
+
+def fail(loop, code):
+    """Give the loop an error in place of a record, and wait for the end of its thread."""
+    with loop:
+        loop.consumer.give(record(-1001, error=code))
+        assert eventually(lambda: not loop.is_alive, 10.0)
+
+
+def test_fatal_error_ends_the_subscription():
+    """Nothing comes from such a client any more; in a poll the error does not call itself fatal."""
+    with pytest.raises(ConfigurationError, match="group 'g'"):
+        fail(Loop(Listener()), KafkaError._FATAL)
 
 
 def fail_to_assign(loop, listener):
@@ -113,18 +143,23 @@ def brokers():
     return Brokers()
 
 
+def no_partitions():
+    """Return the holdings of a consumer that has had no partition yet."""
+    return Holdings(TOPIC, 100, lambda partition, epoch: Assignment(TOPIC, partition, epoch))
+
+
 @pytest.fixture
 def topic_watch(brokers):
     """Looks at a topic that partitions were given out of."""
-    topic_watch = TopicWatch(brokers, TOPIC, CONFIG, ConnectionWatch(CONFIG))
-    topic_watch.on_assigned()
-    return topic_watch
+    holdings = no_partitions()
+    holdings.remove(holdings.of(each.partition for each in holdings.add([0])))
+    return TopicWatch(brokers, holdings, CONFIG, ConnectionWatch(CONFIG))
 
 
 def test_topic_that_never_was_is_an_error_at_once(brokers):
     """It may be a typing error: nothing waits for it."""
     with pytest.raises(ConfigurationError, match="create it with"):
-        TopicWatch(brokers, TOPIC, CONFIG, ConnectionWatch(CONFIG)).on_unknown()
+        TopicWatch(brokers, no_partitions(), CONFIG, ConnectionWatch(CONFIG)).on_unknown()
 
 
 def test_topic_that_is_unknown_for_a_moment_is_not_gone(brokers, topic_watch):

@@ -1,12 +1,19 @@
 """When a client counts as stalled: by what librdkafka says of its brokers, and by who gets an answer and who does not."""
 
 import json
+import threading
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from millstream.router import ConfigurationError
-from millstream.router.kafka.stall import PATIENCE_SECONDS, STATISTICS_SECONDS, StallWatch
+from millstream.router.kafka.stall import (
+    HANGING_SECONDS,
+    PATIENCE_SECONDS,
+    STATISTICS_SECONDS,
+    TRYING_SECONDS,
+    StallWatch,
+)
 from millstream.router.testing import eventually
 
 UP = {"127.0.0.1:9092/1": ("learned", "UP")}
@@ -97,6 +104,14 @@ def test_client_is_stalled_after_failing_for_long_where_others_succeed(case):
     assert case.look(PATIENCE_SECONDS)
 
 
+def test_client_that_is_connecting_is_given_longer(case):
+    """Where packets were dropped, that takes its time."""
+    case.say({"b:9092/bootstrap": ("configured", "CONNECT")})
+
+    assert not any(case.looks(0.0, TRYING_SECONDS))
+    assert case.look(TRYING_SECONDS + STATISTICS_SECONDS)
+
+
 def test_nobody_is_stalled_where_nobody_has_an_answer(case):
     """The brokers are away: a new client would be no better."""
     case.other.has_answer = False
@@ -112,13 +127,15 @@ def test_client_that_answers_is_not_stalled(case):
     assert not any(case.looks(0.0, 3 * PATIENCE_SECONDS))
 
 
-@pytest.mark.parametrize("relief", ["connected", "answered", "nobody has an answer"])
+@pytest.mark.parametrize("relief", ["connected", "answered", "nobody has an answer", "nothing to do"])
 def test_failing_is_counted_anew_after_a_relief(case, relief):
     """An earlier trouble says nothing about this one."""
     assert not case.look(0.0)
     if relief == "connected":
         case.say(UP)
         case.say({})
+    elif relief == "nothing to do":
+        case.watch.forget()
     else:
         client = case.client if relief == "answered" else case.other
         client.has_answer = not client.has_answer
@@ -146,3 +163,18 @@ def test_other_that_cannot_be_opened_tells_nothing(case):
     assert case.client.asked == 0
     assert not any(case.looks(STATISTICS_SECONDS, STATISTICS_SECONDS + PATIENCE_SECONDS))
     assert case.look(STATISTICS_SECONDS + PATIENCE_SECONDS)
+
+
+def test_asking_that_hangs_is_given_up(case):
+    """Else nobody would ever ask again."""
+    may_end = threading.Event()
+    case.other.list_topics = lambda *_: may_end.wait()
+    assert not case.watch.is_stalled(case.client, 0.0)
+    case.other = Client()
+    given_up = [case.watch.is_stalled(case.client, now) for now in (HANGING_SECONDS / 2, HANGING_SECONDS)]
+    start = HANGING_SECONDS + STATISTICS_SECONDS
+    answers = case.looks(start, start + PATIENCE_SECONDS)
+    may_end.set()
+
+    assert not any(given_up + answers)
+    assert case.look(start + PATIENCE_SECONDS)
