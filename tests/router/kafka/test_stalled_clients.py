@@ -8,7 +8,7 @@ import threading
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from millstream.router import MONOTONIC, Message, Router
+from millstream.router import MONOTONIC, ConfigurationError, Message, Router
 from millstream.router.kafka import (
     KafkaPublisher,
     KafkaPublisherConfig,
@@ -16,6 +16,7 @@ from millstream.router.kafka import (
     KafkaSubscriberConfig,
     stall,
     steady_producer,
+    subscription,
 )
 from millstream.router.testing import RecordingHandler, eventually, running
 from millstream.router.worker_thread import WorkerThread
@@ -176,3 +177,48 @@ def test_publisher_goes_on_with_a_new_client(broker, proxy, log_lines, count):
     assert (done, clients) == (True, True)
     assert {int(value) for value in written} == set(range(520))
     assert sum(STALLED in line for line in log_lines) == 1
+
+
+def refuse_once(monkeypatch, module, name):
+    """Let the second opening of a client that somebody polls fail, as where a token does not come; returns who was refused."""
+    opening, openings, refused = getattr(module, name), itertools.count(1), []
+
+    def opened(*arguments):
+        if callable(arguments[-1]) and arguments[-1].__name__ == "on_statistics" and next(openings) == 2:
+            refused.append(name)
+            raise ConfigurationError("no token")
+        return opening(*arguments)
+
+    monkeypatch.setattr(module, name, opened)
+    return refused
+
+
+@pytest.mark.usefixtures("impatient")
+def test_subscription_is_kept_until_a_new_client_can_be_opened(broker, proxy, monkeypatch):
+    """The next look tries again."""
+    refused = refuse_once(monkeypatch, subscription, "_open_consumer")
+    handler, router = RecordingHandler(), Router()
+    quick = subscriber(proxy, properties=NO_WAY_BACK, session_timeout=2.0, heartbeat_interval=0.2)
+    router.add_consumer_handler("h", "events", quick, handler)
+    publish(broker, 0, 10)
+    with running(router):
+        assert handler.wait_calls(10, TIMEOUT)
+        proxy.move()
+        publish(broker, 10, 20)
+        handled = eventually(lambda: len(set(handler.payloads)) == 20, TIMEOUT)
+
+    assert (handled, refused) == (True, ["_open_consumer"])
+
+
+@pytest.mark.usefixtures("impatient", "broker")
+def test_producer_is_kept_until_a_new_one_can_be_opened(proxy, monkeypatch):
+    """The next look tries again."""
+    refused = refuse_once(monkeypatch, steady_producer, "_open_producer")
+    publisher = KafkaPublisher(KafkaPublisherConfig(brokers=[proxy.bootstrap_servers], properties=NO_WAY_BACK))
+    publisher.publish("events", Message(b"0"))
+    proxy.move()
+    confirmation = publisher.publish_async("events", Message(b"1"))
+    done = confirmation.wait(TIMEOUT)
+    publisher.close()
+
+    assert (done, confirmation.error, refused) == (True, None, ["_open_producer"])
