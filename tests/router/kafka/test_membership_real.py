@@ -13,22 +13,23 @@ TIMEOUT = 60.0
 
 
 class Notes:
-    """A listener that remembers what comes and goes."""
+    """A listener that remembers what it has, and how often something went."""
 
     def __init__(self):
-        self.assigned_ones, self.gone = [], []
+        self.partitions, self.losses = set(), 0
 
     def assigned(self, assignments):
         """Remember the partitions."""
-        self.assigned_ones += [each.partition for each in assignments]
+        self.partitions |= {each.partition for each in assignments}
 
     def revoked(self, assignments, deadline):
-        """Remember the partitions."""
-        self.gone += [each.partition for each in assignments]
+        """Forget the partitions."""
+        self.lost(assignments)
 
     def lost(self, assignments):
-        """Remember the partitions."""
-        self.gone += [each.partition for each in assignments]
+        """Forget the partitions."""
+        self.partitions -= {each.partition for each in assignments}
+        self.losses += 1
 
 
 def static_member(kafka, topic, name):
@@ -45,29 +46,40 @@ def static_member(kafka, topic, name):
     )
 
 
-def test_static_member_comes_back_without_a_rebalance(real_kafka):
-    """The other member never loses a partition, and the one that was away gets its own back."""
-    topic, staying, first = real_kafka.create_topic(PARTITIONS), Notes(), Notes()
-    one, two = (static_member(real_kafka, topic, name) for name in ("one", "two"))
-    subscriptions = [one.subscribe(topic, staying), two.subscribe(topic, first)]
+@pytest.fixture
+def join(real_kafka):
+    """Return a function that opens a static member's subscription; closes what the test has left open."""
+    opened = []
 
-    def poll(*notes):
+    def joined(topic, name, notes):
+        subscriber = static_member(real_kafka, topic, name)
+        opened.append(subscriber)
+        return subscriber, subscriber.subscribe(topic, notes)
+
+    yield joined
+    for subscriber in opened:
+        subscriber.close()
+
+
+def test_static_member_comes_back_without_a_rebalance(real_kafka, join):
+    """The other member never loses a partition, and the one that was away gets its own back."""
+    topic, staying, first, again = real_kafka.create_topic(PARTITIONS), Notes(), Notes(), Notes()
+    _, stays = join(topic, "one", staying)
+    leaver, leaves = join(topic, "two", first)
+
+    def has_half(notes, *subscriptions):
         for each in subscriptions:
             each.receive(1, 0.01)
-        return all(note.assigned_ones for note in notes) and len(set(staying.assigned_ones) - set(staying.gone)) == 2
+        return len(staying.partitions) == len(notes.partitions) == PARTITIONS / 2
 
-    assert eventually(lambda: poll(staying, first) and len(first.assigned_ones) == 2, TIMEOUT)
-    before = len(staying.gone)
-    two.close()
-    again = Notes()
-    back = static_member(real_kafka, topic, "two")
-    subscriptions[1] = back.subscribe(topic, again)
-    assert eventually(lambda: poll(again), TIMEOUT)
-    one.close()
-    back.close()
+    assert eventually(lambda: has_half(first, stays, leaves), TIMEOUT)
+    its_own, before = set(first.partitions), staying.losses
+    leaver.close()
+    _, returned = join(topic, "two", again)
+    assert eventually(lambda: has_half(again, stays, returned), TIMEOUT)
 
-    assert again.assigned_ones == first.assigned_ones
-    assert len(staying.gone) == before
+    assert again.partitions == its_own
+    assert staying.losses == before
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
