@@ -117,8 +117,11 @@ def test_worker_that_never_releases_loses_its_partitions_at_the_deadline(real_ka
             assert worker.is_sealed.wait(TIMEOUT)
             assert second.wait_calls(1, timeout=12.0), "the revoke goes on past its deadline"
             assert second.wait_calls(MESSAGES, timeout=TIMEOUT)
-            theirs = {int(payload.split(b"-")[1]) for payload in second.payloads}
-            assert eventually(lambda: real_kafka.committed(topic, topic) == dict.fromkeys(theirs, MESSAGES), TIMEOUT)
+
+            def theirs():
+                return {int(payload.split(b"-")[1]) for payload in list(second.payloads)}
+
+            assert eventually(lambda: real_kafka.committed(topic, topic) == dict.fromkeys(theirs(), MESSAGES), TIMEOUT)
 
     assert not any(worker.were_void[0])
     assert committed == [{}]
