@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,8 @@ WATCH_SECONDS = 0.02
 """How often the router looks whether it should close, a thread died or every handler stopped. A flag that is polled, as a
 signal handler may set it in the middle of anything, where taking a lock could wait for ever."""
 
+SIGNAL_SECONDS = 0.5
+"""After which a wait begins anew: a signal that reaches another thread, or comes right before the wait, does not end it."""
 ABORT_SECONDS = 1.0
 """What subscriptions may take in all to commit what is durable, when the process has to end at once."""
 
@@ -266,8 +269,11 @@ class Router:
         return True
 
     def _wait_for(self, states: set[State], timeout: float | None) -> bool:
+        deadline = math.inf if timeout is None else MONOTONIC.now() + timeout
         with self._changed:
-            return self._changed.wait_for(lambda: self._state in states, timeout)
+            while self._state not in states and (left := deadline - MONOTONIC.now()) > 0:
+                self._changed.wait(min(left, SIGNAL_SECONDS))
+            return self._state in states
 
     def close(self) -> None:
         """Finish what is in hand, flush, commit, and end; blocks until then, unless a handler calls it. May be called twice.

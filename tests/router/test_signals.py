@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow  # a process for each test
 
 PROGRAM = """
 import os
+import signal
 import sys
 import threading
 
@@ -24,6 +25,9 @@ def say(text):
     os.write(1, f"{text}\\n".encode())  # in one piece, whichever threads speak at the same time
 
 def handle(message):
+    if message.payload == b"signal":
+        threading.Event().wait(0.5)  # by now the main thread waits, too
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
     if message.payload == b"slow":
         say("entered")
         sys.stdin.readline()
@@ -94,6 +98,15 @@ def test_one_signal_drains_and_ends_with_code_zero(signum):
         "drained",
         "close subscription t",
     ]
+
+
+def test_signal_that_does_not_wake_the_main_thread_closes_too():
+    """It reached another thread, or came right before the main thread began to wait: Python only notes it."""
+    with program(b"signal") as process:
+        output, _ = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert "drained" in output.split("\n")
 
 
 def test_one_signal_waits_for_a_running_handler():
