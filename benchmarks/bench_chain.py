@@ -6,7 +6,7 @@ import pytest
 
 from millstream.middleware import CorrelationID, PoisonQueue, Recoverer, Retry
 from millstream.router import InMemoryConfig, InMemoryPubSub, Message, Router
-from millstream.router.chain import build_chain
+from millstream.router.running.chain import build_chain
 
 MESSAGES = 100_000
 CHAINS = {0: [], 4: [CorrelationID(), PoisonQueue(), Retry(), Recoverer()]}

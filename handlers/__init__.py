@@ -1,7 +1,6 @@
 """Event consumption: batching, ClickHouse, usage events."""
 
 from .batching import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
-from .cli import Settings, load_settings
 from .events import (
     BillingConfig,
     ConsumptionStats,
@@ -15,6 +14,7 @@ from .events import (
     create_event,
     decode_event,
 )
+from .settings import Settings, load_settings
 from .store import ClickHouseTable, DataError, Store, StoreMisconfigured, StoreUnavailable, UnknownOutcome, open_store
 
 __all__ = [

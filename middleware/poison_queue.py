@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from millstream.router import HaltedError, HandlerFunc, Message, PermanentError
 
 if TYPE_CHECKING:
-    from millstream.router.route import PoisonSink
+    from millstream.router.delivery.route import PoisonSink
 
 
 class PoisonQueue:

@@ -1,8 +1,11 @@
 """The message router: messages, delivery, transports."""
 
-from .assignment import Assignment
 from .clock import MONOTONIC, Clock, MonotonicClock
-from .context import Context, DeadlineExceeded, Scope
+from .delivery.assignment import Assignment
+from .delivery.context import Context, DeadlineExceeded, Scope
+from .delivery.hold import Hold
+from .delivery.message import Message
+from .delivery.offset_book import OffsetBook
 from .errors import (
     Cancelled,
     ConfigurationError,
@@ -18,13 +21,10 @@ from .errors import (
     UndrainedError,
 )
 from .exit_codes import ExitCode, exit_on_error
-from .handler import Handler
-from .hold import Hold
 from .kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
 from .memory import InMemoryConfig, InMemoryPubSub
-from .message import Message
-from .offset_book import OffsetBook
-from .poison import PoisonFile, PoisonTopic, PoisonWriter
+from .poison.choices import PoisonTopic, PoisonWriter
+from .poison.file import PoisonFile
 from .protocols import (
     AssignmentListener,
     HandlerFunc,
@@ -34,8 +34,9 @@ from .protocols import (
     Subscription,
     Worker,
 )
-from .router import Router, RouterConfig
-from .signals import ForcedExit, SignalsHandler
+from .running.handler import Handler
+from .running.router import Router, RouterConfig
+from .running.signals import ForcedExit, SignalsHandler
 
 __all__ = [
     "MONOTONIC",

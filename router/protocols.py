@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from .assignment import Assignment
-from .message import Message
+from .delivery.assignment import Assignment
+from .delivery.message import Message
 
 HandlerFunc = Callable[[Message], Sequence[Message] | None]
 """What handles one message and returns the messages to publish, or `None`.

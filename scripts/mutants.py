@@ -8,10 +8,10 @@
 
     [[mutant]]
     guard = "a hold that was failed cannot be released afterwards"   # the guarantee, in words
-    file = "router/hold.py"
+    file = "router/delivery/hold.py"
     text = "..."           # must occur exactly once in the file
     replacement = "..."
-    test = "tests/router/test_hold.py::test_first_word_counts"       # or a list: each of them must turn red
+    test = "tests/router/delivery/test_hold.py::test_first_word_counts"       # or a list: each of them must turn red
     reason = "is_void"       # may be left out: a regular expression, found in what each of these tests fails with
 
 Rules: the working tree is never touched, every mutant lives in a copy. A test counts only if it passes in the unbroken copy.

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millstream.handlers.events import EventConsumptionService, EventRepository
+from millstream.handlers.settings.sections import Settings
 from millstream.handlers.store import Store, open_store, quote_table
 from millstream.router import MONOTONIC, Message, RouterConfig, SignalsHandler
 
@@ -23,7 +24,6 @@ from .gc_tuning import tune_gc
 from .options import global_options, open_configured_store
 from .pipeline import LocalPipeline
 from .progress import progress
-from .settings import Settings
 
 CHUNK_EVENTS = 1000
 TICK_SECONDS = 0.1

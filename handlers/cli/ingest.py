@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from millstream.handlers.events import EventRepository
+from millstream.handlers.settings.sections import Settings
 from millstream.handlers.store import Store
 from millstream.router import (
     MONOTONIC,
@@ -27,7 +28,6 @@ from .lines import Input, InputError, Line, read_lines
 from .options import global_options, open_configured_store
 from .pipeline import LocalPipeline
 from .progress import progress, status_line
-from .settings import Settings
 
 CHUNK_LINES = 1000
 """Lines handed over at a time."""

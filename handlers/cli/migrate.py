@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from millstream.handlers.events import create_events_table
+from millstream.handlers.settings.sections import Settings
 from millstream.handlers.store import Store
 
 from .options import global_options, open_configured_store
-from .settings import Settings
 
 ANY_DATABASE = "system"
 """There before the database of the settings is."""

@@ -11,11 +11,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 import msgspec
 
+from millstream.handlers.settings.loading import load_settings
+from millstream.handlers.settings.sections import DEFAULT_DSN, Settings
 from millstream.handlers.store import Store, open_store
 
 from .log_output import LOG_LEVELS, LogFormat, set_up_logging
-from .settings import DEFAULT_DSN, Settings
-from .settings_loading import load_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")

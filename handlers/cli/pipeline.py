@@ -21,7 +21,7 @@ from millstream.router import (
     UndrainedError,
 )
 from millstream.router.poison import Poison
-from millstream.router.router import Plugin
+from millstream.router.running.router import Plugin
 
 LANE = LaneConfig(topic="events", consumer_group="local", topic_dlq="none")
 """The lane of events that a command brings itself; its poison sink is the command's."""

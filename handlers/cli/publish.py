@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from millstream.handlers.events import InvalidEvent, decode_event, event_message
+from millstream.handlers.settings.sections import Settings
 from millstream.router import (
     MONOTONIC,
     Cancelled,
@@ -33,7 +34,6 @@ from .progress import progress
 from .publish_signals import StopSignals
 from .publish_topic import create_topic
 from .publish_window import MAX_BYTES, MAX_MESSAGES, Window
-from .settings import Settings
 
 RECORD_BYTES = 200
 """What a record has around its key, value and headers: the uuid's header name, lengths, the batch."""

@@ -6,11 +6,11 @@ import sys
 
 import click
 
+from millstream.handlers.settings.sections import Settings
 from millstream.router import ConfigurationError
 
 from .options import global_options, open_configured_store
 from .output import OutputFormat, default_format, write_answer
-from .settings import Settings
 
 
 @click.command()

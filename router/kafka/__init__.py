@@ -2,13 +2,13 @@
 
 from .admin import KafkaAdmin
 from .config import KafkaClientConfig, KafkaPublisherConfig, KafkaSubscriberConfig
-from .confirmation import Confirmation
+from .consuming.statistics import PartitionStatistics, SubscriptionStatistics
+from .consuming.subscriber import KafkaSubscriber
+from .consuming.subscription import KafkaSubscription
 from .errors import KafkaPublishError
-from .publisher import KafkaPublisher
+from .publishing.confirmation import Confirmation
+from .publishing.publisher import KafkaPublisher
 from .security import KafkaSasl, KafkaTls, TokenProvider
-from .statistics import PartitionStatistics, SubscriptionStatistics
-from .subscriber import KafkaSubscriber
-from .subscription import KafkaSubscription
 
 __all__ = [
     "Confirmation",

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import KafkaError
 
+from ..delivery.message import Message
 from ..errors import HaltedError, PublishError
-from ..message import Message
 from .config import KafkaPublisherConfig
 from .redaction import hide
 

@@ -17,8 +17,8 @@ from typing import cast
 
 from confluent_kafka import Message as Record
 
+from ..delivery.message import Message
 from ..errors import PermanentError
-from ..message import Message
 
 UUID_HEADER = "_watermill_message_uuid"
 PARTITION_KEY = "partition_key"

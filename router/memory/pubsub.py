@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..clock import MONOTONIC, Clock
+from ..delivery.message import Message
 from ..errors import ConfigurationError, StateError
-from ..message import Message
 from ..protocols import AssignmentListener
 from .config import InMemoryConfig
 from .group import Commits, InMemoryGroup

@@ -10,14 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from ..assignment import Assignment
 from ..clock import Clock
+from ..delivery.assignment import Assignment
+from ..delivery.message import Message
+from ..delivery.offset_book import OffsetBook
+from ..delivery.parking import Parking
+from ..delivery.standstill import StandstillWatch
 from ..errors import SubscriptionClosed
-from ..message import Message
-from ..offset_book import OffsetBook
-from ..parking import Parking
 from ..protocols import AssignmentListener
-from ..standstill import StandstillWatch
 from .config import InMemoryConfig
 
 NOTICE_SECONDS = 0.01

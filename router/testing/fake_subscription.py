@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..assignment import Assignment
 from ..clock import MONOTONIC
+from ..delivery.assignment import Assignment
+from ..delivery.message import Message
+from ..delivery.offset_book import OffsetBook
+from ..delivery.revoke_wait import RevokeWait
 from ..errors import SubscriptionClosed
-from ..message import Message
-from ..offset_book import OffsetBook
 from ..protocols import AssignmentListener
-from ..revoke_wait import RevokeWait
 
 LOOK_AGAIN_SECONDS = 0.002
 """Between looks at the books: a chain that returns tells nobody."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..assignment import Assignment
+from ..delivery.assignment import Assignment
 from .fake_subscription import ignore
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from ..message import Message
+from ..delivery.message import Message
 
 Answer = Callable[[Message], Sequence[Message] | None]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from ..delivery.message import Message
 from ..errors import StateError
-from ..message import Message
 from .fake_subscription import ignore
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..clock import MONOTONIC
-from ..router import Router
+from ..running.router import Router
 
 LOOK_AGAIN_SECONDS = 0.002
 """Between looks of `eventually`: short beside a test, long beside what is looked at."""

@@ -44,22 +44,22 @@ def test_every_test_says_what_it_expects() -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        pytest.param("x = 1", "router/hold.py", id="module"),
-        pytest.param('"""M."""\ndef f(): ...', "router/hold.py: f", id="function"),
-        pytest.param('"""M."""\nclass C: ...', "router/hold.py: C", id="class"),
+        pytest.param("x = 1", "router/delivery/hold.py", id="module"),
+        pytest.param('"""M."""\ndef f(): ...', "router/delivery/hold.py: f", id="function"),
+        pytest.param('"""M."""\nclass C: ...', "router/delivery/hold.py: C", id="class"),
         pytest.param(
-            '"""M."""\nclass C:\n    """C."""\n    async def m(self): ...', "router/hold.py: C.m", id="method"
+            '"""M."""\nclass C:\n    """C."""\n    async def m(self): ...', "router/delivery/hold.py: C.m", id="method"
         ),
         pytest.param(
             '"""M."""\nclass C:\n    """C."""\n    @property\n    def p(self): ...',
-            "router/hold.py: C.p",
+            "router/delivery/hold.py: C.p",
             id="property",
         ),
     ],
 )
 def test_a_missing_docstring_is_found(text: str, name: str) -> None:
     """Expect the finder to name what lacks a docstring."""
-    found = find_undocumented(Source.of("router/hold.py", text))
+    found = find_undocumented(Source.of("router/delivery/hold.py", text))
 
     assert found == [name]
 
@@ -69,7 +69,7 @@ def test_a_missing_docstring_is_found(text: str, name: str) -> None:
 )
 def test_private_names_need_no_docstring(text: str) -> None:
     """Expect the finder to pass over private names and functions inside functions."""
-    found = find_undocumented(Source.of("router/hold.py", f'"""M."""\n{text}'))
+    found = find_undocumented(Source.of("router/delivery/hold.py", f'"""M."""\n{text}'))
 
     assert found == []
 

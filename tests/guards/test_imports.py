@@ -11,7 +11,9 @@ from tests.guards.sources import Source
 
 ROOMS = ("millstream.router", "millstream.middleware", "millstream.handlers")
 # Rooms within a room: named absolutely by each other, as rooms are.
-SUB_ROOMS = tuple(f"millstream.handlers.{name}" for name in ("batching", "store", "events", "cli", "testing"))
+SUB_ROOMS = tuple(
+    f"millstream.handlers.{name}" for name in ("batching", "store", "events", "settings", "cli", "testing")
+)
 
 # What may import what: an area (the deepest name that fits wins; "=" is that package's `__init__` alone) and the areas it
 # may know besides itself. An `__init__` re-exports from below, so nothing in its own package may ask it for anything.
@@ -32,15 +34,17 @@ ALLOWED: dict[str, set[str]] = {
     "millstream.handlers.store": {*ROUTER, *MIDDLEWARE},
     "millstream.handlers.events": {*ROUTER, *MIDDLEWARE, *BATCHES},
     "millstream.handlers.testing": {*ROUTER, *MIDDLEWARE, *BATCHES, "millstream.handlers.events"},
+    "millstream.handlers.settings": {*ROUTER, *TRANSPORTS, *MIDDLEWARE, *BATCHES, "millstream.handlers.events"},
     "millstream.handlers.cli": {
         *ROUTER,
         *TRANSPORTS,
         *MIDDLEWARE,
         *BATCHES,
         "millstream.handlers.events",
+        "millstream.handlers.settings",
         "=millstream",
     },
-    "=millstream.handlers": {*BATCHES, "millstream.handlers.events", "millstream.handlers.cli"},
+    "=millstream.handlers": {*BATCHES, "millstream.handlers.events", "millstream.handlers.settings"},
     "=millstream": {"=millstream.router", "=millstream.middleware", "=millstream.handlers"},
     "millstream.__main__": {"millstream.handlers.cli"},
 }
@@ -148,17 +152,17 @@ def test_a_bare_room_is_found(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param("router/hold.py", "from millstream.middleware import Retry", id="router-middleware"),
-        pytest.param("router/hold.py", "def f():\n    import millstream.handlers", id="inside-function"),
-        pytest.param("router/hold.py", "from .memory import InMemoryPubSub", id="core-memory"),
-        pytest.param("router/hold.py", "from . import kafka", id="core-kafka-as-name"),
-        pytest.param("router/hold.py", "from . import Message", id="core-facade"),
+        pytest.param("router/delivery/hold.py", "from millstream.middleware import Retry", id="router-middleware"),
+        pytest.param("router/delivery/hold.py", "def f():\n    import millstream.handlers", id="inside-function"),
+        pytest.param("router/delivery/hold.py", "from ..memory import InMemoryPubSub", id="core-memory"),
+        pytest.param("router/delivery/hold.py", "from .. import kafka", id="core-kafka-as-name"),
+        pytest.param("router/delivery/hold.py", "from .. import Message", id="core-facade"),
         pytest.param("router/memory/pubsub.py", "from ..kafka import KafkaConfig", id="memory-kafka"),
-        pytest.param("router/hold.py", "from .testing import ManualClock", id="core-testing"),
+        pytest.param("router/delivery/hold.py", "from ..testing import ManualClock", id="core-testing"),
         pytest.param("middleware/retry.py", "from millstream.handlers import Event", id="middleware-handlers"),
         pytest.param("handlers/store/table.py", "from ..batching import BatchConfig", id="store-batching"),
         pytest.param("handlers/batching/buffer.py", "from ..events.event import Event", id="batching-events"),
-        pytest.param("handlers/events/service.py", "from ..cli.settings import Settings", id="events-cli"),
+        pytest.param("handlers/events/service.py", "from ..settings.sections import Settings", id="events-settings"),
         pytest.param(
             "handlers/events/event.py", "from millstream.router.testing import ManualClock", id="library-testing"
         ),
@@ -177,7 +181,7 @@ def test_an_import_in_the_wrong_direction_is_found(name: str, text: str) -> None
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param("router/memory/pubsub.py", "from ..message import Message", id="memory-core"),
+        pytest.param("router/memory/pubsub.py", "from ..delivery.message import Message", id="memory-core"),
         pytest.param("router/__init__.py", "from .memory import InMemoryPubSub", id="facade-memory"),
         pytest.param("handlers/events/service.py", "from millstream.router import Message", id="events-router"),
         pytest.param("handlers/cli/demo.py", "from ..events import Event\nimport json", id="cli-events"),
@@ -191,7 +195,12 @@ def test_an_import_in_the_right_direction_passes(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["from millstream.router.message import Message", "from ...middleware import Retry", "from ....x import y"]
+    "text",
+    [
+        "from millstream.router.delivery.message import Message",
+        "from ...middleware import Retry",
+        "from ....x import y",
+    ],
 )
 def test_an_import_of_the_wrong_form_is_found(text: str) -> None:
     """Expect the finder to name the line of an absolute import within a room and of a relative one across rooms."""

@@ -74,6 +74,6 @@ def test_only_the_command_line_configures_logging(library: list[Source]) -> None
 @pytest.mark.parametrize("call", ["logger.add(print)", "logger.remove()", "logger.configure()", "logger.enable('x')"])
 def test_log_configuration_is_found(call: str) -> None:
     """Expect the finder to name the line of each call that is the user's to make."""
-    found = find_log_configuration(Source.of("router/hold.py", f"def f():\n    {call}"))
+    found = find_log_configuration(Source.of("router/delivery/hold.py", f"def f():\n    {call}"))
 
-    assert found == ["router/hold.py:2"]
+    assert found == ["router/delivery/hold.py:2"]

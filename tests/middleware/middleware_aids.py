@@ -3,7 +3,7 @@
 import weakref
 
 from millstream.router import Assignment, Message, Scope
-from millstream.router.route import Route
+from millstream.router.delivery.route import Route
 from millstream.router.testing import ManualClock
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from inspect import isfunction
 from typing import Any, ClassVar
 
+from ...delivery.message import new_uuid
 from ...errors import StateError
-from ...message import new_uuid
 from .features import Features, why_left_out
 from .trial import Pair, Trial
 

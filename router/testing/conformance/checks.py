@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ...message import Message
+from ...delivery.message import Message
 
 NAMED = 5
 """Messages named in an error: enough to see a pattern, few enough to read."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from ...delivery.message import Message
 from ...errors import SubscriptionClosed
-from ...message import Message
 from ...protocols import Subscription
 from ..running import eventually
 from .base import Cases

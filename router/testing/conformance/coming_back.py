@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...message import Message
+from ...delivery.message import Message
 from ...protocols import Subscription
 from .reading import CHUNK_MESSAGES, next_chunk
 from .trial import Trial

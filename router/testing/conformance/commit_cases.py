@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...message import Message
+from ...delivery.message import Message
 from ..recording_handler import RecordingHandler
 from .base import Cases
 from .checks import NAMED, make_messages, require

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from ...message import Message
+from ...delivery.message import Message
 from ...protocols import Subscription
 from .base import Cases
 from .checks import make_messages, require, require_same

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...message import Message, new_uuid
+from ...delivery.message import Message, new_uuid
 from ...protocols import Subscription
 from .base import Cases
 from .checks import make_messages, require_same

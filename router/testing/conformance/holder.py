@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from ...hold import Hold
-from ...message import Message
+from ...delivery.hold import Hold
+from ...delivery.message import Message
 from ..fake_worker import FakeWorker
 from ..recording_handler import RecordingHandler
 

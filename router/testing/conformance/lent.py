@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...message import Message
+from ...delivery.message import Message
 from ...protocols import AssignmentListener, Publisher, Subscriber, Subscription
 
 

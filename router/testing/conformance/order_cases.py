@@ -6,7 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 
-from ...message import Message
+from ...delivery.message import Message
 from ..recording_handler import RecordingHandler
 from ..running import eventually
 from .base import Cases

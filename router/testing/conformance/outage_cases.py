@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ...clock import MONOTONIC
+from ...delivery.message import Message
 from ...errors import MillstreamError
-from ...message import Message
 from .base import Cases
 from .checks import ConformanceError, make_messages, require, require_same
 from .features import needs

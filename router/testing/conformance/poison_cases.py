@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...delivery.message import Message
 from ...errors import PermanentError
-from ...message import Message
 from ..recording_handler import RecordingHandler
 from ..running import eventually
 from .base import Cases

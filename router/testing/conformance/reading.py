@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ...clock import MONOTONIC
+from ...delivery.message import Message
 from ...errors import SubscriptionClosed
-from ...message import Message
 from ...protocols import Subscription
 from .checks import require
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from ...clock import MONOTONIC
-from ...message import Message
+from ...delivery.message import Message
 from ..recording_handler import RecordingHandler
 from ..running import eventually
 from .base import Cases

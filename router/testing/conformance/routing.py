@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...clock import MONOTONIC, Clock
-from ...poison import PoisonTopic
+from ...poison.choices import PoisonTopic
 from ...protocols import HandlerFunc, Middleware, Worker
-from ...router import Router, RouterConfig
+from ...running.router import Router, RouterConfig
 from ..running import running
 from .lent import LentPublisher, LentSubscriber
 from .trial import Trial

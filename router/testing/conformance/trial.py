@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 
+from ...delivery.message import Message, new_uuid
 from ...errors import PublishError, SubscriptionClosed, UndrainedError
-from ...message import Message, new_uuid
 from ...protocols import Publisher, Subscriber, Subscription
-from ...shutdown import Closable
+from ...running.shutdown import Closable
 from .checks import require
 from .features import Features
 from .reading import read, read_merged

@@ -8,15 +8,15 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Message as Record
 
 from millstream.router import Assignment
+from millstream.router.delivery.route import Route
+from millstream.router.delivery.settlement import ACKED, RETURNED, RUNNING
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
-from millstream.router.kafka.delivery_buffer import DeliveryBuffer
-from millstream.router.kafka.holdings import Holdings
-from millstream.router.kafka.nacked import Nacked
-from millstream.router.kafka.poll_loop import PollLoop
+from millstream.router.kafka.consuming.delivery_buffer import DeliveryBuffer
+from millstream.router.kafka.consuming.holdings import Holdings
+from millstream.router.kafka.consuming.nacked import Nacked
+from millstream.router.kafka.consuming.poll_loop import PollLoop
 from millstream.router.kafka.stall import StallWatch
-from millstream.router.route import Route
-from millstream.router.settlement import ACKED, RETURNED, RUNNING
 from millstream.router.testing import FakeWorker, eventually
 from millstream.router.worker_thread import WorkerThread
 

@@ -9,7 +9,7 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka import Message as Record
 
 from millstream.router import Assignment, Message, PermanentError
-from millstream.router.kafka import received
+from millstream.router.kafka.consuming import received
 from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of, misfit_of
 
 ASSIGNMENT = Assignment("events", 3)

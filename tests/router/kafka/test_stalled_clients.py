@@ -15,9 +15,9 @@ from millstream.router.kafka import (
     KafkaSubscriber,
     KafkaSubscriberConfig,
     stall,
-    steady_producer,
-    subscription,
 )
+from millstream.router.kafka.consuming import subscription
+from millstream.router.kafka.publishing import steady_producer
 from millstream.router.testing import RecordingHandler, eventually, running
 from millstream.router.worker_thread import WorkerThread
 from tests.router.kafka.broker_proxy import BrokerProxy

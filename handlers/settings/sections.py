@@ -1,0 +1,156 @@
+"""The settings of the command line and of programs that want the same ones: a struct for each section that has an effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from millstream.handlers.batching import BatchConfig
+from millstream.handlers.events import LAZY, REGULAR, BillingConfig, LaneConfig
+from millstream.handlers.store import StoreDsn, quote_identifier
+from millstream.middleware import Retry
+from millstream.router import ConfigurationError, RouterConfig
+
+from .kafka import KafkaConfig
+
+DEFAULT_DSN = "chdb://millstream-data"
+"""An embedded store in the current folder: works without any set-up, and is easily found and removed."""
+DEFAULT_DATABASE = "default"
+"""What ClickHouse itself calls the database that every server and chDB folder has."""
+
+
+class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where events are stored: the `[clickhouse]` section.
+
+    Args:
+        dsn: `chdb:///folder`, `chdb://folder` for one relative to the current folder, `http://user:password@host:8123/database`
+            or `https://…`; `None`: `chdb://millstream-data`. A secret: `repr` shows it without its password.
+        database: where the table is, and what unqualified names in `query` mean; empty: the address's, else `default`.
+        table: where events go.
+
+    Raises:
+        ConfigurationError: the address is of no known kind, or a name is no identifier.
+    """
+
+    dsn: str | None = None
+    database: str = ""
+    table: str = "events"
+
+    def __post_init__(self) -> None:
+        database = self.database
+        try:
+            from_dsn = self.address.database
+        except ConfigurationError as error:
+            raise ConfigurationError(f"clickhouse.dsn: {error}") from None
+        if not database:
+            msgspec.structs.force_setattr(self, "database", from_dsn or DEFAULT_DATABASE)
+        for key in ("database", "table"):
+            try:
+                quote_identifier(getattr(self, key))
+            except ConfigurationError as error:
+                raise ConfigurationError(f"clickhouse.{key}: {error}") from None
+
+    @property
+    def address(self) -> StoreDsn:
+        """The address, taken apart."""
+        return StoreDsn.parse(DEFAULT_DSN if self.dsn is None else self.dsn)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether somebody chose a store, rather than leaving it at the default."""
+        return self.dsn is not None
+
+    def __rich_repr__(self) -> Any:
+        """Yield what rich shows of it; without this, the struct would hand it the password."""
+        yield "dsn", self.address.redacted
+        yield "database", self.database
+        yield "table", self.table
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"ClickHouseConfig({shown})"
+
+
+class PostProcessingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told of stored events: the `[post_processing]` section.
+
+    Args:
+        topic: where each stored event is published; `None`: nowhere.
+    """
+
+    topic: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.topic is not None and not self.topic:
+            raise ConfigurationError("post_processing.topic must not be empty; leave it out to tell nobody")
+
+
+class RetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a message is tried again when its handler fails: the `[retry]` section. The defaults are the original's.
+
+    Args:
+        max_retries: attempts after the first one: 3 is four attempts.
+        initial_interval: seconds before the first retry.
+        max_interval: seconds that a wait grows to at most, before jitter.
+        multiplier: what each wait is longer than the one before.
+        jitter: how far a wait is varied at random, as a part of it: 0 to 1.
+        max_elapsed: seconds after the first attempt past which none begins; `None`: no such limit.
+    """
+
+    max_retries: int = 3
+    initial_interval: float = 1.0
+    max_interval: float = 10.0
+    multiplier: float = 2.0
+    jitter: float = 0.5
+    max_elapsed: float | None = 120.0
+
+    def __post_init__(self) -> None:
+        self.make_retry()
+
+    def make_retry(self) -> Retry:
+        """Return the middleware that does it.
+
+        Raises:
+            ConfigurationError: a value is out of its range.
+        """
+        return Retry(**msgspec.structs.asdict(self))
+
+
+class RouterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the router ends: the `[router]` section.
+
+    Args:
+        close_timeout: seconds that a shutdown waits for handlers, flushes and poison records.
+    """
+
+    close_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        RouterConfig(close_timeout=self.close_timeout)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings; `load_settings` reads them from a file and the environment. Their `repr` shows no secret.
+
+    Args:
+        clickhouse: the store.
+        event_processing: the regular lane of events.
+        event_processing_lazy: the lane of tenants that can wait.
+        batch: when events are flushed.
+        billing: whom billing rows are for; `None`: no billing rows.
+        post_processing: who is told of stored events.
+        retry: how failed messages are tried again.
+        router: how the router ends.
+        kafka: where the brokers are.
+    """
+
+    clickhouse: ClickHouseConfig = ClickHouseConfig()
+    event_processing: LaneConfig = REGULAR
+    event_processing_lazy: LaneConfig = LAZY
+    batch: BatchConfig = BatchConfig()
+    billing: BillingConfig | None = None
+    post_processing: PostProcessingConfig = PostProcessingConfig()
+    retry: RetryConfig = RetryConfig()
+    router: RouterSettings = RouterSettings()
+    kafka: KafkaConfig = KafkaConfig()

@@ -1,0 +1,112 @@
+"""What travels with a message beside its content: values, a deadline, and the news that work was called off.
+
+A `Scope` is shared by everything that one router (or one subscription without a router) has in hand. It ends in two steps:
+*closing* ends every wait, so that a retry sleep or a delay does not hold up a shutdown; *cancelled* comes last, when
+handlers have finished. A `Context` belongs to one message and ends when that message is settled, not when it is acked.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ..clock import MONOTONIC, Clock
+from ..errors import Cancelled, TransientError
+
+if TYPE_CHECKING:
+    from .assignment import Assignment
+
+
+class DeadlineExceeded(TransientError):
+    """The deadline of a context passed while it was being waited on."""
+
+
+class Scope:
+    """The condition that waits of many contexts share; notified when any of them may have to end."""
+
+    def __init__(self, clock: Clock = MONOTONIC) -> None:
+        self.clock = clock
+        self.is_closing = False
+        self.is_cancelled = False
+        self._condition = threading.Condition()
+
+    def close(self) -> None:
+        """End all waits, now and later, with `Cancelled`; work that is running goes on."""
+        self.is_closing = True
+        self.notify()
+
+    def cancel(self) -> None:
+        """Call everything off."""
+        self.is_cancelled = True
+        self.close()
+
+    def notify(self) -> None:
+        """Make every waiting context look again at whether it was called off."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def wait(self, seconds: float, assignment: Assignment | None = None) -> None:
+        """Wait for *seconds*; raises `Cancelled` as soon as the scope, or *assignment*, is closing."""
+        deadline = self.clock.now() + seconds
+        with self._condition:
+            while True:
+                if self.is_closing or (assignment is not None and assignment.is_closing):
+                    raise Cancelled
+                if self.clock.now() >= deadline:
+                    return
+                self.clock.wait_until(self._condition, deadline)
+
+
+BACKGROUND = Scope()
+"""The scope of messages that nobody's router has in hand. It never ends."""
+
+
+class Context:
+    """Values, deadline and cancellation of one message. Made on first use: most messages never need one."""
+
+    __slots__ = ("_assignment", "_ended", "_scope", "deadline", "values")
+
+    def __init__(self, assignment: Assignment | None = None) -> None:
+        self.values: dict[str, Any] = {}
+        self.deadline: float | None = None
+        """The monotonic second after which nobody waits for the result, or `None`. `Timeout` sets and restores it."""
+        self._assignment = assignment
+        self._scope = BACKGROUND if assignment is None else assignment.scope
+        self._ended = False
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that `deadline` and `wait` go by."""
+        return self._scope.clock
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the work was called off: settled, revoked, shut down or past the deadline. Ask it in long loops."""
+        if self._ended or self._scope.is_cancelled:
+            return True
+        if self._assignment is not None and self._assignment.is_closing:
+            return True
+        return self.deadline is not None and self._scope.clock.now() >= self.deadline
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether waits end now, although running work may finish: the router closes or the partition is going."""
+        return self.is_cancelled or self._scope.is_closing
+
+    def wait(self, seconds: float) -> None:
+        """Sleep for *seconds*, but only as long as there is a point in it.
+
+        Raises:
+            Cancelled: the router closes or the partition is being revoked; let it pass.
+            DeadlineExceeded: `deadline` came first.
+        """
+        now = self._scope.clock.now()
+        if self.deadline is None or now + seconds <= self.deadline:
+            self._scope.wait(seconds, self._assignment)
+            return
+        self._scope.wait(self.deadline - now, self._assignment)
+        raise DeadlineExceeded(f"the deadline passed while waiting {seconds:g} s")
+
+    def end(self) -> None:
+        """Mark the message as settled. Called by its offset book."""
+        self._ended = True

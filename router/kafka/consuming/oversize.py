@@ -1,0 +1,35 @@
+"""Messages that are larger than anybody wants to decode: they go to the poison sink as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...delivery.message import Message
+from ...delivery.settlement import ACKED, RETURNED, RUNNING
+from ...errors import MessageTooLarge
+
+OWNER = "size limit"
+"""Holds such a message until its record is safe."""
+
+
+def set_aside(messages: Sequence[Message], limit: int) -> list[Message]:
+    """Fail those of *messages* whose payload is larger than *limit* bytes, and return the others.
+
+    No chain sees them. Their handler's poison sink settles them; without one the router halts. Outside a router there is
+    nobody to give them to: they are delivered.
+    """
+    kept = []
+    for message in messages:
+        assignment = message.assignment
+        if len(message.payload) <= limit or assignment is None or assignment.route is None or assignment.is_closed:
+            kept.append(message)
+        else:
+            _fail(message, MessageTooLarge(len(message.payload), limit))
+    return kept
+
+
+def _fail(message: Message, error: MessageTooLarge) -> None:
+    message._chain = RUNNING
+    held = message.hold(OWNER)
+    message._verdict, message._chain = ACKED, RETURNED
+    held.fail(error)

@@ -1,0 +1,90 @@
+"""A message as it comes out of a Kafka record.
+
+Payload and place are read at once; headers, key and time when somebody asks for them, since most handlers never do and reading
+them costs more than everything else that happens to a message on its way to the handler.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+from confluent_kafka import Message as Record
+
+from ...delivery.assignment import Assignment
+from ...delivery.message import Message
+from ..marshaler import UUID_HEADER, metadata_of
+
+NO_TIMESTAMP = 0
+"""librdkafka's TIMESTAMP_NOT_AVAILABLE."""
+
+_reading = threading.Lock()
+"""A record's headers may be read once only: see `metadata_of`."""
+
+
+class _Late:
+    """A field that is filled when it is first asked for; stands before the struct's own."""
+
+    def __init__(self, name: str) -> None:
+        self._field = Message.__dict__[name]
+
+    def __get__(self, message: ReceivedMessage, kind: type | None = None) -> Any:
+        if message._record is not None:
+            message._read()
+        return self._field.__get__(message)
+
+    def __set__(self, message: ReceivedMessage, value: Any) -> None:
+        message._read()
+        self._field.__set__(message, value)
+
+    def fill(self, message: ReceivedMessage, value: Any) -> None:
+        """Write what was read."""
+        self._field.__set__(message, value)
+
+
+_uuid, _metadata, _key, _timestamp = map(_Late, ("uuid", "metadata", "key", "timestamp"))
+
+
+class ReceivedMessage(Message, gc=False, eq=False):
+    """A message whose record is read as far as anybody wants to know it. Behaves as any other message.
+
+    Its fields are given by position, in this order: naming them would cost a third more than all of them do.
+    """
+
+    uuid: str = ""
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    topic: str = ""
+    partition: int = -1
+    offset: int = -1
+    assignment: Assignment | None = None
+    _record: Record | None = None
+    """Until it was read whole."""
+
+    def _read(self) -> None:
+        with _reading:
+            record = self._record
+            if record is None:
+                return
+            metadata = metadata_of(record)
+            kind, milliseconds = record.timestamp()
+            _uuid.fill(self, metadata.pop(UUID_HEADER, ""))
+            _metadata.fill(self, metadata)
+            _key.fill(self, record.key())
+            _timestamp.fill(self, None if kind == NO_TIMESTAMP else milliseconds / 1000)
+            self._record = None  # last: whoever finds it gone reads the fields without the lock
+
+
+for _name, _late in (("uuid", _uuid), ("metadata", _metadata), ("key", _key), ("timestamp", _timestamp)):
+    setattr(ReceivedMessage, _name, _late)
+
+UNREAD: dict[str, str] = {}
+"""Stands in the field of the metadata until the record is read; nobody gets to see it."""
+
+
+def message_of(record: Record, assignment: Assignment) -> Message:
+    """Return the message in *record*, whatever it holds: what cannot be read is treated by the rules of the marshaler."""
+    offset: int = record.offset()  # type: ignore[assignment] # what was received has an offset
+    return ReceivedMessage(
+        record.value() or b"", "", UNREAD, assignment.topic, assignment.partition, offset, assignment, record
+    )

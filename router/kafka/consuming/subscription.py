@@ -1,0 +1,143 @@
+"""What a Kafka subscriber returns: the receiving side of one consumer, which a thread of its own polls."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from confluent_kafka import Consumer, KafkaError
+from loguru import logger
+
+from ...clock import MONOTONIC
+from ...delivery.assignment import Assignment
+from ...delivery.message import Message
+from ...errors import ConfigurationError, UndrainedError
+from ...protocols import AssignmentListener
+from ...worker_thread import WorkerThread
+from ..client import open_client
+from ..config import KafkaSubscriberConfig
+from ..connection import ConnectionWatch
+from ..properties import subscriber_properties
+from ..stall import StallWatch
+from .delivery_buffer import DeliveryBuffer
+from .holdings import Holdings
+from .nacked import Nacked
+from .poll_loop import PollLoop
+from .statistics import SubscriptionStatistics
+
+CLOSE_SECONDS = 10.0
+"""How long leaving the group may take: the last commit and one request to the coordinator."""
+
+
+class KafkaSubscription:
+    """The messages of one topic that one member of a consumer group gets; see `Subscription`.
+
+    Raises:
+        ConfigurationError: librdkafka refuses a property.
+    """
+
+    def __init__(self, topic: str, config: KafkaSubscriberConfig, listener: AssignmentListener | None) -> None:
+        self._topic = topic
+        self._config = config
+        self._listener = listener
+        self._buffer = DeliveryBuffer(config.buffer_messages, config.buffer_bytes)
+        self._nacked = Nacked(config.nack_resend_delay, self._buffer.wake)
+        self._holdings = Holdings(topic, config.max_pending, self._assignment)
+        self._watch = ConnectionWatch(config)
+        self._settled = threading.Event()
+        self._closes_at = math.inf
+        self._is_told = False
+        """Whether somebody was told that it did not close in order."""
+        self._loop = self._open_loop()
+        self._thread = WorkerThread(f"kafka-poll-{topic}", self._run)
+        self._thread.start()
+
+    def _open_loop(self) -> PollLoop:
+        config, watch = self._config, self._watch
+        open_consumer = partial(_open_consumer, config)
+        stall = StallWatch(lambda: open_consumer(lambda _: None))
+        consumer = open_consumer(watch.on_error, stall.on_statistics)
+        return PollLoop(
+            consumer, self._holdings, self._buffer, self._nacked, self._listener, config, watch, stall, self._settled
+        )
+
+    def _assignment(self, partition: int, epoch: int) -> Assignment:
+        return Assignment(self._topic, partition, epoch, wake=self._wake, redeliver=self._nacked.add)
+
+    def _wake(self) -> None:
+        """Let the poll thread look at the books: something was settled. From any thread."""
+        if not self._settled.is_set():
+            self._settled.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._loop.run():
+                self._replace_loop()
+        except BaseException as error:
+            self._buffer.fail(error)
+            raise
+        self._buffer.close()
+
+    def _replace_loop(self) -> None:
+        """Go on with a new client in place of one that is stalled; what it had comes again."""
+        log = logger.bind(topic=self._topic, group=self._config.group_id)
+        try:
+            loop = self._open_loop()
+        except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
+            log.bind(reason=str(error)).warning("the Kafka client is stalled and cannot be replaced yet")
+            return
+        log.warning("the Kafka client reaches no broker while others do: going on with a new one")
+        abandoned, self._loop = [self._loop], loop
+        if self._closes_at < math.inf:
+            loop.close()
+        abandoned[0].abandon()
+        # The last to refer to the old client ends it, which may take seconds.
+        WorkerThread(f"kafka-abandoned-{self._topic}", abandoned.clear).start()
+
+    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+        """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""
+        deadline = MONOTONIC.now() + timeout
+        while True:
+            messages = self._nacked.take_due(max_messages)
+            if not messages:
+                left = max(0.0, deadline - MONOTONIC.now())
+                messages = self._buffer.receive(max_messages, self._nacked.limit(left))
+            if messages or MONOTONIC.now() >= deadline:
+                return messages
+
+    def statistics(self) -> SubscriptionStatistics:
+        """Return how far it is: what waits, and what is pending in each partition. Asks no broker; from any thread."""
+        return self._loop.statistics()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What its poll thread died of: while nobody receives, nobody would hear of it."""
+        return self._thread.error
+
+    def begin_close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Begin to close and return at once, so that several can leave their groups side by side, in *seconds* altogether."""
+        self._closes_at = min(self._closes_at, MONOTONIC.now() + seconds)
+        self._loop.close()
+
+    def close(self) -> None:
+        """Commit what is settled and leave the group; returns when that is done. May be called twice.
+
+        Raises:
+            UndrainedError: it was not done in time, or the commit failed; what it covers is delivered again. The first time only.
+        """
+        self.begin_close()
+        has_left = self._thread.join(self._closes_at)
+        is_done = self._thread.error is not None or (has_left and self._loop.is_committed)
+        if not is_done and not self._is_told:
+            self._is_told = True
+            raise UndrainedError([self._thread.name], CLOSE_SECONDS)
+
+
+def _open_consumer(
+    config: KafkaSubscriberConfig,
+    on_error: Callable[[KafkaError], None],
+    on_statistics: Callable[[str], None] | None = None,
+) -> Consumer:
+    return open_client(Consumer, config, subscriber_properties(config), on_error, on_statistics)

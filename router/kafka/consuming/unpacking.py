@@ -1,0 +1,92 @@
+"""Records as they come out of a poll, made into messages in their offset books.
+
+Every record comes by here, so the loop is written out: a call for each would cost as much as all the rest. Bytes are accounted
+for by run, the records of one partition that follow each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError
+
+from ...delivery.assignment import Assignment
+from ...delivery.message import Message
+from ...delivery.offset_book import OffsetBook
+from .holdings import Holdings
+from .received import UNREAD, ReceivedMessage, message_of
+
+
+class Unpacked(NamedTuple):
+    """What came of one poll."""
+
+    messages: list[Message]
+    size: int
+    """Bytes of their payloads."""
+    largest: int
+    """Bytes of the largest payload."""
+
+
+class Unpacker:
+    """Makes messages of records. For the poll thread only.
+
+    Args:
+        holdings: the partitions that are ours; records of others were fetched before they went, and are dropped.
+        on_error: told of each error that comes in place of a record.
+        on_rewound: told of the old and the new assignment when a record stands below what was read before.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        on_error: Callable[[KafkaError], None],
+        on_rewound: Callable[[Assignment, Assignment], None],
+    ) -> None:
+        self._holdings = holdings
+        self._on_error = on_error
+        self._on_rewound = on_rewound
+
+    def unpack(self, records: Sequence[Any]) -> Unpacked:
+        """Return the messages of *records*, each in its book."""
+        messages: list[Message] = []
+        append, books, topic = messages.append, self._holdings.books, self._holdings.topic
+        partition, book = -1, None
+        size = accounted = largest = 0
+        for record in records:
+            if record.error() is not None:
+                self._on_error(record.error())
+                continue
+            if record.partition() != partition:
+                if book is not None:
+                    book.account(size - accounted)
+                partition, accounted = record.partition(), size
+                book = books.get(partition)
+                if book is not None:
+                    assignment, take = book.assignment, book.append
+            if book is None:
+                continue
+            payload = record.value() or b""
+            length = len(payload)
+            size += length
+            if length > largest:
+                largest = length
+            message: Message = ReceivedMessage(
+                payload, "", UNREAD, topic, partition, record.offset(), assignment, record
+            )
+            if not take(message):
+                message = self._rewind(book, record)
+                partition = -1
+            append(message)
+        if book is not None:
+            book.account(size - accounted)
+        return Unpacked(messages, size, largest)
+
+    def _rewind(self, book: OffsetBook, record: Any) -> Message:
+        """Begin a new epoch: the record stands below what was read before."""
+        old = book.assignment
+        new = self._holdings.renew(book)
+        self._on_rewound(old, new)
+        message = message_of(record, new)
+        self._holdings.books[new.partition].append(message)
+        return message

@@ -1,0 +1,6 @@
+"""Sending to Kafka."""
+
+from .confirmation import Confirmation
+from .publisher import KafkaPublisher
+
+__all__ = ["Confirmation", "KafkaPublisher"]

@@ -1,0 +1,296 @@
+"""The thread behind a handler's poison sink: takes messages at once, settles them when their record is safe.
+
+A message comes in two ways. From the chain (`PoisonQueue`, or too many redeliveries): it is void for everybody else from then on.
+From an owner that failed its hold: it waits for the other holds first, so that there is one record with the first error.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from loguru import logger
+
+from ..clock import MONOTONIC
+from ..delivery.assignment import Assignment
+from ..delivery.message import Message
+from ..delivery.route import HaltFunction, PoisonSink
+from ..delivery.settlement import RARE, Failure
+from ..errors import ConfigurationError, HaltedError
+from ..worker_thread import WorkerThread
+from .choices import NotWritten, Poison, PoisonWriter
+from .record import CUT, cut, poison_record
+
+RETRY_SECONDS = 1.0
+"""Between attempts to write: a full disk or an absent broker is not mended faster."""
+LOOK_AGAIN_SECONDS = 0.05
+"""How soon a message is looked at again whose other holds are not in: they settle without telling the sink."""
+MAX_RECORDS = 1000
+"""Records per write: one fsync or one publish for many."""
+MAX_READY = 10 * MAX_RECORDS
+"""Messages that wait to be written before the handler takes in nothing new: a topic of nothing but bad messages must not
+pile up in memory."""
+MAX_WRITE_BYTES = 8 * 1024 * 1024
+"""Bytes of payload per write, but for one message that has more."""
+MAX_READY_BYTES = 4 * MAX_WRITE_BYTES
+"""The same as `MAX_READY`, in bytes of payload."""
+
+
+class Discard:
+    """The writer of `poison="drop"`: counts and forgets."""
+
+    def write(self, messages: Sequence[Message]) -> None:
+        """Say how many were dropped and why the first was."""
+        reason = messages[0].metadata["reason_poisoned"]
+        logger.bind(messages=len(messages), reason=reason).warning("poisoned messages dropped, as configured")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class SinkWorker:
+    """Writes the poisoned messages of one handler on its own thread."""
+
+    def __init__(self, handler: str, writer: PoisonWriter) -> None:
+        self.name = f"poison-{handler}"
+        self.poisoned = 0
+        """Messages whose record is safe."""
+        self._writer = writer
+        self._condition = threading.Condition()
+        self._ready: deque[Message] = deque()
+        self._ready_bytes = 0
+        self._waiting: list[Message] = []
+        """Messages whose other holds are not in."""
+        self._deadline: float | None = None
+        self._is_blocked = False
+        self._thread = WorkerThread(self.name, self._run)
+
+    def take(self, message: Message, error: BaseException) -> None:
+        """Take over *message* while its chain runs; its holds become void."""
+        with RARE:
+            extra = message._make_extra()
+            if extra.is_void:
+                return
+            extra.failures.append(Failure(error))
+            extra.is_void = True
+        with self._condition:
+            self._make_ready(message)
+            self._condition.notify_all()
+
+    def _make_ready(self, message: Message) -> None:
+        self._ready.append(message)
+        self._ready_bytes += len(message.payload)
+
+    def take_failed(self, message: Message) -> None:
+        """Take over *message*, of which a hold was failed, once its other holds are in."""
+        with self._condition:
+            self._waiting.append(message)
+            self._condition.notify_all()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the thread died of."""
+        return self._thread.error
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether records cannot be written right now; the handler then takes in nothing new."""
+        return self._is_blocked or len(self._ready) >= MAX_READY or self._ready_bytes >= MAX_READY_BYTES
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
+        """Try at once what waits to be tried again; everything else is written as it comes."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def drain(self, deadline: float) -> bool:
+        """Write what is left until *deadline*, stop, and close the writer; returns whether nothing was left."""
+        with self._condition:
+            self._deadline = deadline
+            self._condition.notify_all()
+        ended = self._thread.join(deadline)
+        if ended:
+            self._writer.close()
+        return ended and not self._ready and not self._waiting
+
+    def abandon(self, assignments: Sequence[Assignment]) -> None:
+        """Drop the messages of *assignments*: they come again to somebody else. Those that wait for holds are void already."""
+        gone = set(map(id, assignments))
+        with self._condition:
+            for message in self._ready:
+                if id(message.assignment) in gone:
+                    _forget_tracebacks(message)
+            kept = [message for message in self._ready if id(message.assignment) not in gone]
+            self._ready.clear()
+            self._ready_bytes = 0
+            for message in kept:
+                self._make_ready(message)
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) and self._write(batch):
+            pass
+
+    def _next_batch(self) -> list[Message]:
+        """Wait for messages that can be written; returns `[]` when the sink has drained or its deadline is over."""
+        with self._condition:
+            while True:
+                self._look_at_waiting()
+                if self._ready:
+                    return self._take_ready()
+                if self._deadline is not None and (not self._waiting or MONOTONIC.now() >= self._deadline):
+                    return []
+                self._condition.wait(LOOK_AGAIN_SECONDS if self._waiting else None)
+
+    def _take_ready(self) -> list[Message]:
+        batch: list[Message] = []
+        size = 0
+        while (
+            self._ready
+            and len(batch) < MAX_RECORDS
+            and (not batch or size + len(self._ready[0].payload) <= MAX_WRITE_BYTES)
+        ):
+            batch.append(self._ready.popleft())
+            size += len(batch[-1].payload)
+        self._ready_bytes -= size
+        return batch
+
+    def _look_at_waiting(self) -> None:
+        """Sort the waiting messages: ready, still waiting, or nobody's business any more."""
+        still_waiting = []
+        for message in self._waiting:
+            if message.is_void:
+                _forget_tracebacks(message)
+                continue  # gone with its assignment, or taken already: one record for a message, however many failed it
+            if message.is_held:
+                still_waiting.append(message)
+                continue
+            with RARE:
+                extra = message._make_extra()
+                is_taken = extra.is_void
+                extra.is_void = True
+            if not is_taken:
+                self._make_ready(message)
+        self._waiting = still_waiting
+
+    def _write(self, batch: list[Message]) -> bool:
+        """Write the records of *batch* until all are safe and confirmed; returns False when the sink has to stop before."""
+        block = _Block(batch)
+        goes_on = True
+        while goes_on and block.drop_what_is_lost():
+            try:
+                self._writer.write(block.records)
+            except NotWritten as error:
+                self._confirm(block.keep(error))
+                goes_on = block.was_cut or self._wait_to_retry(error)
+            except Exception as error:  # noqa: BLE001 - any failure of a user's writer means "not safe yet"
+                goes_on = self._wait_to_retry(error)
+            else:
+                self._confirm(block.messages)
+                self._is_blocked = False
+                return True
+        if goes_on:  # nothing is left of it
+            self._is_blocked = False
+        self._put_back(block.messages)
+        return goes_on
+
+    def _put_back(self, messages: list[Message]) -> None:
+        with self._condition:
+            self._ready.extendleft(reversed(messages))
+            self._ready_bytes += sum(len(message.payload) for message in messages)
+
+    def _wait_to_retry(self, error: Exception) -> bool:
+        if not self._is_blocked:
+            logger.bind(sink=repr(self._writer), error=str(error)).error("poison record not written, intake stops")
+        self._is_blocked = True
+        with self._condition:
+            now = MONOTONIC.now()
+            if self._deadline is not None and now >= self._deadline:
+                return False
+            until = now + RETRY_SECONDS if self._deadline is None else min(now + RETRY_SECONDS, self._deadline)
+            MONOTONIC.wait_until(self._condition, until)
+            return True
+
+    def _confirm(self, batch: list[Message]) -> None:
+        self.poisoned += len(batch)
+        for message in batch:
+            _forget_tracebacks(message)
+            with RARE:
+                message._make_extra().is_confirmed = True
+                message._open = False
+        for assignment in {id(m.assignment): m.assignment for m in batch}.values():
+            if assignment is not None:
+                assignment.wake()
+
+
+class _Block:
+    """Messages that are written together, with their records."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        self.messages = messages
+        self.records = [poison_record(message, message.failures[0]) for message in messages]
+        self.was_cut = False
+        """Whether every record that is left was cut since it was written last, so that trying again at once makes sense."""
+
+    def drop_what_is_lost(self) -> bool:
+        """Drop what somebody else handles by now; returns whether anything is left."""
+        kept = [place for place, message in enumerate(self.messages) if not _is_lost(message)]
+        if len(kept) < len(self.messages):
+            self.messages = [self.messages[place] for place in kept]
+            self.records = [self.records[place] for place in kept]
+        return bool(kept)
+
+    def keep(self, error: NotWritten) -> list[Message]:
+        """Keep what *error* says is not safe, with what was refused cut to a size that any topic takes; returns the rest."""
+        safe = [message for place, message in enumerate(self.messages) if place not in error.places]
+        rest = sorted(error.places)
+        too_large = {place for place in error.refused if CUT not in self.records[place].metadata}
+        self.messages = [self.messages[place] for place in rest]
+        self.records = [cut(self.records[place]) if place in too_large else self.records[place] for place in rest]
+        self.was_cut = too_large == error.places
+        return safe
+
+
+def _is_lost(message: Message) -> bool:
+    return message.assignment is not None and message.assignment.is_closed
+
+
+def _forget_tracebacks(message: Message) -> None:
+    for failure in message.failures:
+        failure.forget_traceback()
+
+
+class HaltingSink:
+    """The sink of `poison="none"`: the first message that cannot be handled stops the router."""
+
+    is_blocked = False
+
+    def __init__(self, handler: str, halt: HaltFunction) -> None:
+        self._handler = handler
+        self._halt = halt
+
+    def take(self, message: Message, error: BaseException) -> None:
+        """Stop: raises `HaltedError` into the chain."""
+        raise HaltedError(
+            f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {error}"
+        ) from error
+
+    def take_failed(self, message: Message) -> None:
+        """Stop the router from whichever thread failed the hold."""
+        self._halt(message)
+
+
+def make_sink(handler: str, choice: Poison | None, halt: HaltFunction) -> tuple[PoisonSink | None, SinkWorker | None]:
+    """Return the sink that *choice* stands for and the worker to run it, if it needs one."""
+    if choice is None:
+        return None, None
+    if choice == "none":
+        return HaltingSink(handler, halt), None
+    writer = Discard() if choice == "drop" else choice
+    if isinstance(writer, str):
+        raise ConfigurationError(f"poison must be a sink, 'none' or 'drop', not {writer!r}")
+    sink = SinkWorker(handler, writer)
+    return sink, sink

@@ -1,0 +1,7 @@
+"""A router at work: handlers, their chains and threads, and the way down."""
+
+from .handler import Handler
+from .router import Plugin, Router, RouterConfig
+from .signals import ForcedExit, SignalsHandler
+
+__all__ = ["ForcedExit", "Handler", "Plugin", "Router", "RouterConfig", "SignalsHandler"]

@@ -1,0 +1,92 @@
+"""A registered handler: what the router was told about it, and the handle the user keeps."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, StateError
+from ..poison.choices import Poison
+from ..protocols import HandlerFunc, Middleware, Publisher, Subscriber
+
+if TYPE_CHECKING:
+    from .handler_run import HandlerRun
+
+
+class Handler:
+    """One handler of a router, returned by `Router.add_handler` and `Router.add_consumer_handler`."""
+
+    def __init__(
+        self,
+        name: str,
+        topic: str,
+        subscriber: Subscriber,
+        function: HandlerFunc,
+        *,
+        publish_topic: str | None = None,
+        publisher: Publisher | None = None,
+        poison: Poison | None = None,
+        concurrency: int = 1,
+    ) -> None:
+        if concurrency < 1:
+            raise ConfigurationError(f"handler {name!r}: concurrency must be at least 1, not {concurrency}")
+        self.name = name
+        self.topic = topic
+        self.subscriber = subscriber
+        self.function = function
+        self.publish_topic = publish_topic
+        self.publisher = publisher
+        self.poison = poison
+        self.concurrency = concurrency
+        self.middlewares: list[Middleware] = []
+        self._run: HandlerRun | None = None
+        self._started = threading.Event()
+        self._stopped = threading.Event()
+
+    def add_middleware(self, *middlewares: Middleware) -> None:
+        """Wrap this handler only, inside the router's middleware; the first added is the outermost.
+
+        Raises:
+            StateError: the router has started; its chains are built.
+        """
+        if self._run is not None:
+            raise StateError(f"handler {self.name!r} has started: add middleware before Router.run()")
+        self.middlewares.extend(middlewares)
+
+    def stop(self) -> None:
+        """Stop taking in messages and return at once; what it has in hand is finished. `wait_stopped` tells when.
+
+        A publisher that others share stays open. When every handler has stopped, the router closes itself.
+
+        Raises:
+            StateError: it was not started.
+        """
+        if self._run is None:
+            raise StateError(f"handler {self.name!r} was not started")
+        self._run.stop()
+
+    def wait_started(self, timeout: float | None = None) -> bool:
+        """Wait until it is subscribed; returns False after *timeout* seconds."""
+        return self._started.wait(timeout)
+
+    def wait_stopped(self, timeout: float | None = None) -> bool:
+        """Wait until it has stopped taking in messages and none is being handled; returns False after *timeout* seconds."""
+        return self._stopped.wait(timeout)
+
+    @property
+    def poisoned(self) -> int:
+        """Messages that its poison sink has taken, with their records safe."""
+        sink = None if self._run is None else self._run.sink_worker
+        return 0 if sink is None else sink.poisoned
+
+    def mark_started(self, run: HandlerRun) -> None:
+        """Note that the router runs it. For the router."""
+        self._run = run
+        self._started.set()
+
+    def mark_stopped(self) -> None:
+        """Note that its threads have ended. For the router."""
+        self._stopped.set()
+
+    def __repr__(self) -> str:
+        return f"<Handler {self.name!r} on {self.topic!r}>"

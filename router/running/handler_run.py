@@ -1,0 +1,203 @@
+"""One handler while the router runs: its subscription, its threads, its poison sink, and what happens on a rebalance."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+
+from loguru import logger
+
+from ..clock import MONOTONIC
+from ..delivery.assignment import Assignment
+from ..delivery.context import Scope
+from ..delivery.message import Message
+from ..delivery.route import Route
+from ..errors import ConfigurationError, HaltedError, StateError
+from ..poison.sink import make_sink
+from ..protocols import HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
+from ..worker_thread import WorkerThread
+from .chain import build_chain
+from .fan_out import FanOut
+from .handler import Handler
+from .runner import Retries, Runner
+
+LOOK_AGAIN_SECONDS = 0.001
+"""Between looks at whether a chain still runs on a revoked partition; a chain step takes microseconds to milliseconds."""
+
+
+class HandlerRun:
+    """What the router keeps of a handler that it runs; the listener of its subscription.
+
+    Args:
+        handler: what was registered.
+        middlewares: the router-level middleware.
+        subscriber, publisher: the handler's own, decorated.
+        scope: the router's; ends waits at shutdown.
+        workers: all workers of the router, to be told of revoked and lost partitions.
+        retries: how a nacked message is delivered again.
+        fail: stops the router with an error.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        middlewares: Sequence[Middleware],
+        *,
+        subscriber: Subscriber,
+        publisher: Publisher | None,
+        scope: Scope,
+        workers: Sequence[Worker],
+        retries: Retries,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.handler = handler
+        self.subscriber = subscriber
+        self.publisher = publisher
+        self.sink, self.sink_worker = make_sink(handler.name, handler.poison, self._halt)
+        self._scope = scope
+        self._workers = workers
+        self._retries = retries
+        self._fail = fail
+        self._subscription: Subscription | None = None
+        self._runners: list[Runner] = []
+        self._fan_out: FanOut | None = None
+        self._chain = self._build_chain(middlewares)
+
+    def _build_chain(self, middlewares: Sequence[Middleware]) -> HandlerFunc:
+        for middleware in [*middlewares, *self.handler.middlewares]:
+            if getattr(middleware, "needs_poison_sink", False) and self.sink is None:
+                raise ConfigurationError(
+                    f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
+                    "poison=PoisonTopic(…), PoisonFile(…), 'none' or 'drop' where the handler is added"
+                )
+        return build_chain(self.handler.function, middlewares, self.handler.middlewares)
+
+    def _publish(self, produced: Sequence[Message]) -> None:
+        """Publish what the chain returned, before its message counts as handled."""
+        topic, publisher = self.handler.publish_topic, self.publisher
+        if publisher is None or topic is None:
+            name = self.handler.name
+            raise StateError(f"handler {name!r} returned messages but has no publisher: use Router.add_handler")
+        publisher.publish(topic, *produced)
+
+    def start(self) -> None:
+        """Subscribe and start the threads."""
+        if self.sink_worker is not None:
+            self.sink_worker.start()
+        subscription = self._subscription = self.subscriber.subscribe(self.handler.topic, self)
+        name, count = self.handler.name, self.handler.concurrency
+        if count == 1:
+            self._runners = [self._runner(name, subscription, _by_assignment)]
+        else:
+            self._fan_out = FanOut(name, subscription, count)
+            shares = enumerate(self._fan_out.shares)
+            self._runners = [self._runner(f"{name}-{number}", share, _by_key) for number, share in shares]
+        for thread in self.threads:
+            thread.start()
+        self.handler.mark_started(self)
+        logger.bind(handler=name, topic=self.handler.topic).info("handler started")
+
+    def _runner(self, name: str, source: object, order_key: Callable[[Message], Hashable]) -> Runner:
+        worker = self.sink_worker
+        return Runner(
+            name,
+            source,  # type: ignore[arg-type]
+            self._chain,
+            self._publish,
+            sink=self.sink,
+            retries=self._retries,
+            now=self._scope.clock.now,
+            is_blocked=(lambda: False) if worker is None else lambda: worker.is_blocked,
+            order_key=order_key,
+        )
+
+    @property
+    def threads(self) -> list[WorkerThread]:
+        """The threads that handle messages."""
+        fan_out = [] if self._fan_out is None else [self._fan_out.thread]
+        return fan_out + [runner.thread for runner in self._runners]
+
+    def stop(self) -> None:
+        """Take in nothing new; returns at once."""
+        if self._fan_out is not None:
+            self._fan_out.stop()
+        for runner in self._runners:
+            runner.stop()
+
+    def feeds(self, other: HandlerRun) -> bool:
+        """Whether what it publishes goes to *other* inside the process, through a pub/sub that both share."""
+        reader: object = other.handler.subscriber
+        return self.handler.publish_topic == other.handler.topic and self.handler.publisher is reader
+
+    @property
+    def subscription_error(self) -> BaseException | None:
+        """What a subscription with a thread of its own died of; who waits elsewhere would not hear of it."""
+        error = getattr(self._subscription, "error", None)
+        return error if isinstance(error, BaseException) else None
+
+    def begin_close_subscription(self, *seconds: float) -> None:
+        """Let a subscription that takes its time to close begin with it: several do so side by side."""
+        begin_close = getattr(self._subscription, "begin_close", None)
+        if begin_close is not None:
+            begin_close(*seconds)
+
+    def close_subscription(self) -> None:
+        """Commit what is settled and leave."""
+        if self._subscription is not None:
+            self._subscription.close()
+
+    def _halt(self, message: Message) -> None:
+        error = message.failures[0].error
+        halted = HaltedError(f"handler {self.handler.name!r} halts at {message!r}, which nobody can take: {error}")
+        halted.__cause__ = error
+        self._fail(halted)
+
+    def assigned(self, assignments: Sequence[Assignment]) -> None:
+        """Tell the assignments whose they are; see `AssignmentListener`."""
+        handler = self.handler
+        subscriber = type(handler.subscriber).__name__
+        for assignment in assignments:
+            assignment.scope = self._scope
+            assignment.route = Route(
+                handler.name,
+                handler.topic,
+                subscriber,
+                handler.publish_topic,
+                sink=self.sink,
+                halt=self._halt,
+                workers=self._workers,
+            )
+        logger.bind(handler=handler.name, partitions=[a.partition for a in assignments]).info("partitions assigned")
+
+    def revoked(self, assignments: Sequence[Assignment], deadline: float) -> None:
+        """Wait for the chains on *assignments*, then ask everybody to flush; see `AssignmentListener`."""
+        self._scope.notify()
+        gone = list(assignments)
+        for runner in self._runners:
+            runner.discard(gone)
+        pause = threading.Event()
+        while any(runner.current in gone for runner in self._runners) and MONOTONIC.now() < deadline:
+            pause.wait(LOOK_AGAIN_SECONDS)
+        for worker in self._all_workers():
+            worker.seal(gone, deadline)
+        logger.bind(handler=self.handler.name, partitions=[a.partition for a in gone]).info("partitions revoked")
+
+    def lost(self, assignments: Sequence[Assignment]) -> None:
+        """Tell everybody to drop what belongs to *assignments*; see `AssignmentListener`."""
+        self._scope.notify()
+        for runner in self._runners:
+            runner.discard(list(assignments))
+        for worker in self._all_workers():
+            worker.abandon(assignments)
+        logger.bind(handler=self.handler.name, partitions=[a.partition for a in assignments]).warning("partitions lost")
+
+    def _all_workers(self) -> list[Worker]:
+        return [*self._workers] if self.sink_worker is None else [*self._workers, self.sink_worker]
+
+
+def _by_assignment(message: Message) -> Hashable:
+    return message.assignment
+
+
+def _by_key(message: Message) -> Hashable:
+    return message.assignment if message.key is None else (message.assignment, message.key)
