@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from millstream.router import HaltedError, HandlerFunc, Message, PermanentError
-
-if TYPE_CHECKING:
-    from millstream.router.delivery.route import PoisonSink
+from millstream.router.delivery.message import PoisonSink
 
 
 class PoisonQueue:

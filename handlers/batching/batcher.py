@@ -89,7 +89,7 @@ class MessageBatcher:
         if self._is_full or not self._is_started:
             self._prepare(item)
         message = item.message
-        if not message.take(self, item.index):
+        if not message.delivery.hold(self, item.index, message.assignment):
             return
         with self._lock:
             if self._has_ended:

@@ -148,7 +148,7 @@ class Flush:
             if failures and place in failures:
                 each.message.fail(failures[place], owner, each.index)
             else:
-                each.message.release(owner, each.index)
+                each.message.delivery.release(owner, each.index)
         for assignment in {id(each.message.assignment): each.message.assignment for each in batch}.values():
             if assignment is not None:
                 assignment.wake()

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from .context import BACKGROUND, Scope
+from .message import Destination, Message
 
-if TYPE_CHECKING:
-    from .message import Message
-    from .route import Route
+
+class Routing(Destination, Protocol):
+    """The handler that the messages of an assignment go to; `Route` is what the router sets."""
+
+    @property
+    def is_sink_blocked(self) -> bool:
+        """Whether nothing new should come, as poison records cannot be written."""
+        ...
+
+    def has_worker(self, owner: object) -> bool:
+        """Whether *owner* is one of the router's workers."""
+        ...
+
+    def ask_for_flush(self, assignments: Sequence[Assignment]) -> None:
+        """Let the workers flush what they hold of *assignments*."""
+        ...
 
 
 class Assignment:
@@ -44,7 +58,7 @@ class Assignment:
         """No chain starts on it any more; what has started may still settle."""
         self.is_closed = False
         """Nothing that happens from now on commits."""
-        self.route: Route | None = None
+        self.route: Routing | None = None
         self.scope: Scope = BACKGROUND
         self._wake = wake
         self._redeliver = redeliver

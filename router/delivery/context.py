@@ -8,13 +8,10 @@ handlers have finished. A `Context` belongs to one message and ends when that me
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..clock import MONOTONIC, Clock
 from ..errors import Cancelled, TransientError
-
-if TYPE_CHECKING:
-    from .assignment import Assignment
 
 
 class DeadlineExceeded(TransientError):
@@ -45,12 +42,12 @@ class Scope:
         with self._condition:
             self._condition.notify_all()
 
-    def wait(self, seconds: float, assignment: Assignment | None = None) -> None:
-        """Wait for *seconds*; raises `Cancelled` as soon as the scope, or *assignment*, is closing."""
+    def wait(self, seconds: float, stay: Stay | None = None) -> None:
+        """Wait for *seconds*; raises `Cancelled` as soon as the scope, or *stay*, is closing."""
         deadline = self.clock.now() + seconds
         with self._condition:
             while True:
-                if self.is_closing or (assignment is not None and assignment.is_closing):
+                if self.is_closing or (stay is not None and stay.is_closing):
                     raise Cancelled
                 if self.clock.now() >= deadline:
                     return
@@ -61,17 +58,36 @@ BACKGROUND = Scope()
 """The scope of messages that nobody's router has in hand. It never ends."""
 
 
+class Stay(Protocol):
+    """An assignment, as far as its end concerns the work on its messages."""
+
+    @property
+    def scope(self) -> Scope:
+        """Whose work it is."""
+        ...
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether no chain starts on it any more."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing that happens from now on commits."""
+        ...
+
+
 class Context:
     """Values, deadline and cancellation of one message. Made on first use: most messages never need one."""
 
-    __slots__ = ("_assignment", "_ended", "_scope", "deadline", "values")
+    __slots__ = ("_ended", "_scope", "_stay", "deadline", "values")
 
-    def __init__(self, assignment: Assignment | None = None) -> None:
+    def __init__(self, stay: Stay | None = None) -> None:
         self.values: dict[str, Any] = {}
         self.deadline: float | None = None
         """The monotonic second after which nobody waits for the result, or `None`. `Timeout` sets and restores it."""
-        self._assignment = assignment
-        self._scope = BACKGROUND if assignment is None else assignment.scope
+        self._stay = stay
+        self._scope = BACKGROUND if stay is None else stay.scope
         self._ended = False
 
     @property
@@ -84,7 +100,7 @@ class Context:
         """Whether the work was called off: settled, revoked, shut down or past the deadline. Ask it in long loops."""
         if self._ended or self._scope.is_cancelled:
             return True
-        if self._assignment is not None and self._assignment.is_closing:
+        if self._stay is not None and self._stay.is_closing:
             return True
         return self.deadline is not None and self._scope.clock.now() >= self.deadline
 
@@ -102,9 +118,9 @@ class Context:
         """
         now = self._scope.clock.now()
         if self.deadline is None or now + seconds <= self.deadline:
-            self._scope.wait(seconds, self._assignment)
+            self._scope.wait(seconds, self._stay)
             return
-        self._scope.wait(self.deadline - now, self._assignment)
+        self._scope.wait(self.deadline - now, self._stay)
         raise DeadlineExceeded(f"the deadline passed while waiting {seconds:g} s")
 
     def end(self) -> None:

@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .message import Message
+from .settlement import Delivery
+
+
+class Held(Protocol):
+    """A message, as its receipts know it."""
+
+    payload: bytes
+    uuid: str
+    topic: str
+    partition: int
+    offset: int
+    delivery: Delivery
+
+    @property
+    def is_void(self) -> bool:
+        """Whether nobody need finish with it."""
+        ...
+
+    def fail(self, error: BaseException, owner: object, part: int = 0) -> None:
+        """Fail the hold of *owner*."""
+        ...
+
+    def wake(self) -> None:
+        """Tell its subscription that something was settled."""
+        ...
 
 
 class Hold:
     """ "Do not commit this message yet": what `Message.hold` returns.
 
-    Only names the hold (message, owner, part); its state lies in the message. So two receipts for one hold are equal, and no
-    cycle ties a message to its holds.
+    Only names the hold (message, owner, part); its state lies in the message's delivery. So two receipts for one hold are equal,
+    and no cycle ties a message to its holds.
     """
 
     __slots__ = ("message", "owner", "part")
 
-    def __init__(self, message: Message, owner: object, part: int = 0) -> None:
+    def __init__(self, message: Held, owner: object, part: int = 0) -> None:
         self.message = message
         self.owner = owner
         self.part = part
 
     def release(self) -> None:
         """Say that this owner is done with the message. Thread-safe, idempotent; after `fail` it changes nothing."""
-        self.message.release(self.owner, self.part)
-        if self.message.assignment is not None:
-            self.message.assignment.wake()
+        self.message.delivery.release(self.owner, self.part)
+        self.message.wake()
 
     def fail(self, error: BaseException) -> None:
         """Say that this owner cannot do its part: the message goes to its handler's poison sink, once all holds are in.
@@ -43,10 +65,11 @@ class Hold:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Hold):
             return NotImplemented
-        return self.message is other.message and self.owner is other.owner and self.part == other.part
+        is_same = self.message.delivery is other.message.delivery
+        return is_same and self.owner is other.owner and self.part == other.part
 
     def __hash__(self) -> int:
-        return hash((id(self.message), id(self.owner), self.part))
+        return hash((id(self.message.delivery), id(self.owner), self.part))
 
     def __repr__(self) -> str:
         return f"<Hold of {type(self.owner).__name__} on {self.message!r}, part {self.part}>"

@@ -65,7 +65,7 @@ class OffsetBook:
     def advance(self) -> int:
         """Let settled messages go from the front; returns how many. Afterwards `next_offset` is what may be committed.
 
-        Reads the flags of `Message.is_settled` in place: a property call per message would cost as much as all the rest.
+        `Delivery.is_settled`, written out: a property call per message would cost as much as all the rest.
         """
         if self.assignment.is_closed:
             return 0
@@ -74,14 +74,14 @@ class OffsetBook:
         before = len(pending)
         last = None
         while pending:
-            message = pending[0]
-            if message._chain == RUNNING or message._verdict != ACKED:
+            delivery = pending[0].delivery
+            if delivery.chain == RUNNING or delivery.verdict != ACKED:
                 break
-            # `_open` is read before `_extra`: `Message.fail` writes in the opposite order.
-            if (message._open or message._extra is not None) and not message.is_settled:
+            # `is_open` is read before `extra`: `Delivery.fail` writes in the opposite order.
+            if (delivery.is_open or delivery.extra is not None) and not delivery.is_settled:
                 break
-            if message._context is not None:
-                message._context.end()
+            if delivery.context is not None:
+                delivery.context.end()
             last = popleft()
         if last is not None:
             self.next_offset = last.offset + 1
@@ -99,7 +99,7 @@ class OffsetBook:
         """Drop the messages at the end that nobody has started on; returns how many. For a revoke: nobody need wait for them."""
         pending = self._pending
         before = len(pending)
-        while pending and not pending[-1].is_started:
+        while pending and not pending[-1].delivery.is_started:
             pending.pop()
         return before - len(pending)
 
@@ -109,10 +109,7 @@ class OffsetBook:
 
         A front that no chain has finished (never started, cancelled, waiting for a redelivery) will not settle here.
         """
-        if not self._pending:
-            return False
-        front = self._pending[0]
-        return front._verdict == ACKED and front._chain != RUNNING
+        return bool(self._pending) and self._pending[0].delivery.is_handled
 
     @property
     def pending(self) -> int:

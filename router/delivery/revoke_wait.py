@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .assignment import Routing
 from .message import Message
 from .offset_book import OffsetBook
 
@@ -43,12 +44,11 @@ class RevokeWait:
         front = book.oldest
         if front is None or not book.may_settle:
             return False
-        return now < self._users_until or not _is_held_by_user(front)
+        return now < self._users_until or not _is_held_by_user(front, book.assignment.route)
 
 
-def _is_held_by_user(message: Message) -> bool:
-    """Tell whether anybody holds *message* whom the revoke did not ask to finish."""
+def _is_held_by_user(message: Message, route: Routing | None) -> bool:
+    """Tell whether anybody holds *message* whom the revoke did not ask to finish: no worker of its *route*."""
     if message.is_void:
         return False  # the poison sink has it, whoever else still holds it
-    route = None if message.assignment is None else message.assignment.route
-    return any(route is None or not route.has_worker(owner) for owner in message.owners)
+    return any(route is None or not route.has_worker(owner) for owner in message.delivery.owners)

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..clock import MONOTONIC
-
-if TYPE_CHECKING:
-    from ..protocols import Worker
-    from .assignment import Assignment
-    from .message import Message
+from .assignment import Assignment
+from .message import Message, PoisonSink
 
 
-class PoisonSink(Protocol):
-    """Takes messages that cannot be handled, returns at once, and settles them when their record is safe."""
+class Flusher(Protocol):
+    """A worker, as far as a route knows it."""
 
-    @property
-    def is_blocked(self) -> bool:
-        """Whether records cannot be written right now, or not as fast as they come."""
+    def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
+        """Ask for the flush of what belongs to *assignments*, and return at once."""
         ...
 
-    def take(self, message: Message, error: BaseException) -> None:
-        """Take over *message* while its chain runs; whatever else holds it becomes void."""
-        ...
 
-    def take_failed(self, message: Message) -> None:
-        """Take over a message of which an owner failed its hold; waits until its other holds are in."""
+class HaltFunction(Protocol):
+    """Stops the router because of a message that nobody can take."""
+
+    def __call__(self, message: Message) -> None:
+        """Stop; the message stays uncommitted."""
         ...
 
 
@@ -41,7 +37,7 @@ class Route:
     publish_topic: str | None = None
     sink: PoisonSink | None = None
     halt: HaltFunction | None = None
-    workers: Sequence[Worker] = ()
+    workers: Sequence[Flusher] = ()
     """Who is asked to flush when a partition goes; everybody else who holds a message is the user."""
 
     def has_worker(self, owner: object) -> bool:
@@ -64,11 +60,3 @@ class Route:
             self.sink.take_failed(message)
         elif self.halt is not None:
             self.halt(message)
-
-
-class HaltFunction(Protocol):
-    """Stops the router because of a message that nobody can take."""
-
-    def __call__(self, message: Message) -> None:
-        """Stop; the message stays uncommitted."""
-        ...

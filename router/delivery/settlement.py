@@ -1,18 +1,29 @@
-"""When a message is settled: the rules of the delivery contract, as flags.
+"""When a message is settled: the rules of the delivery contract, and the only place that keeps them.
 
 - *Chain*: `NO_CHAIN` (no router has it), `RUNNING` (the chain's own hold: nothing settles before it returns), `RETURNED`.
 - *Verdict*: `UNDECIDED`, `ACKED`, `NACKED`. The first word counts until a redelivery starts over.
-- *Holds*: the first one lies inside the message (`_owner`, `_part`, `_open`), because nearly every message has at most
-  one; further holds, failures and poison live in `Extra`, which most messages never get.
+- *Holds*: the first one lies inside the delivery (`owner`, `part`, `is_open`), because nearly every message has at most
+  one; further holds, failures and poison live in `Extra`, which most deliveries never get.
+- *Settled*: the chain is not running, the verdict is an ack, and every hold is released; or, once something failed, the
+  poison record is confirmed.
 
 Whoever is done writes one flag; the thread that owns the offset book reads them. Nothing here takes a lock on the way
 of a good message: under the interpreter lock a store to one attribute is atomic, and the book may read an old value, which
 only means that it looks again later. The lock below is for the rare paths that change several things at once.
+
+Two loops by which every message comes write calls of this file out: `Runner` (`begin`, `finish`) and `OffsetBook.advance`
+(`is_settled`). `tests/router/delivery/test_written_out.py` compares both forms.
 """
 
 from __future__ import annotations
 
 import threading
+
+import msgspec
+
+from ..errors import Cancelled, StateError
+from .context import Context, Stay
+from .failure import Failure
 
 NO_CHAIN, RUNNING, RETURNED = 0, 1, 2
 UNDECIDED, ACKED, NACKED = 0, 1, 2
@@ -21,34 +32,8 @@ RARE = threading.Lock()
 """Guards the making and changing of `Extra`: several holds or a failure on one message."""
 
 
-class Failure:
-    """One owner's (or the chain's) word that it cannot do its part."""
-
-    __slots__ = ("error", "owner", "part")
-
-    def __init__(self, error: BaseException, owner: object = None, part: int = 0) -> None:
-        self.error = error
-        self.owner = owner
-        self.part = part
-
-    def forget_traceback(self) -> None:
-        """Let go of the frames behind the error. They lead back to the message, which the garbage collector does not look
-        into: kept, neither would ever be freed."""
-        errors: list[BaseException | None] = [self.error]
-        known: set[int] = set()
-        while errors:
-            error = errors.pop()
-            if error is None or id(error) in known:
-                continue
-            known.add(id(error))
-            error.__traceback__ = None
-            errors += [error.__cause__, error.__context__]
-            if isinstance(error, BaseExceptionGroup):
-                errors += error.exceptions
-
-
 class Extra:
-    """The less common part of one message's settlement."""
+    """The less common part of one delivery."""
 
     __slots__ = ("failures", "holds", "is_confirmed", "is_void")
 
@@ -61,10 +46,22 @@ class Extra:
         self.is_confirmed = False
         """The poison sink's record is safe."""
 
+    def let_go(self, owner: object, part: int) -> bool:
+        """Close the further hold of *owner*; returns whether it was open. Under `RARE`."""
+        key = (id(owner), part)
+        was_open = self.is_held_by(owner, part)
+        if was_open:
+            self.holds[key] = (owner, False)
+        return was_open
+
+    def is_held_by(self, owner: object, part: int) -> bool:
+        """Whether the further hold of *owner* is out."""
+        return self.holds.get((id(owner), part), (None, False))[1]
+
     @property
     def is_settled(self) -> bool:
         """Whether all that is recorded here is done."""
-        is_open = self.is_open  # read before the failures: `Message.fail` writes in the opposite order
+        is_open = self.is_open  # read before the failures: `Delivery.fail` writes in the opposite order
         if self.is_void or self.failures:
             return self.is_confirmed
         return not is_open
@@ -78,3 +75,195 @@ class Extra:
     def owners(self) -> list[object]:
         """Whose further holds are still out."""
         return [owner for owner, is_open in list(self.holds.values()) if is_open]
+
+
+class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
+    """What has become of one delivery of a message so far; a message and its copies share it.
+
+    Not tracked by the garbage collector, as messages are: it refers to no message, so no circle can form.
+    """
+
+    chain: int = NO_CHAIN
+    verdict: int = UNDECIDED
+    owner: object = None
+    part: int = 0
+    is_open: bool = False
+    """Whether the hold of `owner` is out."""
+    extra: Extra | None = None
+    context: Context | None = None
+    redeliveries: int = 0
+    """How often the message was delivered again after a nack."""
+
+    def begin(self) -> None:
+        """A chain takes the message: it cannot settle before the chain returns."""
+        self.chain = RUNNING
+
+    def finish(self) -> bool:
+        """The chain has returned without an error, which is an ack; returns False, and changes nothing, after a nack."""
+        if self.verdict == NACKED:
+            return False
+        self.verdict = ACKED
+        self.chain = RETURNED
+        return True
+
+    def leave_to_sink(self) -> None:
+        """The chain has failed and the poison sink has the message: its record is the last word, whatever was said before."""
+        self.verdict = ACKED
+        self.chain = RETURNED
+
+    def ack(self) -> bool:
+        """See `Message.ack`."""
+        if self.verdict == NACKED:
+            return False
+        self.verdict = ACKED
+        return True
+
+    def nack(self) -> bool:
+        """Say that it is to be delivered again; returns whether this was the first word on it."""
+        if self.verdict != UNDECIDED:
+            return False
+        self.verdict = NACKED
+        return True
+
+    def restart(self) -> None:
+        """Start over after a nack: undecided again, holds kept. For subscriptions and routers, before a redelivery."""
+        self.verdict = UNDECIDED
+        self.redeliveries += 1
+
+    def hold(self, owner: object, part: int = 0, stay: Stay | None = None) -> bool:
+        """Hold without a receipt, for the way of every message; returns whether the hold is new. See `Message.hold`.
+
+        Args:
+            owner: who holds.
+            part: which of several things in one message.
+            stay: the message's assignment.
+        """
+        if self.chain == RETURNED:
+            raise StateError("hold() after the chain has returned: take the hold while the handler runs")
+        if stay is not None and stay.is_closed:
+            raise Cancelled
+        if self.owner is None:
+            self.owner = owner
+            self.part = part
+            self.is_open = True
+            return True
+        if self.owner is owner and self.part == part:
+            return False
+        return self._hold_further(owner, part)
+
+    def _hold_further(self, owner: object, part: int) -> bool:
+        with RARE:
+            holds = self._make_extra().holds
+            key = (id(owner), part)
+            if key in holds:
+                return False
+            holds[key] = (owner, True)
+            return True
+
+    def release(self, owner: object, part: int = 0) -> None:
+        """Release the hold of *owner*; see `Hold.release`. The caller wakes the assignment once per batch."""
+        if self.owner is owner and self.part == part:
+            self.is_open = False
+        elif self.extra is not None:
+            with RARE:
+                self.extra.let_go(owner, part)
+
+    def fail(self, error: BaseException, owner: object, part: int = 0) -> bool:
+        """Fail the hold of *owner*; returns whether that is the first failure, of which the poison sink is to be told."""
+        with RARE:
+            if self.is_poisoned or not self._is_held_by(owner, part):
+                return False
+            extra = self._make_extra()
+            is_first = not extra.failures
+            # The failure is recorded before the hold is let go: a book that reads in between must not see a released hold.
+            extra.failures.append(Failure(error, owner, part))
+            if not self._let_go(extra, owner, part):
+                extra.failures.pop()
+                return False
+        return is_first
+
+    def poison(self, error: BaseException) -> bool:
+        """The poison sink takes the message out of its chain: all holds are void. Returns False when a sink had it already."""
+        with RARE:
+            extra = self._make_extra()
+            if extra.is_void:
+                return False
+            extra.failures.append(Failure(error))
+            extra.is_void = True
+            return True
+
+    def poison_failed(self) -> bool:
+        """The poison sink takes the message, of which a hold was failed; returns False when a sink had it already."""
+        with RARE:
+            extra = self._make_extra()
+            is_new, extra.is_void = not extra.is_void, True
+            return is_new
+
+    def confirm(self) -> None:
+        """The poison record is safe: whatever hold is still out, the message is settled."""
+        with RARE:
+            self._make_extra().is_confirmed = True
+
+    def _make_extra(self) -> Extra:
+        if self.extra is None:
+            self.extra = Extra()
+        return self.extra
+
+    def _is_held_by(self, owner: object, part: int) -> bool:
+        if self.owner is owner and self.part == part:
+            return self.is_open
+        return self.extra is not None and self.extra.is_held_by(owner, part)
+
+    def _let_go(self, extra: Extra, owner: object, part: int) -> bool:
+        """Close the hold of *owner*; returns whether it was open. A release by another thread may have come first."""
+        if self.owner is owner and self.part == part:
+            # No call between reading and writing: no other thread can come in between.
+            was_open, self.is_open = self.is_open, False
+            return was_open
+        return extra.let_go(owner, part)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether anybody has begun to handle it: a router's chain, or without one who acked, nacked or held it."""
+        return self.chain != NO_CHAIN or self.verdict != UNDECIDED or self.owner is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its chain has not returned."""
+        return self.chain == RUNNING
+
+    @property
+    def is_handled(self) -> bool:
+        """Whether only holds or a poison record can be out."""
+        return self.verdict == ACKED and self.chain != RUNNING
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a hold is still out."""
+        return self.is_open or (self.extra is not None and self.extra.is_open)
+
+    @property
+    def owners(self) -> list[object]:
+        """Whose holds are still out, once per hold."""
+        first = [self.owner] if self.is_open else []
+        return first if self.extra is None else first + self.extra.owners
+
+    @property
+    def is_poisoned(self) -> bool:
+        """Whether the poison sink has it."""
+        return self.extra is not None and self.extra.is_void
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What went wrong, first failure first."""
+        return [] if self.extra is None else self.extra.failures
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last word is spoken, so that the offset may be committed."""
+        if not self.is_handled:
+            return False
+        is_open = self.is_open  # read before `extra`: `fail` writes in the opposite order
+        if self.extra is None:
+            return not is_open
+        return self.extra.is_settled and (self.extra.is_confirmed or not is_open)

@@ -12,7 +12,6 @@ from loguru import logger
 
 from .message import Message
 from .offset_book import OffsetBook
-from .settlement import RUNNING
 
 LOOK_SECONDS = 0.5
 """Between looks: far below any limit that makes sense, and nothing beside what it looks at."""
@@ -89,9 +88,9 @@ def keeper_of(message: Message) -> str:
     """Return who or what keeps *message* from being settled, for people."""
     route = None if message.assignment is None else message.assignment.route
     handler = "its handler" if route is None else f"handler {route.handler!r}"
-    if message._chain == RUNNING:
+    if message.delivery.is_running:
         return f"{handler} has not returned"
-    owners = message.owners
+    owners = message.delivery.owners
     if owners:
         return "held by " + ", ".join(sorted({owner_name(owner) for owner in owners}))
     if message.failures:

@@ -119,7 +119,7 @@ class InMemorySubscription:
         chunk: list[Message] = []
         while due and due[0].assignment is assignment and len(chunk) < max_messages:
             message = due.popleft()
-            message.restart()
+            message.delivery.restart()
             chunk.append(message)
         return chunk
 

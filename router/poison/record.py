@@ -6,8 +6,8 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
+from ..delivery.failure import Failure
 from ..delivery.message import Message
-from ..delivery.settlement import Failure
 
 REASON = "reason_poisoned"
 TOPIC = "topic_poisoned"

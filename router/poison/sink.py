@@ -14,9 +14,8 @@ from loguru import logger
 
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
-from ..delivery.message import Message
-from ..delivery.route import HaltFunction, PoisonSink
-from ..delivery.settlement import RARE, Failure
+from ..delivery.message import Message, PoisonSink
+from ..delivery.route import HaltFunction
 from ..errors import ConfigurationError, HaltedError
 from ..worker_thread import WorkerThread
 from .choices import NotWritten, Poison, PoisonWriter
@@ -68,12 +67,8 @@ class SinkWorker:
 
     def take(self, message: Message, error: BaseException) -> None:
         """Take over *message* while its chain runs; its holds become void."""
-        with RARE:
-            extra = message._make_extra()
-            if extra.is_void:
-                return
-            extra.failures.append(Failure(error))
-            extra.is_void = True
+        if not message.delivery.poison(error):
+            return
         with self._condition:
             self._make_ready(message)
             self._condition.notify_all()
@@ -168,11 +163,7 @@ class SinkWorker:
             if message.is_held:
                 still_waiting.append(message)
                 continue
-            with RARE:
-                extra = message._make_extra()
-                is_taken = extra.is_void
-                extra.is_void = True
-            if not is_taken:
+            if message.delivery.poison_failed():
                 self._make_ready(message)
         self._waiting = still_waiting
 
@@ -218,9 +209,7 @@ class SinkWorker:
         self.poisoned += len(batch)
         for message in batch:
             _forget_tracebacks(message)
-            with RARE:
-                message._make_extra().is_confirmed = True
-                message._open = False
+            message.delivery.confirm()
         for assignment in {id(m.assignment): m.assignment for m in batch}.values():
             if assignment is not None:
                 assignment.wake()

@@ -13,9 +13,8 @@ from typing import Protocol
 from loguru import logger
 
 from ..delivery.assignment import Assignment
-from ..delivery.message import Message
+from ..delivery.message import Assigned, Message, PoisonSink
 from ..delivery.parking import Parking
-from ..delivery.route import PoisonSink
 from ..delivery.settlement import ACKED, NACKED, RETURNED, RUNNING
 from ..errors import Cancelled, HaltedError, PermanentError, SubscriptionClosed
 from ..protocols import HandlerFunc
@@ -74,7 +73,7 @@ class Runner:
         order_key: Callable[[Message], Hashable],
     ) -> None:
         self.name = name
-        self.current: Assignment | None = None
+        self.current: Assigned | None = None
         """The assignment whose message is in the chain. Written before `is_closing` is read, so that a revoke that sets
         `is_closing` first and then looks here misses nothing."""
         self._source = source
@@ -132,12 +131,14 @@ class Runner:
         self.current = None
 
     def _dispatch(self, messages: Iterator[Message]) -> None:
+        """Take *messages* through the chain. `Delivery.begin` and `finish` are written out, for speed."""
         chain = self._chain
         for message in messages:
             self.current = assignment = message.assignment
             if self._is_stopping or (assignment is not None and assignment.is_closing):
                 continue
-            message._chain = RUNNING
+            delivery = message.delivery
+            delivery.chain = RUNNING
             try:
                 produced = chain(message)
                 if produced:
@@ -149,9 +150,9 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - the top of the chain: every error of a handler ends here
                 self._failed(message, error)
             else:
-                if message._verdict != NACKED:
-                    message._verdict = ACKED
-                    message._chain = RETURNED
+                if delivery.verdict != NACKED:
+                    delivery.verdict = ACKED
+                    delivery.chain = RETURNED
                     continue
                 self._failed(message, Nacked())
             if self._parking:
@@ -170,9 +171,9 @@ class Runner:
     def _redeliver(self, key: Hashable, messages: list[Message]) -> None:
         first, *behind = messages
         if first.failures:
-            self._settle(first)
+            first.delivery.leave_to_sink()
         else:
-            first.restart()
+            first.delivery.restart()
             self._dispatch(iter((first,)))
         if self._parking.holds(key):
             self._parking.queue(key, behind)
@@ -194,7 +195,7 @@ class Runner:
     def _failed(self, message: Message, error: Exception) -> None:
         if self._sink is not None and self._is_final(message, error):
             self._sink.take(message, error)
-            self._settle(message)
+            message.delivery.leave_to_sink()
             return
         if message.redeliveries == 0:
             logger.bind(handler=self.name, message=repr(message), error=repr(error)).error(
@@ -206,8 +207,3 @@ class Runner:
         if isinstance(error, PermanentError) or message.failures:
             return True
         return message.redeliveries >= self._retries.limit
-
-    def _settle(self, message: Message) -> None:
-        """Leave *message* to the poison sink, which has it: its record is the last word."""
-        message._verdict = ACKED
-        message._chain = RETURNED

@@ -47,7 +47,7 @@ class Nacked:
             self._ready.extend(sorted(due, key=_place))
             due = [self._ready.popleft() for _ in range(min(max_messages, len(self._ready)))]
         for message in due:
-            message.restart()
+            message.delivery.restart()
         return due
 
     def limit(self, timeout: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...delivery.message import Message
-from ...delivery.settlement import ACKED, RETURNED, RUNNING
 from ...errors import MessageTooLarge
 
 OWNER = "size limit"
@@ -29,7 +28,7 @@ def set_aside(messages: Sequence[Message], limit: int) -> list[Message]:
 
 
 def _fail(message: Message, error: MessageTooLarge) -> None:
-    message._chain = RUNNING
+    message.delivery.begin()
     held = message.hold(OWNER)
-    message._verdict, message._chain = ACKED, RETURNED
+    message.delivery.finish()
     held.fail(error)

@@ -13,7 +13,7 @@ import msgspec
 from confluent_kafka import Message as Record
 
 from ...delivery.assignment import Assignment
-from ...delivery.message import Message
+from ...delivery.message import Assigned, Message
 from ..marshaler import UUID_HEADER, metadata_of
 
 NO_TIMESTAMP = 0
@@ -57,7 +57,7 @@ class ReceivedMessage(Message, gc=False, eq=False):
     topic: str = ""
     partition: int = -1
     offset: int = -1
-    assignment: Assignment | None = None
+    assignment: Assigned | None = None
     _record: Record | None = None
     """Until it was read whole."""
 

@@ -105,9 +105,9 @@ def test_void_rows_are_discarded_with_their_bytes():
     """Rows of a closed assignment leave the buffer, and their room comes back."""
     buffer = filled(BatchConfig(max_pending_bytes=4), b"xx")
     gone = batch_message(b"yy")
-    gone.message.take(buffer)
+    gone.message.delivery.hold(buffer)
     buffer.add(gone, 2)
-    gone.message._make_extra().is_void = True
+    gone.message.delivery.poison(ValueError("bad"))
     buffer.discard_void()
 
     assert len(buffer) == 1

@@ -8,7 +8,7 @@ from tests.router.delivery.model.stand_ins import StepSink, handle, routed, star
 A, B = "a", "b"
 
 FIRST_OR_FURTHER = pytest.mark.parametrize(
-    "before", [lambda m: None, lambda m: m.take("first")], ids=["first hold", "further hold"]
+    "before", [lambda m: None, lambda m: m.delivery.hold("first")], ids=["first hold", "further hold"]
 )
 
 
@@ -17,7 +17,13 @@ def test_hold_is_idempotent_per_owner_and_part():
     message = Message(b"")
 
     assert message.hold(A) == message.hold(A)
-    assert [message.take(A), message.take(A, 1), message.take(A, 1), message.take(B), message.take(B)] == [
+    assert [
+        message.delivery.hold(A),
+        message.delivery.hold(A, 1),
+        message.delivery.hold(A, 1),
+        message.delivery.hold(B),
+        message.delivery.hold(B),
+    ] == [
         False,
         True,
         False,
@@ -33,8 +39,8 @@ def test_hold_taken_again_after_its_release_stays_released(before):
     before(message)
     message.hold(A).release()
 
-    is_new = message.take(A)
-    message.release("first")
+    is_new = message.delivery.hold(A)
+    message.delivery.release("first")
     handle(message)
 
     assert (is_new, message.is_settled) == (False, True)
@@ -43,11 +49,11 @@ def test_hold_taken_again_after_its_release_stays_released(before):
 def test_redelivery_keeps_the_holds():
     """After a nack it is the same delivery: the batcher adds no second row, and the hold still keeps the commit back."""
     message = Message(b"")
-    message.take(A)
+    message.delivery.hold(A)
     message.nack()
-    message.restart()
+    message.delivery.restart()
 
-    is_new = message.take(A)
+    is_new = message.delivery.hold(A)
     handle(message)
 
     assert (is_new, message.is_settled) == (False, False)
@@ -58,10 +64,10 @@ def test_owners_are_told_apart_by_identity():
     first, second = [], []
     message = Message(b"")
 
-    assert message.take(first)
-    assert message.take(second)
+    assert message.delivery.hold(first)
+    assert message.delivery.hold(second)
     handle(message)
-    message.release(first)
+    message.delivery.release(first)
     assert not message.is_settled
 
 
@@ -79,7 +85,7 @@ def test_hold_after_the_chain_has_returned_is_refused():
     with pytest.raises(StateError, match="after the chain has returned"):
         message.hold(A)
     with pytest.raises(StateError, match="after the chain has returned"):
-        message.copy().take(A)
+        message.copy().delivery.hold(A)
 
 
 def test_hold_on_a_closed_assignment_is_cancelled():
@@ -98,7 +104,7 @@ def test_hold_on_a_closing_assignment_is_allowed():
     start_chain(message)
     message.assignment.is_closing = True
 
-    assert message.take(A)
+    assert message.delivery.hold(A)
 
 
 @FIRST_OR_FURTHER
@@ -109,7 +115,7 @@ def test_fail_after_a_release_changes_nothing(before):
     before(message)
     hold = message.hold(A)
     handle(message)
-    message.release("first")
+    message.delivery.release("first")
 
     hold.release()
     hold.fail(ValueError("late"))
@@ -125,7 +131,7 @@ def test_release_after_a_fail_changes_nothing(before):
     before(message)
     hold = message.hold(A)
     handle(message)
-    message.release("first")
+    message.delivery.release("first")
 
     hold.fail(ValueError("first"))
     hold.release()
@@ -138,12 +144,12 @@ def test_words_of_who_holds_nothing_change_nothing():
     """Neither a stranger's release nor its fail touches the hold of another, or of another part."""
     sink = StepSink()
     message = Message(b"", assignment=routed(sink))
-    message.take(A)
-    message.take(A, 1)
+    message.delivery.hold(A)
+    message.delivery.hold(A, 1)
     handle(message)
 
     for owner, part in [(B, 0), (A, 2)]:
-        message.release(owner, part)
+        message.delivery.release(owner, part)
         message.fail(ValueError(), owner, part)
 
     assert (sink.told, message.failures, message.is_held) == (0, [], True)

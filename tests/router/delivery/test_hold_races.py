@@ -60,7 +60,7 @@ def advance_often(book):
 
 def release_and_look(message, book):
     """Release the hold of "a", and look at the book at once."""
-    message.release("a")
+    message.delivery.release("a")
     book.advance()
 
 
@@ -82,9 +82,9 @@ def test_release_against_fail_ends_in_exactly_one_way(further):
     for _ in range(ROUNDS):
         message, book, sink = booked()
         if further:
-            message.take("first")
-            message.release("first")
-        message.take("a")
+            message.delivery.hold("first")
+            message.delivery.release("first")
+        message.delivery.hold("a")
         handle(message)
 
         race(partial(message.fail, ValueError(), "a"), partial(release_and_look, message, book))
@@ -114,7 +114,7 @@ class Meddling(int):
 def test_release_in_the_middle_of_a_fail_comes_first():
     """The hold was still open when the fail looked, and is not when it lets go: the release counts, nobody is told."""
     message, book, sink = booked()
-    message.take("a")
+    message.delivery.hold("a")
     handle(message)
 
     message.fail(ValueError(), "a", Meddling(partial(release_and_look, message, book)))
@@ -126,10 +126,10 @@ def test_release_in_the_middle_of_a_fail_comes_first():
 def test_fail_between_two_looks_of_the_book_is_not_missed(monkeypatch):
     """A further hold is failed after the book has begun to look at the message: its failure is seen with its end."""
     message, book, sink = booked()
-    message.take("a")
-    message.take("b")
+    message.delivery.hold("a")
+    message.delivery.hold("b")
     handle(message)
-    message.release("a")
+    message.delivery.release("a")
     is_open = Extra.is_open.fget
 
     def interrupted(extra):
@@ -145,10 +145,10 @@ def test_fail_between_two_looks_of_the_book_is_not_missed(monkeypatch):
 def test_fail_of_the_first_hold_between_two_looks_of_the_book_is_not_missed(monkeypatch):
     """The book has found the further holds in order when the first one fails: it was out when the look began."""
     message, book, sink = booked()
-    message.take("a")
-    message.take("b")
+    message.delivery.hold("a")
+    message.delivery.hold("b")
     handle(message)
-    message.release("b")
+    message.delivery.release("b")
     is_settled = Extra.is_settled.fget
 
     def interrupted(extra):
@@ -166,11 +166,15 @@ def test_book_never_lets_a_message_go_while_its_holds_are_being_failed():
     """The poll thread reads at any moment; a failing message stays until its record is safe."""
     for _ in range(ROUNDS):
         message, book, sink = booked()
-        message.take("a")
-        message.take("b")
+        message.delivery.hold("a")
+        message.delivery.hold("b")
         handle(message)
 
-        race(partial(message.fail, ValueError(), "a"), partial(message.release, "b"), partial(advance_often, book))
+        race(
+            partial(message.fail, ValueError(), "a"),
+            partial(message.delivery.release, "b"),
+            partial(advance_often, book),
+        )
 
         assert book.next_offset is None
         sink.write()
@@ -183,13 +187,13 @@ def test_holds_taken_at_once_by_many_threads_are_all_kept():
     for _ in range(ROUNDS // 6):
         message = Message(b"")
 
-        taken = race(*[partial(message.take, owner) for owner in owners])
+        taken = race(*[partial(message.delivery.hold, owner) for owner in owners])
         handle(message)
 
         seen = []
         for owner in owners:
             seen.append(message.is_settled)
-            message.release(owner)
+            message.delivery.release(owner)
         assert (taken, seen, message.is_settled) == ([True] * 6, [False] * 6, True)
 
 

@@ -87,7 +87,7 @@ def test_restart_makes_the_message_undecided_and_counts_the_redelivery():
     message = Message(b"")
     message.nack()
 
-    message.restart()
+    message.delivery.restart()
 
     assert (message.is_nacked, message.redeliveries) == (False, 1)
     assert message.ack()
@@ -161,17 +161,17 @@ def test_context_is_made_once():
 def test_message_is_started_once_anybody_has_begun_with_it(begin):
     """A chain, an ack, a nack or a hold: from then on a revoke has to wait for it."""
     message = Message(b"")
-    was_started = message.is_started
+    was_started = message.delivery.is_started
 
     begin(message)
 
-    assert (was_started, message.is_started) == (False, True)
+    assert (was_started, message.delivery.is_started) == (False, True)
 
 
 def test_copy_has_the_same_content_and_metadata_of_its_own():
     """Changing the copy's metadata leaves the original alone."""
     message = Message(b"x", uuid="u", metadata={"a": "1"}, key=b"k", topic="t", partition=1, offset=2, timestamp=3.0)
-    message.restart()
+    message.delivery.restart()
 
     copy = message.copy()
 
@@ -192,10 +192,10 @@ def test_copy_shares_the_words_and_holds_of_its_original():
     assert message.hold("owner") == hold
     assert message.is_held
     message.copy().ack()
-    assert (message.is_acked, message.copy().is_acked, message.copy().is_started) == (True, True, True)
+    assert (message.is_acked, message.copy().is_acked, message.copy().delivery.is_started) == (True, True, True)
     handle(message)
     assert not message.copy().is_settled
-    message.copy().release("owner")
+    message.copy().delivery.release("owner")
     assert (message.is_held, message.copy().is_held, message.is_settled, message.copy().is_settled) == (
         False,
         False,
@@ -209,7 +209,7 @@ def test_copy_shares_nack_and_failure_of_its_original():
     nacked, failed, error = Message(b""), Message(b""), ValueError()
 
     nacked.copy().nack()
-    failed.copy().take("owner")
+    failed.copy().delivery.hold("owner")
     failed.copy().fail(error, "owner")
 
     assert (nacked.is_nacked, nacked.copy().is_nacked) == (True, True)

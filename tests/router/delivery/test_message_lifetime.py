@@ -26,7 +26,7 @@ def watched(book, offset=0):
     """Return a message in *book* and a reference that dies with it."""
     sentinel = Sentinel()
     message = Message(b"x", offset=offset, assignment=book.assignment)
-    message.take(sentinel)
+    message.delivery.hold(sentinel)
     book.append(message)
     return message, weakref.ref(sentinel)
 
@@ -36,7 +36,7 @@ def test_settled_message_is_freed_when_it_leaves_the_book():
     book = OffsetBook(routed())
     message, freed = watched(book)
     handle(message)
-    message.release(freed())
+    message.delivery.release(freed())
 
     assert book.advance() == 1
     assert freed() is not None
@@ -63,11 +63,11 @@ def test_message_of_several_holds_is_freed():
     """The uncommon part of its settlement goes with it."""
     book = OffsetBook(routed())
     message, freed = watched(book)
-    message.take("a")
-    message.take("a", 1)
+    message.delivery.hold("a")
+    message.delivery.hold("a", 1)
     handle(message)
     for owner, part in [("a", 0), ("a", 1), (freed(), 0)]:
-        message.release(owner, part)
+        message.delivery.release(owner, part)
     book.advance()
 
     del message, owner
@@ -81,9 +81,9 @@ def test_message_redelivered_after_a_nack_is_freed():
     message, freed = watched(book)
     start_chain(message)
     message.nack()
-    message.restart()
+    message.delivery.restart()
     return_chain(message)
-    message.release(freed())
+    message.delivery.release(freed())
     book.advance()
 
     del message

@@ -144,7 +144,7 @@ def test_messages_that_nobody_has_started_leave_the_end_of_the_book():
 def test_message_held_without_a_router_is_not_discarded():
     """Its reader works on it: a revoke waits for the hold."""
     book, messages = book_of(range(3))
-    messages[1].take("reader")
+    messages[1].delivery.hold("reader")
 
     assert (book.discard_unstarted(), book.pending) == (1, 2)
 
@@ -176,10 +176,10 @@ def test_advance_looks_at_every_message_a_constant_number_of_times():
     messages = [Looked(b"", offset=offset, assignment=book.assignment) for offset in range(200)]
     book.extend(messages)
     for message in messages:
-        message.take("a")
+        message.delivery.hold("a")
         handle(message)
     for message in reversed(messages):
-        message.release("a")
+        message.delivery.release("a")
         book.advance()
 
     assert book.settled == 200

@@ -6,7 +6,7 @@ from millstream.router import Assignment, Message
 from millstream.router.delivery.offset_book import OffsetBook
 from millstream.router.delivery.revoke_wait import USER_HOLD_SECONDS, RevokeWait
 from millstream.router.delivery.route import Route
-from millstream.router.delivery.settlement import ACKED, NACKED, NO_CHAIN, RETURNED, RUNNING
+from millstream.router.delivery.settlement import NACKED, NO_CHAIN, RETURNED, RUNNING
 from millstream.router.testing import FakeWorker
 
 WORKER = FakeWorker("batcher")
@@ -20,9 +20,9 @@ def held_by(*owners, route=True):
     if route:
         place.route = Route("h", "events", "S", workers=[WORKER])
     message = Message(b"", topic="events", partition=0, offset=0, assignment=place)
-    message._chain = RUNNING
+    message.delivery.begin()
     holds = [message.hold(owner) for owner in owners]
-    message._verdict, message._chain = ACKED, RETURNED
+    message.delivery.finish()
     book = OffsetBook(place)
     book.append(message)
     return RevokeWait([book], 0.0, DEADLINE), holds
@@ -70,10 +70,10 @@ def test_release_ends_the_wait_at_once(owner):
 def test_poison_sink_is_waited_for_whoever_else_holds():
     """Once the sink has a message the holds of others mean nothing."""
     wait, (hold,) = held_by("user")
-    hold.message._make_extra().is_void = True
+    hold.message.delivery.poison_failed()
 
     assert not wait.is_over(LATER)
-    hold.message._make_extra().is_confirmed = True
+    hold.message.delivery.confirm()
     assert wait.is_over(LATER)
 
 
@@ -81,7 +81,7 @@ def test_poison_sink_is_waited_for_whoever_else_holds():
 def test_front_that_cannot_settle_here_is_not_waited_for(verdict, chain):
     """Never started, cancelled, or waiting for its redelivery: it comes again elsewhere."""
     wait, (hold,) = held_by(WORKER)
-    hold.message._verdict, hold.message._chain = verdict, chain
+    hold.message.delivery.verdict, hold.message.delivery.chain = verdict, chain
 
     assert wait.is_over(0.0)
     assert wait.is_drained

@@ -54,13 +54,13 @@ def test_message_is_settled_when_the_last_hold_is_released(holds, order):
     """Every owner and every part counts, in whatever order they finish."""
     message = Message(b"")
     for owner, part in holds:
-        message.take(owner, part)
+        message.delivery.hold(owner, part)
     handle(message)
 
     seen = []
     for owner, part in holds[::order]:
         seen.append(message.is_settled)
-        message.release(owner, part)
+        message.delivery.release(owner, part)
 
     assert seen == [False] * len(holds)
     assert (message.is_settled, message.is_held) == (True, False)

@@ -6,7 +6,7 @@ from loguru import logger
 from millstream.router import Assignment, Message
 from millstream.router.delivery.offset_book import OffsetBook
 from millstream.router.delivery.route import Route
-from millstream.router.delivery.settlement import ACKED, RETURNED, RUNNING
+from millstream.router.delivery.settlement import RETURNED, Delivery
 from millstream.router.delivery.standstill import StandstillWatch, keeper_of, owner_name
 from millstream.router.testing import FakeWorker
 
@@ -29,16 +29,16 @@ def book_of(count, max_pending=250_000):
     book = OffsetBook(place, max_pending=max_pending)
     messages = [Message(b"", topic="events", partition=3, offset=offset, assignment=place) for offset in range(count)]
     for message in messages:
-        message._verdict, message._chain = ACKED, RETURNED
+        message.delivery.finish()
     book.extend(messages)
     return book, messages
 
 
 def hold(message, owner):
     """Hold *message* as inside its chain."""
-    message._chain = RUNNING
+    message.delivery.begin()
     held = message.hold(owner)
-    message._chain = RETURNED
+    message.delivery.chain = RETURNED
     return held
 
 
@@ -119,13 +119,12 @@ def test_keeper_is_told_for_every_state_of_a_message():
     """Running, held by several, failed, nacked and not started each have words of their own."""
     _, messages = book_of(5)
     running, held, failed, nacked, fresh = messages
-    running._chain = RUNNING
+    running.delivery.begin()
     hold(held, "a")
     hold(held, "b")
     hold(failed, "a").fail(ValueError("bad"))
-    nacked._verdict = 0
-    nacked.restart()
-    fresh._verdict, fresh._chain = 0, 0
+    nacked.delivery.restart()
+    fresh.delivery = Delivery()
 
     assert keeper_of(running) == "handler 'billing' has not returned"
     assert keeper_of(held) == "held by a, b"
@@ -149,4 +148,4 @@ def test_copy_has_the_owners_of_its_original():
     _, (message,) = book_of(1)
     hold(message, "importer")
 
-    assert message.copy().owners == ["importer"]
+    assert message.copy().delivery.owners == ["importer"]

@@ -9,7 +9,6 @@ from confluent_kafka import Message as Record
 
 from millstream.router import Assignment
 from millstream.router.delivery.route import Route
-from millstream.router.delivery.settlement import ACKED, RETURNED, RUNNING
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
 from millstream.router.kafka.consuming.delivery_buffer import DeliveryBuffer
@@ -35,9 +34,9 @@ def record(offset, partition=0, value=b"v", error=None):
 
 def handle(message, owner=None):
     """Do to *message* what a router does: run its chain, which takes a hold when there is an *owner*."""
-    message._chain = RUNNING
+    message.delivery.begin()
     held = None if owner is None else message.hold(owner)
-    message._verdict, message._chain = ACKED, RETURNED
+    message.delivery.finish()
     return held
 
 

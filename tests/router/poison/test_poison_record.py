@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from millstream.router import Assignment, Message, PoisonTopic
+from millstream.router.delivery.failure import Failure
 from millstream.router.delivery.route import Route
-from millstream.router.delivery.settlement import Failure
 from millstream.router.poison.record import poison_record
 
 
@@ -76,7 +76,7 @@ def test_attempts_count_retries_and_redeliveries(attempts, redeliveries, told):
     if attempts is not None:
         message.context.values["attempts"] = attempts
     for _ in range(redeliveries):
-        message.restart()
+        message.delivery.restart()
 
     seen = [
         poison_record(each, Failure(ValueError())).metadata["attempts_poisoned"] for each in (message, message.copy())

@@ -80,7 +80,7 @@ def test_close_waits_for_the_holds_of_a_failed_message():
     publisher = RecordingPublisher()
 
     def drain(deadline):
-        delivered[0].release(owners[0])
+        delivered[0].delivery.release(owners[0])
         return True
 
     router, subscriber = consumer(
@@ -100,7 +100,7 @@ def test_close_waits_for_the_holds_of_a_failed_message():
 def test_close_waits_for_a_hold_that_no_worker_has():
     """What the user holds may come in while the sink drains, and its message still gets its record."""
     owners, delivered, publisher = [object(), object()], [], RecordingPublisher()
-    release = threading.Timer(0.1, lambda: delivered[0].release(owners[0]))
+    release = threading.Timer(0.1, lambda: delivered[0].delivery.release(owners[0]))
     router, subscriber = consumer(
         RecordingHandler(answer=lambda m: [m.hold(owner) for owner in owners] and None), publisher
     )
@@ -172,7 +172,7 @@ def test_lost_partition_takes_its_records_back():
         assert eventually(lambda: message.is_acked)
         message.fail(PermanentError("no"), owners[0])
         subscriber.subscription.lose(0)
-        message.release(owners[1])
+        message.delivery.release(owners[1])
 
     assert publisher.messages() == []
 

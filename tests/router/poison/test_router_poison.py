@@ -168,7 +168,7 @@ def test_failed_hold_makes_one_record_when_all_holds_are_in():
             barrier.fail(PermanentError("barrier"), owner)
         assert publisher.wait_published(1)
         before = [record.payload for record in publisher.messages("dlq")], subscriber.subscription.committed()
-        message.release(owners[0])
+        message.delivery.release(owners[0])
         assert subscriber.subscription.wait_committed(2)
 
     record = publisher.messages("dlq")[1]
@@ -239,7 +239,7 @@ def test_failed_hold_of_a_message_that_waits_for_its_redelivery_ends_the_waiting
         assert publisher.wait_published(1)
         clock.advance(5.0)
         assert handler.wait_calls(2)
-        second.release(owner)
+        second.delivery.release(owner)
         assert subscriber.subscription.wait_committed(2)
 
     assert handler.payloads == [b"x", b"y"]

@@ -18,11 +18,11 @@ def test_never_ahead():
         messages = delivered(book.assignment, [3, 4, 6, 10, 11])
         book.extend(messages)
         for message in messages:
-            message.take("batcher")
+            message.delivery.hold("batcher")
             handle(message)
 
         for place in order:
-            messages[place].release("batcher")
+            messages[place].delivery.release("batcher")
             book.advance()
 
             settled = list(itertools.takewhile(lambda message: message.is_settled, messages))
@@ -54,7 +54,7 @@ def test_never_ahead_of_what_is_acked_early_held_failed_or_nacked():
 
     def nacked(message):
         message.nack()
-        return lambda: (message.restart(), handle(message))
+        return lambda: (message.delivery.restart(), handle(message))
 
     for keep_back in (running, held, failed, nacked):
         book = OffsetBook(assignment)
@@ -121,5 +121,5 @@ def test_own_epoch_only():
     assert at_revoke == 6
     again = delivered(new, [6, 7])
     assert fresh.extend(again)
-    assert [message.take("a") for message in again] == [True, True]
+    assert [message.delivery.hold("a") for message in again] == [True, True]
     assert (fresh.advance(), fresh.next_offset, sink.records) == (0, None, [])

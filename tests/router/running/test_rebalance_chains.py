@@ -49,7 +49,7 @@ def test_revoke_waits_for_the_running_chain_and_commits_its_message():
     assert while_running is True
     assert outcome == [True]
     assert handler.payloads == [b"running"]
-    assert (subscription.committed(0), second.is_started) == (1, False)
+    assert (subscription.committed(0), second.delivery.is_started) == (1, False)
 
 
 def test_deadline_that_passes_while_a_handler_hangs_lets_the_partition_go():
@@ -101,7 +101,7 @@ def test_revoke_of_a_concurrent_handler_waits_for_every_thread():
         thread.join(10)
 
     assert (while_running, outcome) == (True, [True])
-    assert [message.is_started for message in behind] == [False, False]
+    assert [message.delivery.is_started for message in behind] == [False, False]
     assert [subscription.committed(number) for number in range(2)] == [1, 1]
 
 

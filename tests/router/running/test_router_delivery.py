@@ -235,9 +235,9 @@ def test_held_message_is_not_committed_before_its_release():
     with running(router):
         first, second = subscriber.subscription.deliver(b"x", b"y")
         assert handler.wait_calls(2)
-        second.release(owner)
+        second.delivery.release(owner)
         assert subscriber.subscription.committed() == 0
-        first.release(owner)
+        first.delivery.release(owner)
         assert subscriber.subscription.wait_committed(2)
 
 
@@ -288,7 +288,7 @@ def test_context_ends_with_the_settlement_and_not_with_the_ack():
         (message,) = subscriber.subscription.deliver(b"x")
         assert eventually(lambda: message.is_acked)
         before = contexts[0].is_cancelled
-        message.release(owner)
+        message.delivery.release(owner)
         assert subscriber.subscription.wait_committed(1)
         after = contexts[0].is_cancelled
 

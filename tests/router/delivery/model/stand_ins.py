@@ -1,24 +1,19 @@
-"""What stands in for a running router in tests of its values: it sets the same flags, one step at a time.
-
-The only place outside the router that writes the flags of `millstream.router.delivery.settlement`; the tests go by public names.
-"""
+"""What stands in for a running router in tests of its values: it says the same of a delivery, one step at a time."""
 
 from collections.abc import Iterable
 
 from millstream.router import Assignment, Message
 from millstream.router.delivery.route import Route
-from millstream.router.delivery.settlement import ACKED, RARE, RETURNED, RUNNING, Failure
 
 
 def start_chain(message: Message) -> None:
     """Do what the router does before the first middleware sees *message*."""
-    message._chain = RUNNING
+    message.delivery.begin()
 
 
 def return_chain(message: Message) -> None:
     """Do what the router does when the chain has returned without an error: that is an ack."""
-    message._verdict = ACKED
-    message._chain = RETURNED
+    message.delivery.leave_to_sink() if message.is_nacked else message.delivery.finish()
 
 
 def handle(*messages: Message) -> None:
@@ -40,13 +35,8 @@ class StepSink:
 
     def take(self, message: Message, error: BaseException) -> None:
         """Take over *message* while its chain runs."""
-        with RARE:
-            extra = message._make_extra()
-            if extra.is_void:
-                return
-            extra.failures.append(Failure(error))
-            extra.is_void = True
-        self._waiting.append(message)
+        if message.delivery.poison(error):
+            self._waiting.append(message)
 
     def take_failed(self, message: Message) -> None:
         """Take over *message* once its other holds are in."""
@@ -57,14 +47,15 @@ class StepSink:
         """Write what is ready, and settle it."""
         waiting, self._waiting = self._waiting, []
         for message in waiting:
-            extra = message._make_extra()
-            if extra.is_confirmed or (message.assignment is not None and message.assignment.is_closed):
+            is_taken = message.delivery.is_poisoned
+            if message.is_settled or (message.assignment is not None and message.assignment.is_closed):
                 continue
-            if message.is_held and not extra.is_void:
+            if message.is_held and not is_taken:
                 self._waiting.append(message)
                 continue
             self.records.append((message, message.failures[0].error))
-            extra.is_void = extra.is_confirmed = True
+            message.delivery.poison_failed()
+            message.delivery.confirm()
 
 
 def routed(sink: StepSink | None = None, partition: int = 0, epoch: int = 0) -> Assignment:

@@ -73,7 +73,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         """A chain returns: an ack, or after a nack a redelivery."""
         message, record, _ = self.choose(place)
         if record.verdict == "nacked":
-            message.restart()
+            message.delivery.restart()
             record.verdict = "undecided"
         elif record.chain == "running":
             return_chain(message)
@@ -94,19 +94,19 @@ class DeliveryMachine(RuleBasedStateMachine):
         message, record, epoch = self.choose(place)
         if record.chain == "returned":
             with pytest.raises(StateError):
-                message.take(*key)
+                message.delivery.hold(*key, message.assignment)
         elif epoch.is_closed:
             with pytest.raises(Cancelled):
-                message.take(*key)
+                message.delivery.hold(*key, message.assignment)
         elif not (record.chain == "none" and record.verdict == "acked"):
-            assert message.take(*key) == record.hold(key)
+            assert message.delivery.hold(*key, message.assignment) == record.hold(key)
 
     @precondition(lambda self: self.messages)
     @rule(place=PLACES, key=KEYS, through_copy=st.booleans())
     def release(self, place: int, key: tuple[str, int], through_copy: bool) -> None:
         """An owner, or somebody who holds nothing, releases."""
         message, record, _ = self.choose(place)
-        (message.copy() if through_copy else message).release(*key)
+        (message.copy() if through_copy else message).delivery.release(*key)
         record.release(key)
 
     @precondition(lambda self: self.messages)
@@ -186,9 +186,9 @@ class DeliveryMachine(RuleBasedStateMachine):
             if epoch.is_closed:
                 continue
             for key in record.holds:
-                message.release(*key)
+                message.delivery.release(*key)
             if message.is_nacked:
-                message.restart()
+                message.delivery.restart()
             if record.chain == "running":
                 return_chain(message)
             message.ack()

@@ -166,7 +166,7 @@ def test_message_above_the_limit_goes_to_the_poison_sink_undecoded():
         (large,) = sink.taken
         assert eventually(lambda: ("store", {0: 1}) in loop.consumer.done)
         before = loop.consumer.done[-1]
-        large._make_extra().is_confirmed = True
+        large.delivery.confirm()
         assert eventually(lambda: ("store", {0: 3}) in loop.consumer.done)
 
     assert fitting.offset == 2

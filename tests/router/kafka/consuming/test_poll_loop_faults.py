@@ -204,7 +204,7 @@ def test_large_message_of_an_assignment_that_has_closed_is_left_alone():
     message = Message(b"x" * 20, assignment=assignment)
 
     assert set_aside([message], 10) == [message]
-    assert not message.is_started
+    assert not message.delivery.is_started
 
 
 def test_partition_that_is_assigned_twice_has_one_open_assignment():
