@@ -34,8 +34,9 @@ from .protocols import (
     Subscription,
     Worker,
 )
+from .running.config import RouterConfig
 from .running.handler import Handler
-from .running.router import Router, RouterConfig
+from .running.router import Router
 from .running.signals import ForcedExit, SignalsHandler
 
 __all__ = [

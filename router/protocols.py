@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .delivery.assignment import Assignment
 from .delivery.message import Message
 
-HandlerFunc = Callable[[Message], Sequence[Message] | None]
-"""What handles one message and returns the messages to publish, or `None`.
 
-Called on a thread of its handler, in the order of the partition (of the message key with `concurrency=N`). Returning means
-ack: what was produced is published first, then the message counts as handled, and it is committed once every hold is
-released. Raising means that it was not handled: it goes through retry and poison sink where the chain has them, else it is
-delivered again after `nack_resend_delay`; a `PermanentError` goes to the sink at once. `Cancelled` is let through: it is no
-failure, and the message is neither acked nor poisoned.
-"""
+class HandlerFunc(Protocol):
+    """What handles one message: a function, or anything that can be called like one.
 
-Middleware = Callable[[HandlerFunc], HandlerFunc]
-"""What wraps a handler: takes the next one and returns one. The first added is the outermost."""
+    Called on a thread of its handler, in the order of the partition (of the message key with `concurrency=N`).
+    """
+
+    def __call__(self, message: Message, /) -> Sequence[Message] | None:
+        """Handle *message* and return the messages to publish, or `None`.
+
+        Returning means ack: what was produced is published first, then the message counts as handled, and it is committed once
+        every hold is released. Raising means that it was not handled: it goes through retry and poison sink where the chain has
+        them, else it is delivered again after `nack_resend_delay`; a `PermanentError` goes to the sink at once. `Cancelled` is
+        let through: it is no failure, and the message is neither acked nor poisoned.
+        """
+        ...
+
+
+class Middleware(Protocol):
+    """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router."""
+
+    def __call__(self, next_handler: HandlerFunc, /) -> HandlerFunc:
+        """Return a handler that calls *next_handler*, or not; called once per handler."""
+        ...
+
+
+@runtime_checkable
+class Supervised(Protocol):
+    """What works on a thread of its own. A publisher or subscription that has `error` is one; a worker is one always."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it died of: the router looks several times a second, and stops when there is something."""
+        ...
 
 
 class Publisher(Protocol):
-    """Sends messages to a topic. Thread-safe.
-
-    One with a thread of its own may have an attribute `error`, what that died of: the router watches it and stops.
-    """
+    """Sends messages to a topic. Thread-safe. One with a thread of its own should be `Supervised`."""
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.
@@ -44,8 +63,7 @@ class Publisher(Protocol):
 class Subscription(Protocol):
     """A stream of messages from one topic, read by one thread at a time.
 
-    One with a thread of its own may also have `error`, what that died of, which the router then looks at; one that takes its time
-    to close, `begin_close(seconds)`, which begins and returns, so that several close side by side.
+    One with a thread of its own should be `Supervised`; one that takes its time to close, `ClosesSlowly`.
     """
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
@@ -60,6 +78,15 @@ class Subscription(Protocol):
 
     def close(self) -> None:
         """Commit what is settled and give the assignments back. May be called twice, and while another thread receives."""
+        ...
+
+
+@runtime_checkable
+class ClosesSlowly(Subscription, Protocol):
+    """A subscription that takes its time to close."""
+
+    def begin_close(self, seconds: float = ..., /) -> None:
+        """Begin to close and return, so that several close side by side; in *seconds*, if given."""
         ...
 
 
@@ -94,17 +121,12 @@ class Subscriber(Protocol):
         ...
 
 
-class Worker(Protocol):
+class Worker(Supervised, Protocol):
     """What works behind a handler on a thread of its own: a batcher. The router starts it, drains it and watches over it."""
 
     @property
     def name(self) -> str:
         """What it is called in logs and errors."""
-        ...
-
-    @property
-    def error(self) -> BaseException | None:
-        """What it died of; the router looks at it several times a second and stops when there is something."""
         ...
 
     def start(self) -> None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..errors import ConfigurationError, StateError
 from ..poison.choices import Poison
 from ..protocols import HandlerFunc, Middleware, Publisher, Subscriber
 
-if TYPE_CHECKING:
-    from .handler_run import HandlerRun
+
+class Work(Protocol):
+    """A handler at work, as its handle knows it."""
+
+    @property
+    def poisoned(self) -> int:
+        """Messages whose poison record is safe."""
+        ...
+
+    def stop(self) -> None:
+        """Take in nothing new; returns at once."""
+        ...
 
 
 class Handler:
@@ -39,7 +49,7 @@ class Handler:
         self.poison = poison
         self.concurrency = concurrency
         self.middlewares: list[Middleware] = []
-        self._run: HandlerRun | None = None
+        self._work: Work | None = None
         self._started = threading.Event()
         self._stopped = threading.Event()
 
@@ -49,7 +59,7 @@ class Handler:
         Raises:
             StateError: the router has started; its chains are built.
         """
-        if self._run is not None:
+        if self._work is not None:
             raise StateError(f"handler {self.name!r} has started: add middleware before Router.run()")
         self.middlewares.extend(middlewares)
 
@@ -61,9 +71,9 @@ class Handler:
         Raises:
             StateError: it was not started.
         """
-        if self._run is None:
+        if self._work is None:
             raise StateError(f"handler {self.name!r} was not started")
-        self._run.stop()
+        self._work.stop()
 
     def wait_started(self, timeout: float | None = None) -> bool:
         """Wait until it is subscribed; returns False after *timeout* seconds."""
@@ -76,12 +86,11 @@ class Handler:
     @property
     def poisoned(self) -> int:
         """Messages that its poison sink has taken, with their records safe."""
-        sink = None if self._run is None else self._run.sink_worker
-        return 0 if sink is None else sink.poisoned
+        return 0 if self._work is None else self._work.poisoned
 
-    def mark_started(self, run: HandlerRun) -> None:
+    def mark_started(self, work: Work) -> None:
         """Note that the router runs it. For the router."""
-        self._run = run
+        self._work = work
         self._started.set()
 
     def mark_stopped(self) -> None:

@@ -13,13 +13,13 @@ from ..delivery.context import Scope
 from ..delivery.message import Message
 from ..delivery.route import Route
 from ..errors import ConfigurationError, HaltedError, StateError
-from ..poison.sink import make_sink
-from ..protocols import HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
+from ..poison.sinks import make_sink
+from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
 from ..worker_thread import WorkerThread
 from .chain import build_chain
 from .fan_out import FanOut
 from .handler import Handler
-from .runner import Retries, Runner
+from .runner import Retries, Runner, Source
 
 LOOK_AGAIN_SECONDS = 0.001
 """Between looks at whether a chain still runs on a revoked partition; a chain step takes microseconds to milliseconds."""
@@ -58,7 +58,8 @@ class HandlerRun:
         self._workers = workers
         self._retries = retries
         self._fail = fail
-        self._subscription: Subscription | None = None
+        self.subscription: Subscription | None = None
+        """Once it is started."""
         self._runners: list[Runner] = []
         self._fan_out: FanOut | None = None
         self._chain = self._build_chain(middlewares)
@@ -84,7 +85,7 @@ class HandlerRun:
         """Subscribe and start the threads."""
         if self.sink_worker is not None:
             self.sink_worker.start()
-        subscription = self._subscription = self.subscriber.subscribe(self.handler.topic, self)
+        subscription = self.subscription = self.subscriber.subscribe(self.handler.topic, self)
         name, count = self.handler.name, self.handler.concurrency
         if count == 1:
             self._runners = [self._runner(name, subscription, _by_assignment)]
@@ -97,11 +98,11 @@ class HandlerRun:
         self.handler.mark_started(self)
         logger.bind(handler=name, topic=self.handler.topic).info("handler started")
 
-    def _runner(self, name: str, source: object, order_key: Callable[[Message], Hashable]) -> Runner:
+    def _runner(self, name: str, source: Source, order_key: Callable[[Message], Hashable]) -> Runner:
         worker = self.sink_worker
         return Runner(
             name,
-            source,  # type: ignore[arg-type]
+            source,
             self._chain,
             self._publish,
             sink=self.sink,
@@ -130,21 +131,19 @@ class HandlerRun:
         return self.handler.publish_topic == other.handler.topic and self.handler.publisher is reader
 
     @property
-    def subscription_error(self) -> BaseException | None:
-        """What a subscription with a thread of its own died of; who waits elsewhere would not hear of it."""
-        error = getattr(self._subscription, "error", None)
-        return error if isinstance(error, BaseException) else None
+    def poisoned(self) -> int:
+        """Messages whose poison record is safe."""
+        return 0 if self.sink_worker is None else self.sink_worker.poisoned
 
     def begin_close_subscription(self, *seconds: float) -> None:
         """Let a subscription that takes its time to close begin with it: several do so side by side."""
-        begin_close = getattr(self._subscription, "begin_close", None)
-        if begin_close is not None:
-            begin_close(*seconds)
+        if isinstance(self.subscription, ClosesSlowly):
+            self.subscription.begin_close(*seconds)
 
     def close_subscription(self) -> None:
         """Commit what is settled and leave."""
-        if self._subscription is not None:
-            self._subscription.close()
+        if self.subscription is not None:
+            self.subscription.close()
 
     def _halt(self, message: Message) -> None:
         error = message.failures[0].error

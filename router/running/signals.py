@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import Any
 
 from loguru import logger
 
-if TYPE_CHECKING:
-    from .router import Router
+from .router import Router
 
 
 class ForcedExit(SystemExit):
@@ -32,7 +31,7 @@ class SignalsHandler:
 
     def __init__(self, signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> None:
         self._signals = tuple(signals)
-        self._earlier: dict[signal.Signals, object] = {}
+        self._earlier: dict[signal.Signals, Any] = {}
         self._router: Router | None = None
         self._count = 0
 
@@ -65,5 +64,5 @@ class SignalsHandler:
     def restore(self) -> None:
         """Stop listening and put the earlier handlers back."""
         for each, earlier in self._earlier.items():
-            signal.signal(each, earlier)  # type: ignore[arg-type]
+            signal.signal(each, earlier)
         self._earlier.clear()

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from ...clock import MONOTONIC, Clock
 from ...poison.choices import PoisonTopic
 from ...protocols import HandlerFunc, Middleware, Worker
-from ...running.router import Router, RouterConfig
+from ...running.config import RouterConfig
+from ...running.router import Router
 from ..running import running
 from .lent import LentPublisher, LentSubscriber
 from .trial import Trial

@@ -16,7 +16,9 @@ from millstream.router import (
     RouterConfig,
     UndrainedError,
 )
-from millstream.router.poison import sink as poison_sink
+from millstream.router.poison import sink_worker
+from millstream.router.poison.sink_worker import SinkWorker
+from millstream.router.poison.sinks import make_sink
 from millstream.router.testing import (
     FakeSubscriber,
     FakeWorker,
@@ -40,7 +42,7 @@ def consumer(handler, publisher, config=NO_RETRY):
 
 def test_record_is_written_again_until_it_is_safe_and_intake_stops_meanwhile(monkeypatch):
     """While the writer fails nothing new is taken in; once it works everything goes on, with one record."""
-    monkeypatch.setattr(poison_sink, "RETRY_SECONDS", 0.005)
+    monkeypatch.setattr(sink_worker, "RETRY_SECONDS", 0.005)
     publisher, handler = RecordingPublisher(), RecordingHandler([ValueError("bad")])
     publisher.break_down(DOWN)
     router, subscriber = consumer(handler, publisher)
@@ -206,7 +208,7 @@ def test_record_of_a_lost_partition_that_was_not_written_is_dropped():
 
 def test_record_that_is_tried_again_is_dropped_when_its_partition_is_lost(monkeypatch):
     """Somebody else handles its message by now; intake of what is still ours goes on."""
-    monkeypatch.setattr(poison_sink, "RETRY_SECONDS", 0.005)
+    monkeypatch.setattr(sink_worker, "RETRY_SECONDS", 0.005)
     publisher, subscriber, router = RecordingPublisher(), FakeSubscriber(2), Router(NO_RETRY)
     publisher.break_down(DOWN)
     handler = RecordingHandler([ValueError("bad")])
@@ -226,7 +228,7 @@ def test_record_that_is_tried_again_is_dropped_when_its_partition_is_lost(monkey
 
 def test_halting_sink_raises_into_the_chain():
     """`make_sink` turns "none" into a sink that refuses, and needs no thread."""
-    sink, worker = poison_sink.make_sink("h", "none", lambda message: None)
+    sink, worker = make_sink("h", "none", lambda message: None)
 
     with pytest.raises(HaltedError, match="bad row"):
         sink.take(Message(b"x"), ValueError("bad row"))
@@ -236,7 +238,7 @@ def test_halting_sink_raises_into_the_chain():
 def test_message_that_is_taken_twice_has_one_record():
     """By the chain, and by the chain of a copy that shares its delivery: the first word counts."""
     publisher = RecordingPublisher()
-    sink = poison_sink.SinkWorker("h", PoisonTopic(publisher, "dlq"))
+    sink = SinkWorker("h", PoisonTopic(publisher, "dlq"))
     message = Message(b"bad", topic="events", partition=0, offset=0, assignment=Assignment("events", 0))
     sink.take(message, ValueError("first"))
     sink.take(message, ValueError("second"))
@@ -291,7 +293,7 @@ def fail(message):
 
 def test_record_that_is_refused_though_cut_is_tried_again_like_any(monkeypatch):
     """Nothing is lost and nothing spins: the sink waits, says so, and the message is not committed."""
-    monkeypatch.setattr(poison_sink, "RETRY_SECONDS", 0.005)
+    monkeypatch.setattr(sink_worker, "RETRY_SECONDS", 0.005)
     publisher = ChoosyPublisher(10)
     router, subscriber = consumer(RecordingHandler(answer=fail), publisher)
     with running(router):
@@ -307,8 +309,8 @@ def test_record_that_is_refused_though_cut_is_tried_again_like_any(monkeypatch):
 
 def test_sink_stops_intake_by_bytes_as_well(monkeypatch):
     """A few large messages are as much to keep as many small ones."""
-    monkeypatch.setattr(poison_sink, "MAX_READY_BYTES", 2000)
-    worker = poison_sink.SinkWorker("h", PoisonTopic(RecordingPublisher(), "dlq"))
+    monkeypatch.setattr(sink_worker, "MAX_READY_BYTES", 2000)
+    worker = SinkWorker("h", PoisonTopic(RecordingPublisher(), "dlq"))
     sizes = []
     for _ in range(3):
         worker.take(Message(b"x" * 900), ValueError("bad"))
@@ -322,9 +324,9 @@ def test_sink_stops_intake_by_bytes_as_well(monkeypatch):
 
 def test_writes_are_bounded_in_bytes(monkeypatch):
     """What is larger than one write may be goes alone."""
-    monkeypatch.setattr(poison_sink, "MAX_WRITE_BYTES", 1000)
+    monkeypatch.setattr(sink_worker, "MAX_WRITE_BYTES", 1000)
     publisher = ChoosyPublisher(10_000)
-    worker = poison_sink.SinkWorker("h", PoisonTopic(publisher, "dlq"))
+    worker = SinkWorker("h", PoisonTopic(publisher, "dlq"))
     for size in (600, 300, 600, 5000):
         worker.take(Message(b"x" * size), ValueError("bad"))
     worker.start()

@@ -14,12 +14,10 @@ from loguru import logger
 
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
-from ..delivery.message import Message, PoisonSink
-from ..delivery.route import HaltFunction
-from ..errors import ConfigurationError, HaltedError
+from ..delivery.message import Message
 from ..worker_thread import WorkerThread
-from .choices import NotWritten, Poison, PoisonWriter
-from .record import CUT, cut, poison_record
+from .block import Block, forget_tracebacks
+from .choices import NotWritten, PoisonWriter
 
 RETRY_SECONDS = 1.0
 """Between attempts to write: a full disk or an absent broker is not mended faster."""
@@ -34,18 +32,6 @@ MAX_WRITE_BYTES = 8 * 1024 * 1024
 """Bytes of payload per write, but for one message that has more."""
 MAX_READY_BYTES = 4 * MAX_WRITE_BYTES
 """The same as `MAX_READY`, in bytes of payload."""
-
-
-class Discard:
-    """The writer of `poison="drop"`: counts and forgets."""
-
-    def write(self, messages: Sequence[Message]) -> None:
-        """Say how many were dropped and why the first was."""
-        reason = messages[0].metadata["reason_poisoned"]
-        logger.bind(messages=len(messages), reason=reason).warning("poisoned messages dropped, as configured")
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class SinkWorker:
@@ -118,7 +104,7 @@ class SinkWorker:
         with self._condition:
             for message in self._ready:
                 if id(message.assignment) in gone:
-                    _forget_tracebacks(message)
+                    forget_tracebacks(message)
             kept = [message for message in self._ready if id(message.assignment) not in gone]
             self._ready.clear()
             self._ready_bytes = 0
@@ -158,7 +144,7 @@ class SinkWorker:
         still_waiting = []
         for message in self._waiting:
             if message.is_void:
-                _forget_tracebacks(message)
+                forget_tracebacks(message)
                 continue  # gone with its assignment, or taken already: one record for a message, however many failed it
             if message.is_held:
                 still_waiting.append(message)
@@ -169,7 +155,7 @@ class SinkWorker:
 
     def _write(self, batch: list[Message]) -> bool:
         """Write the records of *batch* until all are safe and confirmed; returns False when the sink has to stop before."""
-        block = _Block(batch)
+        block = Block(batch)
         goes_on = True
         while goes_on and block.drop_what_is_lost():
             try:
@@ -208,78 +194,8 @@ class SinkWorker:
     def _confirm(self, batch: list[Message]) -> None:
         self.poisoned += len(batch)
         for message in batch:
-            _forget_tracebacks(message)
+            forget_tracebacks(message)
             message.delivery.confirm()
         for assignment in {id(m.assignment): m.assignment for m in batch}.values():
             if assignment is not None:
                 assignment.wake()
-
-
-class _Block:
-    """Messages that are written together, with their records."""
-
-    def __init__(self, messages: list[Message]) -> None:
-        self.messages = messages
-        self.records = [poison_record(message, message.failures[0]) for message in messages]
-        self.was_cut = False
-        """Whether every record that is left was cut since it was written last, so that trying again at once makes sense."""
-
-    def drop_what_is_lost(self) -> bool:
-        """Drop what somebody else handles by now; returns whether anything is left."""
-        kept = [place for place, message in enumerate(self.messages) if not _is_lost(message)]
-        if len(kept) < len(self.messages):
-            self.messages = [self.messages[place] for place in kept]
-            self.records = [self.records[place] for place in kept]
-        return bool(kept)
-
-    def keep(self, error: NotWritten) -> list[Message]:
-        """Keep what *error* says is not safe, with what was refused cut to a size that any topic takes; returns the rest."""
-        safe = [message for place, message in enumerate(self.messages) if place not in error.places]
-        rest = sorted(error.places)
-        too_large = {place for place in error.refused if CUT not in self.records[place].metadata}
-        self.messages = [self.messages[place] for place in rest]
-        self.records = [cut(self.records[place]) if place in too_large else self.records[place] for place in rest]
-        self.was_cut = too_large == error.places
-        return safe
-
-
-def _is_lost(message: Message) -> bool:
-    return message.assignment is not None and message.assignment.is_closed
-
-
-def _forget_tracebacks(message: Message) -> None:
-    for failure in message.failures:
-        failure.forget_traceback()
-
-
-class HaltingSink:
-    """The sink of `poison="none"`: the first message that cannot be handled stops the router."""
-
-    is_blocked = False
-
-    def __init__(self, handler: str, halt: HaltFunction) -> None:
-        self._handler = handler
-        self._halt = halt
-
-    def take(self, message: Message, error: BaseException) -> None:
-        """Stop: raises `HaltedError` into the chain."""
-        raise HaltedError(
-            f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {error}"
-        ) from error
-
-    def take_failed(self, message: Message) -> None:
-        """Stop the router from whichever thread failed the hold."""
-        self._halt(message)
-
-
-def make_sink(handler: str, choice: Poison | None, halt: HaltFunction) -> tuple[PoisonSink | None, SinkWorker | None]:
-    """Return the sink that *choice* stands for and the worker to run it, if it needs one."""
-    if choice is None:
-        return None, None
-    if choice == "none":
-        return HaltingSink(handler, halt), None
-    writer = Discard() if choice == "drop" else choice
-    if isinstance(writer, str):
-        raise ConfigurationError(f"poison must be a sink, 'none' or 'drop', not {writer!r}")
-    sink = SinkWorker(handler, writer)
-    return sink, sink

@@ -1,0 +1,58 @@
+"""From a user's choice to the sink that stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loguru import logger
+
+from ..delivery.message import Message, PoisonSink
+from ..delivery.route import HaltFunction
+from ..errors import ConfigurationError, HaltedError
+from .choices import Poison
+from .sink_worker import SinkWorker
+
+
+class Discard:
+    """The writer of `poison="drop"`: counts and forgets."""
+
+    def write(self, messages: Sequence[Message]) -> None:
+        """Say how many were dropped and why the first was."""
+        reason = messages[0].metadata["reason_poisoned"]
+        logger.bind(messages=len(messages), reason=reason).warning("poisoned messages dropped, as configured")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class HaltingSink:
+    """The sink of `poison="none"`: the first message that cannot be handled stops the router."""
+
+    is_blocked = False
+
+    def __init__(self, handler: str, halt: HaltFunction) -> None:
+        self._handler = handler
+        self._halt = halt
+
+    def take(self, message: Message, error: BaseException) -> None:
+        """Stop: raises `HaltedError` into the chain."""
+        raise HaltedError(
+            f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {error}"
+        ) from error
+
+    def take_failed(self, message: Message) -> None:
+        """Stop the router from whichever thread failed the hold."""
+        self._halt(message)
+
+
+def make_sink(handler: str, choice: Poison | None, halt: HaltFunction) -> tuple[PoisonSink | None, SinkWorker | None]:
+    """Return the sink that *choice* stands for and the worker to run it, if it needs one."""
+    if choice is None:
+        return None, None
+    if choice == "none":
+        return HaltingSink(handler, halt), None
+    writer = Discard() if choice == "drop" else choice
+    if isinstance(writer, str):
+        raise ConfigurationError(f"poison must be a sink, 'none' or 'drop', not {writer!r}")
+    sink = SinkWorker(handler, writer)
+    return sink, sink

@@ -1,0 +1,26 @@
+"""Settings of a router."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..errors import ConfigurationError
+
+
+class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a router.
+
+    Args:
+        close_timeout: seconds that `close` waits for handlers, flushes and poison records.
+        nack_resend_delay: seconds before a nacked message is delivered again.
+        max_redeliveries: redeliveries of one message before its handler's poison sink takes it; unlimited without a sink.
+    """
+
+    close_timeout: float = 30.0
+    nack_resend_delay: float = 0.1
+    max_redeliveries: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("close_timeout", "nack_resend_delay", "max_redeliveries"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(f"RouterConfig.{name} must not be negative, not {getattr(self, name)}")

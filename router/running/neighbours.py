@@ -1,0 +1,51 @@
+"""Whom a router works with: wrapped once, watched, and closed once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..poison.choices import PoisonTopic
+from ..protocols import Publisher, Supervised
+from .handler_run import HandlerRun
+from .shutdown import Closable
+
+
+def decorated(neighbour: Any, decorators: Sequence[Callable[[Any], Any]], known: dict[int, Any]) -> Any:
+    """Wrap *neighbour* once, also when several handlers share it; *known* keeps what was wrapped."""
+    if neighbour is None:
+        return None
+    if id(neighbour) not in known:
+        wrapped = neighbour
+        for decorate in decorators:
+            wrapped = decorate(wrapped)
+        known[id(neighbour)] = wrapped
+    return known[id(neighbour)]
+
+
+def death_of(neighbour: object) -> BaseException | None:
+    """Return what a neighbour with a thread of its own died of: while nobody calls it, nobody would hear of it."""
+    if not isinstance(neighbour, Supervised):
+        return None
+    error: object = neighbour.error  # of any make: a neighbour's attribute may mean something else
+    return error if isinstance(error, BaseException) else None
+
+
+def publishers_of(runs: Sequence[HandlerRun]) -> list[Publisher]:
+    """Return the publishers that the handlers of *runs* were given, those of their poison topics included."""
+    own = [run.handler.publisher for run in runs if run.handler.publisher is not None]
+    return [*own, *_poison_publishers(runs)]
+
+
+def in_closing_order(runs: Sequence[HandlerRun]) -> list[Closable]:
+    """Return subscribers, then publishers; those of poison topics unless a handler has them too."""
+    subscribers: list[Closable] = [run.subscriber for run in runs]
+    publishers = [run.publisher for run in runs if run.publisher is not None]
+    known = [run.handler.publisher for run in runs]
+    topics = [topic for topic in _poison_publishers(runs) if all(topic is not each for each in known)]
+    return [*subscribers, *publishers, *topics]
+
+
+def _poison_publishers(runs: Sequence[HandlerRun]) -> list[Publisher]:
+    choices = [run.handler.poison for run in runs]
+    return [choice.publisher for choice in choices if isinstance(choice, PoisonTopic)]
