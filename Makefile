@@ -38,6 +38,7 @@ check: $(INSTALLED)
 	$(BIN)/python -m ruff check --quiet .
 	$(BIN)/python -m mypy --no-error-summary -p millstream
 	$(BIN)/python -m mypy --no-error-summary scripts
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 # The normal options switch pytest-benchmark off; here they are replaced.

@@ -15,64 +15,18 @@ SUB_ROOMS = tuple(
     f"millstream.handlers.{name}" for name in ("batching", "store", "events", "settings", "cli", "testing")
 )
 
-# What may import what: an area (the deepest name that fits wins; "=" is that package's `__init__` alone) and the areas it
-# may know besides itself. An `__init__` re-exports from below, so nothing in its own package may ask it for anything.
-ROUTER = {"=millstream.router", "millstream.router"}
-TRANSPORTS = {"millstream.router.memory", "millstream.router.kafka", "millstream.router.components"}
-MIDDLEWARE = {"=millstream.middleware", "millstream.middleware"}
-BATCHES = {"millstream.handlers.batching", "millstream.handlers.store"}
-ALLOWED: dict[str, set[str]] = {
-    "millstream.router": set(),
-    "millstream.router.memory": {"millstream.router"},
-    "millstream.router.kafka": {"millstream.router"},
-    "millstream.router.components": {"millstream.router"},
-    "millstream.router.testing": {"millstream.router", "millstream.router.memory"},
-    "=millstream.router": {"millstream.router", *TRANSPORTS},
-    "millstream.middleware": {*ROUTER, "millstream.router.components"},
-    "=millstream.middleware": {"millstream.middleware"},
-    "millstream.handlers.batching": {*ROUTER, *MIDDLEWARE},
-    "millstream.handlers.store": {*ROUTER, *MIDDLEWARE},
-    "millstream.handlers.events": {*ROUTER, *MIDDLEWARE, *BATCHES},
-    "millstream.handlers.testing": {*ROUTER, *MIDDLEWARE, *BATCHES, "millstream.handlers.events"},
-    "millstream.handlers.settings": {*ROUTER, *TRANSPORTS, *MIDDLEWARE, *BATCHES, "millstream.handlers.events"},
-    "millstream.handlers.cli": {
-        *ROUTER,
-        *TRANSPORTS,
-        *MIDDLEWARE,
-        *BATCHES,
-        "millstream.handlers.events",
-        "millstream.handlers.settings",
-        "=millstream",
-    },
-    "=millstream.handlers": {*BATCHES, "millstream.handlers.events", "millstream.handlers.settings"},
-    "=millstream": {"=millstream.router", "=millstream.middleware", "=millstream.handlers"},
-    "millstream.__main__": {"millstream.handlers.cli"},
-}
-
 # The only places that may import a driver.
 DRIVERS = {"confluent_kafka": "router/kafka/", "clickhouse_connect": "handlers/store/", "chdb": "handlers/"}
 
 
-def area_of(module: str) -> str | None:
-    """Return the area of *module*, or None if the table knows no place for it."""
-    if f"={module}" in ALLOWED:
-        return f"={module}"
-    fitting = [area for area in ALLOWED if is_in(module, area)]
-    return max(fitting, key=len, default=None)
-
-
-def find_wrong_ways(source: Source, modules: set[str]) -> list[str]:
-    """Return the imports of *source* that the table does not allow."""
-    area = area_of(source.module)
-    if area is None:
-        return [f"{source.name}: belongs to no area"]
-    wrong = []
-    for line, module in find_imports(source, modules):
-        target = area_of(module)
-        is_known = target == area or target in ALLOWED[area]
-        if find_bare_rooms([module]) or (is_in(module, "millstream") and not is_known):
-            wrong.append(f"{source.name}:{line} imports {module}")
-    return wrong
+def find_facade_imports(source: Source, modules: set[str]) -> list[str]:
+    """Return where *source* asks a room that it is in: an `__init__` re-exports from below."""
+    own = source.module
+    return [
+        f"{source.name}:{line} imports {module}"
+        for line, module in find_imports(source, modules)
+        if own != module != "millstream" and is_in(own, module) and not (source.is_package and is_in(module, own))
+    ]
 
 
 def room_of(module: str) -> str | None:
@@ -103,10 +57,10 @@ def find_bare_rooms(modules: Iterable[str]) -> list[str]:
     return sorted(module for module in modules if any(is_in(module, room) for room in rooms))
 
 
-def test_imports_point_one_way(library: list[Source]) -> None:
-    """Expect handlers -> middleware -> router, the order of the rooms inside them, and a core that knows no transport."""
+def test_no_module_asks_the_package_that_it_is_in(library: list[Source]) -> None:
+    """Expect nobody to import from an `__init__` above him, which imports him. Who may know whom else: see test_contracts.py."""
     modules = {source.module for source in library}
-    wrong = [fault for source in library for fault in find_wrong_ways(source, modules)]
+    wrong = [fault for source in library for fault in find_facade_imports(source, modules)]
 
     assert wrong == []
 
@@ -152,28 +106,14 @@ def test_a_bare_room_is_found(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param("router/delivery/hold.py", "from millstream.middleware import Retry", id="router-middleware"),
-        pytest.param("router/delivery/hold.py", "def f():\n    import millstream.handlers", id="inside-function"),
-        pytest.param("router/delivery/hold.py", "from ..memory import InMemoryPubSub", id="core-memory"),
-        pytest.param("router/delivery/hold.py", "from .. import kafka", id="core-kafka-as-name"),
-        pytest.param("router/delivery/hold.py", "from .. import Message", id="core-facade"),
-        pytest.param("router/memory/pubsub.py", "from ..kafka import KafkaConfig", id="memory-kafka"),
-        pytest.param("router/delivery/hold.py", "from ..testing import ManualClock", id="core-testing"),
-        pytest.param("middleware/retry.py", "from millstream.handlers import Event", id="middleware-handlers"),
-        pytest.param("handlers/store/table.py", "from ..batching import BatchConfig", id="store-batching"),
-        pytest.param("handlers/batching/buffer.py", "from ..events.event import Event", id="batching-events"),
-        pytest.param("handlers/events/service.py", "from ..settings.sections import Settings", id="events-settings"),
-        pytest.param(
-            "handlers/events/event.py", "from millstream.router.testing import ManualClock", id="library-testing"
-        ),
-        pytest.param("handlers/events/event.py", "from ..testing import FakeStore", id="library-fakes"),
-        pytest.param("handlers/events/event.py", "from router import Message", id="bare-room"),
-        pytest.param("handlers/other.py", "", id="no-area"),
+        pytest.param("router/delivery/hold.py", "from .. import Message", id="facade-of-the-router"),
+        pytest.param("router/delivery/hold.py", "from . import Message", id="own-facade"),
+        pytest.param("handlers/events/event.py", "def f():\n    import millstream.handlers", id="inside-function"),
     ],
 )
-def test_an_import_in_the_wrong_direction_is_found(name: str, text: str) -> None:
+def test_an_import_of_the_own_package_is_found(name: str, text: str) -> None:
     """Expect the finder to report exactly one fault."""
-    found = find_wrong_ways(Source.of(name, text), {"millstream.router.kafka"})
+    found = find_facade_imports(Source.of(name, text), {"millstream.router.delivery.message"})
 
     assert len(found) == 1
 
@@ -183,13 +123,14 @@ def test_an_import_in_the_wrong_direction_is_found(name: str, text: str) -> None
     [
         pytest.param("router/memory/pubsub.py", "from ..delivery.message import Message", id="memory-core"),
         pytest.param("router/__init__.py", "from .memory import InMemoryPubSub", id="facade-memory"),
+        pytest.param("router/delivery/hold.py", "from . import message", id="module-beside"),
         pytest.param("handlers/events/service.py", "from millstream.router import Message", id="events-router"),
         pytest.param("handlers/cli/demo.py", "from ..events import Event\nimport json", id="cli-events"),
     ],
 )
-def test_an_import_in_the_right_direction_passes(name: str, text: str) -> None:
+def test_an_import_of_a_module_passes(name: str, text: str) -> None:
     """Expect the finder to report nothing."""
-    found = find_wrong_ways(Source.of(name, text), set())
+    found = find_facade_imports(Source.of(name, text), {"millstream.router.delivery.message"})
 
     assert found == []
 
