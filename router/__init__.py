@@ -1,4 +1,20 @@
-"""The message router: messages, delivery, transports."""
+"""The message router: messages, delivery, transports.
+
+The life of a message, from its record to the commit of its offset:
+
+1. A poll brings records (`kafka/consuming/poll_loop.py`); each becomes a `Message` in the `OffsetBook` of its partition
+   (`kafka/consuming/unpacking.py`, `delivery/offset_book.py`) and waits in a buffer (`kafka/consuming/delivery_buffer.py`).
+2. A handler's thread receives a chunk and marks each message as running, so that nothing settles it (`running/runner.py`).
+3. It goes through the chain, router-level middleware outside (`running/chain.py`), to the handler.
+4. A batching handler holds it (`Delivery.hold` in `delivery/settlement.py`), puts it into its batch and returns at once.
+5. The chain has returned: the runner writes `verdict = ACKED` and `chain = RETURNED`. It tells nobody, which is cheap.
+6. The batch is in the store: the worker releases the hold and wakes the poll thread once (`delivery/assignment.py`).
+7. The poll thread reads the flags: `OffsetBook.advance` lets go from the front what is settled (`delivery/offset_book.py`).
+8. It stores the offset after that, and librdkafka commits it by interval, on a revoke and at the close (`kafka/consuming/`).
+9. What fails comes again after a while (`delivery/parking.py`), or goes to the poison sink, whose written record settles it
+   (`poison/sink_worker.py`).
+10. When its partition goes, a revoke waits for what may settle (`delivery/revoke_wait.py`); the rest comes to somebody else.
+"""
 
 from .clock import MONOTONIC, Clock, MonotonicClock
 from .delivery.assignment import Assignment
