@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import KafkaError
 
 from ..delivery.message import Message
-from ..errors import HaltedError, PublishError
+from ..errors import PublishError
 from .config import KafkaPublisherConfig
 from .redaction import hide
 
@@ -79,11 +79,3 @@ def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> st
     if code == KafkaError._PURGE_INFLIGHT:
         return "not confirmed: the publisher was closed first; it may have been written"
     return hide(error.str(), config.secrets)
-
-
-def out_of_range(topic: str) -> HaltedError:
-    """Return the error of a committed offset that the log no longer has: going on from elsewhere would skip or repeat."""
-    return HaltedError(
-        f"topic {topic!r}: the committed offset is not in the log any more (retention, or the topic was made anew); "
-        "reset the group's offsets where you want to go on"
-    )

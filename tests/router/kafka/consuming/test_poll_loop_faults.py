@@ -50,7 +50,7 @@ def test_stalled_client_is_left_without_a_word_to_the_brokers(monkeypatch):
     assert loop.consumer.done[len(before) :] == [("subscribe",)]
     assert listener.lost_ones == [assignment]
     assert assignment.is_closed
-    assert loop.holdings.books == {}
+    assert loop.owned.books == {}
 
 
 def test_consumer_that_cannot_be_replaced_keeps_what_it_has(monkeypatch):
@@ -108,7 +108,7 @@ def test_assignment_is_a_sign_of_life():
     """A topic without records does not leave open for ever whether our credentials are right."""
     with Loop(Listener()) as loop:
         loop.consumer.call("assign", 0)
-        in_contact = eventually(lambda: loop.loop._watch.is_in_contact)
+        in_contact = eventually(lambda: loop.watch.is_in_contact)
 
     assert in_contact
 
@@ -184,7 +184,7 @@ def test_topic_that_stays_unknown_is_gone(brokers, topic_watch):
     topic_watch.look(begin, has_partitions=False)
 
     with pytest.raises(ConfigurationError, match=TOPIC):
-        topic_watch.look(begin + MISSING_SECONDS, has_partitions=False)
+        topic_watch.look(begin + MISSING_SECONDS + 0.1, has_partitions=False)
 
 
 def test_answer_after_an_outage_is_a_sign_of_life(brokers, topic_watch):
