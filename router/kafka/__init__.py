@@ -5,8 +5,8 @@ from .config import KafkaClientConfig, KafkaPublisherConfig, KafkaSubscriberConf
 from .consuming.statistics import PartitionStatistics, SubscriptionStatistics
 from .consuming.subscriber import KafkaSubscriber
 from .consuming.subscription import KafkaSubscription
-from .errors import KafkaPublishError
 from .publishing.confirmation import Confirmation
+from .publishing.errors import KafkaPublishError
 from .publishing.publisher import KafkaPublisher
 from .security import KafkaSasl, KafkaTls, TokenProvider
 

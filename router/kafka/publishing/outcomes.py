@@ -7,8 +7,8 @@ from confluent_kafka import Message as Record
 
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
-from ..errors import BATCH_REFUSED, reason_of
 from .confirmation import Confirmation
+from .errors import BATCH_REFUSED, reason_of
 from .single_sends import INFERRED, REFUSED, STALLED, SingleSends
 from .steady_producer import PURGED
 

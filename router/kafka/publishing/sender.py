@@ -13,9 +13,10 @@ from ...delivery.message import Message
 from ...errors import PermanentError
 from ...worker_thread import WorkerThread
 from ..config import KafkaPublisherConfig
-from ..errors import UNKNOWN_TOPIC, UNSENDABLE, reason_of
+from ..errors import UNKNOWN_TOPIC
 from ..marshaler import headers_of, key_of, misfit_of
 from .confirmation import Confirmation
+from .errors import UNSENDABLE, reason_of
 from .gate import Gate, NotSent, Patience
 from .steady_producer import SteadyProducer
 
