@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigurationError
 from .forbidden import COMMON, PUBLISHER, SUBSCRIBER
-from .redaction import Settings, mask_urls, secrets_in
+from .redaction import RedactedSettings, mask_urls, secrets_in
 from .security import KafkaSasl, KafkaTls
 
 Property = str | int | float | bool
@@ -29,7 +29,7 @@ MAX_SECONDS = 2_147_483
 OAUTH_METHOD, OAUTH_UNSECURED = "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt"
 
 
-class KafkaClientConfig(Settings, frozen=True, kw_only=True):
+class KafkaClientConfig(RedactedSettings, frozen=True, kw_only=True):
     """What every Kafka client needs to know.
 
     Args:

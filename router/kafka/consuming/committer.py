@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from loguru import logger
 
 from ...delivery.offset_book import OffsetBook
-from .holdings import Holdings
+from .owned_partitions import OwnedPartitions
 
 GROUP_MOVES = frozenset(
     {
@@ -29,7 +29,7 @@ class Committer:
         owned: the partitions that are ours, with their books.
     """
 
-    def __init__(self, consumer: Consumer, owned: Holdings) -> None:
+    def __init__(self, consumer: Consumer, owned: OwnedPartitions) -> None:
         self._consumer = consumer
         self._owned = owned
         self.is_committed = True

@@ -9,7 +9,7 @@ from ...delivery.assignment import Assignment
 from ...delivery.message import Message
 from ..config import KafkaSubscriberConfig
 from .delivery_buffer import DeliveryBuffer
-from .nacked import Nacked
+from .redeliveries import Redeliveries
 
 
 class Inbox:
@@ -21,7 +21,7 @@ class Inbox:
 
     def __init__(self, config: KafkaSubscriberConfig) -> None:
         self.buffer = DeliveryBuffer(config.buffer_messages, config.buffer_bytes)
-        self.redeliveries = Nacked(config.nack_resend_delay, self.buffer.wake)
+        self.redeliveries = Redeliveries(config.nack_resend_delay, self.buffer.wake)
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""

@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, KafkaError
 from ...delivery.assignment import Assignment
 from ..config import KafkaSubscriberConfig
 from .brake import Brake
-from .holdings import Holdings
 from .inbox import Inbox
 from .oversize import set_aside
+from .owned_partitions import OwnedPartitions
 from .recipient import Recipient
 from .unpacking import Unpacked, Unpacker
 
@@ -33,7 +33,7 @@ class Intake:
     def __init__(
         self,
         consumer: Consumer,
-        owned: Holdings,
+        owned: OwnedPartitions,
         inbox: Inbox,
         recipient: Recipient,
         config: KafkaSubscriberConfig,

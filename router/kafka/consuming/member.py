@@ -11,8 +11,8 @@ from ...clock import MONOTONIC
 from ...errors import MillstreamError
 from ..config import KafkaSubscriberConfig
 from .errors import client_failed
-from .holdings import Holdings
 from .membership import Membership, Move
+from .owned_partitions import OwnedPartitions
 from .rebalances import Rebalances, revoke_seconds
 
 CHUNK_MESSAGES = 500
@@ -37,7 +37,7 @@ class Member:
     def __init__(
         self,
         consumer: Consumer,
-        owned: Holdings,
+        owned: OwnedPartitions,
         membership: Membership,
         rebalances: Rebalances,
         config: KafkaSubscriberConfig,

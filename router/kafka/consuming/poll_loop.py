@@ -21,11 +21,11 @@ from ..connection import ConnectionWatch
 from ..stall import StallWatch
 from .committer import Committer
 from .errors import RecordErrors, client_failed
-from .holdings import Holdings
 from .inbox import Inbox
 from .intake import Intake
 from .member import CHUNK_MESSAGES, POLL_SECONDS, Member
 from .membership import Membership
+from .owned_partitions import OwnedPartitions
 from .rebalances import Rebalances
 from .recipient import Recipient
 from .signs_of_life import SignsOfLife
@@ -61,7 +61,7 @@ class PollLoop:
     def __init__(
         self,
         client: WatchedConsumer,
-        owned: Holdings,
+        owned: OwnedPartitions,
         inbox: Inbox,
         recipient: Recipient,
         config: KafkaSubscriberConfig,

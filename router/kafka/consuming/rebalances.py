@@ -12,9 +12,9 @@ from ...clock import MONOTONIC
 from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
 from .committer import Committer
-from .holdings import Holdings
 from .intake import Intake
 from .membership import Membership, Move
+from .owned_partitions import OwnedPartitions
 from .recipient import Recipient
 from .starts import Places, Starts
 
@@ -37,7 +37,7 @@ class Rebalances:
 
     def __init__(
         self,
-        owned: Holdings,
+        owned: OwnedPartitions,
         intake: Intake,
         committer: Committer,
         recipient: Recipient,

@@ -20,8 +20,8 @@ from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
 from ..properties import subscriber_properties
 from ..stall import StallWatch
-from .holdings import Holdings
 from .inbox import Inbox
+from .owned_partitions import OwnedPartitions
 from .poll_loop import PollLoop, WatchedConsumer
 from .recipient import Recipient
 from .statistics import SubscriptionStatistics
@@ -42,7 +42,7 @@ class KafkaSubscription:
         self._config = config
         self._inbox = Inbox(config)
         self._recipient = Recipient(listener)
-        self._owned = Holdings(topic, config.max_pending, self._assignment)
+        self._owned = OwnedPartitions(topic, config.max_pending, self._assignment)
         self._watch = ConnectionWatch(config)
         self._closes_at = math.inf
         self._is_told = False

@@ -12,8 +12,8 @@ from millstream.router.delivery.route import Route
 from millstream.router.delivery.settlement import ACKED, RETURNED, RUNNING
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
-from millstream.router.kafka.consuming.holdings import Holdings
 from millstream.router.kafka.consuming.inbox import Inbox
+from millstream.router.kafka.consuming.owned_partitions import OwnedPartitions
 from millstream.router.kafka.consuming.poll_loop import PollLoop, WatchedConsumer
 from millstream.router.kafka.consuming.recipient import Recipient
 from millstream.router.kafka.stall import StallWatch
@@ -206,7 +206,7 @@ class Loop:
         self.consumer = ScriptedConsumer()
         self.inbox, self.recipient = Inbox(config), Recipient(listener)
         self.buffer = self.inbox.buffer
-        self.owned = Holdings(TOPIC, config.max_pending, self._assignment)
+        self.owned = OwnedPartitions(TOPIC, config.max_pending, self._assignment)
         self.listener = listener
         self.watch = ConnectionWatch(config)
         self.another = ScriptedConsumer()
