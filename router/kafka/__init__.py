@@ -1,7 +1,8 @@
 """The Kafka transport."""
 
 from .admin import KafkaAdmin
-from .config import KafkaClientConfig, KafkaPublisherConfig, KafkaSubscriberConfig
+from .client_config import KafkaClientConfig
+from .config import KafkaPublisherConfig, KafkaSubscriberConfig
 from .consuming.statistics import PartitionStatistics, SubscriptionStatistics
 from .consuming.subscriber import KafkaSubscriber
 from .consuming.subscription import KafkaSubscription
