@@ -13,7 +13,7 @@ from loguru import logger
 from ...clock import MONOTONIC
 from ...errors import MillstreamError, StateError
 from ..connection import ConnectionWatch
-from ..stall import EVERYWHERE
+from ..probe import has_answer
 from .gate import Gate
 from .outcomes import Outcomes
 from .steady_producer import SteadyProducer
@@ -85,11 +85,8 @@ class ReportLoop:
 
     def _look_for_contact(self) -> None:
         """Ask anything: credentials that have once worked and are refused later are an outage, also before the first message."""
-        try:
-            self._producer.list_topics(EVERYWHERE, timeout=ANSWER_SECONDS)
-        except KafkaException:
-            return  # who refuses us, or why nobody answers, is said elsewhere
-        self._watch.on_contact()
+        if has_answer(self._producer, ANSWER_SECONDS):  # who refuses us, or why nobody answers, is said elsewhere
+            self._watch.on_contact()
 
     def _purge(self) -> None:
         """Drop what is not confirmed; each message is reported with the reason."""
