@@ -9,9 +9,9 @@ import msgspec
 
 from millstream.router import ConfigurationError
 from millstream.router.kafka import KafkaPublisherConfig, KafkaSasl, KafkaSubscriberConfig, KafkaTls
-from millstream.router.kafka.config import Partitioner, Property
-from millstream.router.kafka.redaction import Settings as RedactedSettings
-from millstream.router.kafka.redaction import shown
+from millstream.router.kafka.client_config import Property
+from millstream.router.kafka.config import Partitioner
+from millstream.router.kafka.redaction import RedactedSettings, shown
 from millstream.router.kafka.security import SaslMechanism
 
 SECRET_KEYS = ("sasl_password", "tls_key_password", "properties")

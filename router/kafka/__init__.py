@@ -1,12 +1,13 @@
 """The Kafka transport."""
 
 from .admin import KafkaAdmin
-from .config import KafkaClientConfig, KafkaPublisherConfig, KafkaSubscriberConfig
+from .client_config import KafkaClientConfig
+from .config import KafkaPublisherConfig, KafkaSubscriberConfig
 from .consuming.statistics import PartitionStatistics, SubscriptionStatistics
 from .consuming.subscriber import KafkaSubscriber
 from .consuming.subscription import KafkaSubscription
-from .errors import KafkaPublishError
 from .publishing.confirmation import Confirmation
+from .publishing.errors import KafkaPublishError
 from .publishing.publisher import KafkaPublisher
 from .security import KafkaSasl, KafkaTls, TokenProvider
 

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from loguru import logger
 
 from ..errors import ConfigurationError
-from .config import KafkaClientConfig
+from .client_config import KafkaClientConfig
 from .log import KafkaLog
 from .properties import Properties
 from .redaction import hide

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from ..errors import ConfigurationError
-from .forbidden import COMMON, PUBLISHER, SUBSCRIBER
-from .redaction import Settings, mask_urls, secrets_in
-from .security import KafkaSasl, KafkaTls
-
-Property = str | int | float | bool
-"""A value of a librdkafka property."""
+from .client_config import KafkaClientConfig
+from .forbidden import PUBLISHER, SUBSCRIBER
 
 Partitioner = Literal["consistent_random", "murmur2_random", "fnv1a_random"]
 """Which partition a key belongs to: librdkafka's own hash (CRC32), Java's, or that of Go services (sarama, Watermill).
@@ -20,93 +13,6 @@ Partitioner = Literal["consistent_random", "murmur2_random", "fnv1a_random"]
 Without a key each of them spreads the messages. Producers that write the same keys to a topic must agree on it, or
 the messages of one key are in two partitions and out of order.
 """
-
-
-HOST_PORT = re.compile(r"(?:[^\s/:@\[\]]+|\[[0-9a-fA-F:.]+(?:%\w+)?\]):(\d{1,5})", re.ASCII)
-MAX_PORT = 65_535
-MAX_SECONDS = 2_147_483
-"""librdkafka counts milliseconds in 32 bits, and what does not fit wraps around unnoticed."""
-OAUTH_METHOD, OAUTH_UNSECURED = "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt"
-
-
-class KafkaClientConfig(Settings, frozen=True, kw_only=True):
-    """What every Kafka client needs to know.
-
-    Args:
-        brokers: some of the cluster's addresses, `host:port`, an IPv6 address in brackets; the rest is learned from them.
-        client_id: how the brokers name this client in their logs and quotas.
-        tls: encrypt; `None` does not.
-        sasl: log in; `None` does not.
-        properties: any further librdkafka properties, by their own names. They win over our defaults; those that the delivery
-            contract depends on, and those that have a field here, are refused.
-    """
-
-    brokers: list[str]
-    client_id: str = "millstream"
-    tls: KafkaTls | None = None
-    sasl: KafkaSasl | None = None
-    properties: Mapping[str, Property] = {}
-
-    def __post_init__(self) -> None:
-        self._check_brokers()
-        self._refuse(COMMON)
-        self._check_token()
-
-    def _check_brokers(self) -> None:
-        # librdkafka would take a slip for a host that cannot be reached, and wait for it.
-        given: object = self.brokers  # whatever the type says
-        if not given or isinstance(given, str):
-            raise self._fault("brokers", "be a list that names at least one host:port", given)
-        for broker in self.address.split(","):
-            found = HOST_PORT.fullmatch(broker.strip())
-            if found is None or not 1 <= int(found[1]) <= MAX_PORT:
-                rule = f"name each broker as host:port with a port from 1 to {MAX_PORT} and without a scheme"
-                raise self._fault("brokers", rule, mask_urls(broker))
-
-    def _check_token(self) -> None:
-        # librdkafka would wait without a word for a token that nobody provides.
-        if self.sasl is None or self.sasl.mechanism != "OAUTHBEARER" or self.sasl.token is not None:
-            return
-        is_unsecured = str(self.properties.get(OAUTH_UNSECURED, "")).lower() == "true"
-        if self.properties.get(OAUTH_METHOD, "default") == "default" and not is_unsecured:
-            raise ConfigurationError(
-                f"{type(self).__name__}.properties must set {OAUTH_METHOD} (such as oidc, with"
-                " sasl.oauthbearer.token.endpoint.url, client.id and client.secret) for OAUTHBEARER without a token provider"
-            )
-
-    def _refuse(self, forbidden: Mapping[str, str]) -> None:
-        for name in self.properties:
-            known = name.removeprefix("topic.")  # librdkafka's other name for what belongs to a topic
-            if known in forbidden or name.endswith("_cb"):
-                reason = forbidden.get(known, "callbacks belong to us")
-                raise ConfigurationError(f"{type(self).__name__}.properties must not set {name}: {reason}")
-
-    def _require(self, is_right: bool, name: str, rule: str) -> None:
-        if not is_right:
-            raise self._fault(name, rule, getattr(self, name))
-
-    def _fault(self, name: str, rule: str, value: Any) -> ConfigurationError:
-        return ConfigurationError(f"{type(self).__name__}.{name} must {rule}, not {value!r}")
-
-    def _require_positive(self, *names: str) -> None:
-        for name in names:
-            self._require(getattr(self, name) > 0, name, "be more than 0")
-
-    def _require_seconds(self, *names: str) -> None:
-        for name in names:
-            is_right = 0.001 <= getattr(self, name) <= MAX_SECONDS
-            self._require(is_right, name, f"be more than 0: from 0.001 to {MAX_SECONDS:,} seconds")
-
-    @property
-    def address(self) -> str:
-        """The brokers in one text, as librdkafka and every Kafka tool want them."""
-        return ",".join(broker.strip() for broker in self.brokers)
-
-    @property
-    def secrets(self) -> list[str]:
-        """What must not appear in any text."""
-        own = [self.tls.key_password if self.tls else None, self.sasl.password if self.sasl else None]
-        return [secret for secret in (*own, *secrets_in(self.properties)) if secret]
 
 
 class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):

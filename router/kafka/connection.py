@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError
 from loguru import logger
 
 from ..errors import ConfigurationError, MillstreamError
-from .config import KafkaClientConfig
+from .client_config import KafkaClientConfig
 from .errors import UNAUTHORIZED
 from .redaction import hide
 

@@ -1,15 +1,8 @@
-"""What went wrong with a message on its way into a topic, for people."""
+"""What Kafka's error codes mean to publishers, subscribers and admin clients alike, and what to say about them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from confluent_kafka import KafkaError
-
-from ..delivery.message import Message
-from ..errors import HaltedError, PublishError
-from .config import KafkaPublisherConfig
-from .redaction import hide
 
 UNKNOWN_TOPIC = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})
 UNAUTHORIZED = frozenset(
@@ -20,70 +13,9 @@ UNAUTHORIZED = frozenset(
     }
 )
 """Who we are is known, and may not do this."""
-UNSENDABLE = KafkaError._INVALID_ARG
-"""The code of a message that has no wire form."""
-BATCH_REFUSED = frozenset(
-    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError._INVALID_DIFFERENT_RECORD}
-)
-"""What brokers say to a whole request because of one message in it; that one alone can be told by sending each by itself."""
-MESSAGE_REFUSED = BATCH_REFUSED | {UNSENDABLE}
-"""The message itself is at fault: sent again, it is refused again."""
-
-
-class KafkaPublishError(PublishError):
-    """Some messages of one publish call were not confirmed.
-
-    Args:
-        positions: the reason for each message that was not, by its place in the call: uuids may repeat, places do not.
-        codes: Kafka's number for each reason, a constant of `confluent_kafka.KafkaError`, by the same places: `_INVALID_ARG`
-            for a message that has no wire form, `_QUEUE_FULL` where there was no room, `_PURGE_QUEUE` after a close.
-
-    Its `refused` are the messages that are at fault themselves: too large, against the topic's rules, or without a wire form.
-    """
-
-    def __init__(
-        self,
-        topic: str,
-        messages: Sequence[Message],
-        positions: Mapping[int, str],
-        codes: Mapping[int, int] | None = None,
-    ) -> None:
-        self.positions = dict(sorted(positions.items()))
-        self.codes = dict(sorted((codes or {}).items()))
-        failures: dict[str, str] = {}
-        for position, reason in self.positions.items():
-            failures.setdefault(messages[position].uuid, reason)
-        super().__init__(topic, failures, [place for place, code in self.codes.items() if code in MESSAGE_REFUSED])
 
 
 def unknown_topic(topic: str, address: str) -> str:
     """Return what to say about a topic that does not exist: its name, where, and how it is created."""
     command = f"kafka-topics.sh --bootstrap-server {address} --create --topic {topic} --partitions 6"
     return f"topic {topic!r} does not exist on {address}; create it with: {command}"
-
-
-def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> str:
-    """Return why a message for *topic* failed, in words that say what to do where there is something to do."""
-    code = error.code()
-    if code in UNKNOWN_TOPIC:
-        return unknown_topic(topic, config.address)
-    if code in UNAUTHORIZED:
-        text = hide(error.str(), config.secrets)
-        return f"no right to write to topic {topic!r} on {config.address}: {text}; have it granted to this user"
-    if code == KafkaError.MSG_SIZE_TOO_LARGE:
-        return f"message too large: over max_message_bytes={config.max_message_bytes}, or over the topic's max.message.bytes"
-    if code == KafkaError._MSG_TIMED_OUT:
-        return f"not confirmed within delivery_timeout={config.delivery_timeout:g} s; it may have been written"
-    if code == KafkaError._PURGE_QUEUE:
-        return "not sent: the publisher was closed first"
-    if code == KafkaError._PURGE_INFLIGHT:
-        return "not confirmed: the publisher was closed first; it may have been written"
-    return hide(error.str(), config.secrets)
-
-
-def out_of_range(topic: str) -> HaltedError:
-    """Return the error of a committed offset that the log no longer has: going on from elsewhere would skip or repeat."""
-    return HaltedError(
-        f"topic {topic!r}: the committed offset is not in the log any more (retention, or the topic was made anew); "
-        "reset the group's offsets where you want to go on"
-    )

@@ -1,6 +1,7 @@
 """What our settings are called in librdkafka. Plain values: no client is opened here."""
 
-from .config import KafkaClientConfig, KafkaPublisherConfig, KafkaSubscriberConfig, Property
+from .client_config import KafkaClientConfig, Property
+from .config import KafkaPublisherConfig, KafkaSubscriberConfig
 from .security import KafkaSasl, KafkaTls
 from .stall import STATISTICS_SECONDS
 

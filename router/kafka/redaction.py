@@ -23,7 +23,7 @@ USERINFO = re.compile(r"(?<=://)\S*(?=@)")
 """`user:password` of a URL; up to the last @, as not everybody escapes those of a password."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RedactedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of a Kafka client, shown without their secrets."""
 
     def __rich_repr__(self) -> list[tuple[str, object]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ..errors import ConfigurationError
-from .redaction import Settings
+from .redaction import RedactedSettings
 
 TokenProvider = Callable[[str], tuple[str, float]]
 """What OAUTHBEARER asks for a token: takes the text of the property `sasl.oauthbearer.config` (usually empty) and returns the
@@ -15,7 +15,7 @@ token and when it expires, in seconds since 1970. Called on a poll thread whenev
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
-class KafkaTls(Settings, frozen=True, kw_only=True):
+class KafkaTls(RedactedSettings, frozen=True, kw_only=True):
     """Encrypt the connection. Files are in PEM format.
 
     Args:
@@ -36,7 +36,7 @@ class KafkaTls(Settings, frozen=True, kw_only=True):
             raise ConfigurationError("KafkaTls.certificate_file and key_file belong together: give both or neither")
 
 
-class KafkaSasl(Settings, frozen=True, kw_only=True):
+class KafkaSasl(RedactedSettings, frozen=True, kw_only=True):
     """Log in. Without `KafkaTls`, PLAIN sends the password readable for everybody on the way.
 
     Args:

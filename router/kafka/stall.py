@@ -8,40 +8,26 @@ with 2.16). Only a new client helps. The old one must not be closed, as that wai
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
-from confluent_kafka import KafkaException
 from loguru import logger
 
-from ..errors import ConfigurationError
-from ..worker_thread import WorkerThread
+from .probe import Asking, Probe, has_answer
 
 STATISTICS_SECONDS = 2.0
 """Between librdkafka's statistics, which tell whether a broker is connected."""
 ANSWER_SECONDS = 1.0
 """How long our own client has for an answer that another gets at once."""
-PROBE_SECONDS = 5.0
-"""How long another client has, its connection and log-in included."""
 HANGING_SECONDS = 60.0
 """After which an asking that has not ended is given up: the opening and the end of its client have no limit of their own."""
 PATIENCE_SECONDS = 10.0
 """How long ours may fail where others succeed: as long as librdkafka waits at most before it connects again."""
 TRYING_SECONDS = 45.0
 """The same while it is connecting: that may take 30 s, after such a wait, where packets were dropped."""
-EVERYWHERE = "__consumer_offsets"
-"""A topic of nearly every cluster: a question for all topics may have an answer of megabytes, and the name of none makes none."""
 KNOWN = frozenset({"configured", "learned"})
 """Where a broker comes from that leads to others; what else librdkafka lists is a group's coordinator, and itself."""
 IDLE = frozenset({"INIT", "DOWN"})
 """The states of a broker that librdkafka does not try to reach."""
-
-
-class Asking(Protocol):
-    """What consumers, producers and admin clients have in common."""
-
-    def list_topics(self, topic: str, timeout: float) -> object:
-        """Ask a broker; raises KafkaException without an answer in *timeout* seconds."""
 
 
 class _Broker(msgspec.Struct):
@@ -68,7 +54,7 @@ class StallWatch:
         """Whether no broker was connected when librdkafka last said so; `is_stalled` has something to do only then."""
         self._is_trying = False
         self._open_another = open_another
-        self._probe: _Probe | None = None
+        self._probe: Probe | None = None
         self._next_probe = 0.0
         self._failing_since: float | None = None
 
@@ -97,45 +83,15 @@ class StallWatch:
         """
         if self._probe is None:
             if now >= self._next_probe:
-                self._probe = _Probe(self._open_another, now)
+                self._probe = Probe(self._open_another, now)
             return False
         if not self._probe.is_over and now - self._probe.since < HANGING_SECONDS:
             return False
         is_answered, self._probe = self._probe.is_answered, None
         self._next_probe = now + STATISTICS_SECONDS
-        if not is_answered or _has_answer(client, ANSWER_SECONDS):
+        if not is_answered or has_answer(client, ANSWER_SECONDS):
             self._failing_since = None
             return False
         if self._failing_since is None:
             self._failing_since = now
         return now - self._failing_since >= (TRYING_SECONDS if self._is_trying else PATIENCE_SECONDS)
-
-
-class _Probe:
-    """Asks the brokers once with a new client."""
-
-    def __init__(self, open_another: Callable[[], Asking], now: float) -> None:
-        self.since = now
-        self.is_answered = False
-        self._open_another = open_another
-        self._thread = WorkerThread("kafka-probe", self._ask)
-        self._thread.start()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether `is_answered` is final."""
-        return not self._thread.is_alive
-
-    def _ask(self) -> None:
-        try:
-            self.is_answered = _has_answer(self._open_another(), PROBE_SECONDS)
-        except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
-            logger.bind(reason=str(error)).debug("no second Kafka client to ask with")
-
-
-def _has_answer(client: Asking, seconds: float) -> bool:
-    try:
-        client.list_topics(EVERYWHERE, seconds)
-    except KafkaException:
-        return False
-    return True

@@ -3,7 +3,7 @@
 import re
 
 from millstream.router.kafka import KafkaPublisherConfig, KafkaSubscriberConfig
-from millstream.router.kafka.consuming.poll_loop import revoke_seconds
+from millstream.router.kafka.consuming.rebalances import revoke_seconds
 from tests.docs.test_readme import ROOT
 
 PAGE = (ROOT / "docs" / "kafka.md").read_text()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from confluent_kafka import Consumer, TopicPartition
 
 from .delivery_buffer import DeliveryBuffer
-from .holdings import Holdings
+from .owned_partitions import OwnedPartitions
 
 
 class Brake:
@@ -20,7 +20,7 @@ class Brake:
 
     Args:
         consumer: whose partitions they are.
-        holdings: which of them are ours, and how much of each is pending.
+        owned: which of them are ours, and how much of each is pending.
         buffer: what is full or has room.
         pause_after: seconds to wait for room before everything is paused.
         max_pending_bytes: bytes of payload that may be past the commit, in all partitions together.
@@ -29,14 +29,14 @@ class Brake:
     def __init__(
         self,
         consumer: Consumer,
-        holdings: Holdings,
+        owned: OwnedPartitions,
         buffer: DeliveryBuffer,
         *,
         pause_after: float,
         max_pending_bytes: int,
     ) -> None:
         self._consumer = consumer
-        self._holdings = holdings
+        self._owned = owned
         self._buffer = buffer
         self._pause_after = pause_after
         self._max_pending_bytes = max_pending_bytes
@@ -52,18 +52,18 @@ class Brake:
                 self._resume()
         elif self._is_stopped(self._max_pending_bytes):
             self._stop()
-            self._ask_for_flush(self._holdings.books)
+            self._ask_for_flush(self._owned.books)
         elif self._buffer.is_full and not self._buffer.wait_for_room(self._pause_after):
             self._stop()
 
     def _stop(self) -> None:
         self.is_on = True
-        self._pause(set(self._holdings.books))
+        self._pause(set(self._owned.books))
 
     def _is_stopped(self, limit: int) -> bool:
         """Whether it is not the buffer that stops intake: few partitions, looked at once per poll."""
         size = 0
-        for book in self._holdings.books.values():
+        for book in self._owned.books.values():
             size += book.pending_bytes
             route = book.assignment.route
             if route is not None and route.is_sink_blocked:
@@ -72,18 +72,18 @@ class Brake:
 
     def _ask_for_flush(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
-            assignment = self._holdings.books[partition].assignment
+            assignment = self._owned.books[partition].assignment
             if assignment.route is not None:
                 assignment.route.ask_for_flush([assignment])
 
     @property
     def is_any_full(self) -> bool:
         """Whether a partition is at its bound."""
-        return any(book.is_full for book in self._holdings.books.values())
+        return any(book.is_full for book in self._owned.books.values())
 
     def hold_back_full_partitions(self) -> None:
         """Pause the partitions at their bound, and resume those that no longer are."""
-        full = {partition for partition, book in self._holdings.books.items() if book.is_full}
+        full = {partition for partition, book in self._owned.books.items() if book.is_full}
         if full - self._paused:
             self._ask_for_flush(full - self._paused)
             self._pause(full)
@@ -111,11 +111,11 @@ class Brake:
 
     def _resume(self) -> None:
         """Fetch again from every partition that is ours and has room; called when the buffer has."""
-        books = self._holdings.books
+        books = self._owned.books
         ready = {partition for partition in self._paused if partition in books and not books[partition].is_full}
         self._paused &= {partition for partition in books if books[partition].is_full}
         if ready:
             self._consumer.resume(self._places(ready))
 
     def _places(self, partitions: Iterable[int]) -> list[TopicPartition]:
-        return [TopicPartition(self._holdings.topic, partition) for partition in partitions]
+        return [TopicPartition(self._owned.topic, partition) for partition in partitions]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -21,10 +20,10 @@ from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
 from ..properties import subscriber_properties
 from ..stall import StallWatch
-from .delivery_buffer import DeliveryBuffer
-from .holdings import Holdings
-from .nacked import Nacked
-from .poll_loop import PollLoop
+from .inbox import Inbox
+from .owned_partitions import OwnedPartitions
+from .poll_loop import PollLoop, WatchedConsumer
+from .recipient import Recipient
 from .statistics import SubscriptionStatistics
 
 CLOSE_SECONDS = 10.0
@@ -41,12 +40,10 @@ class KafkaSubscription:
     def __init__(self, topic: str, config: KafkaSubscriberConfig, listener: AssignmentListener | None) -> None:
         self._topic = topic
         self._config = config
-        self._listener = listener
-        self._buffer = DeliveryBuffer(config.buffer_messages, config.buffer_bytes)
-        self._nacked = Nacked(config.nack_resend_delay, self._buffer.wake)
-        self._holdings = Holdings(topic, config.max_pending, self._assignment)
+        self._inbox = Inbox(config)
+        self._recipient = Recipient(listener)
+        self._owned = OwnedPartitions(topic, config.max_pending, self._assignment)
         self._watch = ConnectionWatch(config)
-        self._settled = threading.Event()
         self._closes_at = math.inf
         self._is_told = False
         """Whether somebody was told that it did not close in order."""
@@ -55,30 +52,24 @@ class KafkaSubscription:
         self._thread.start()
 
     def _open_loop(self) -> PollLoop:
-        config, watch = self._config, self._watch
-        open_consumer = partial(_open_consumer, config)
+        open_consumer = partial(_open_consumer, self._config)
         stall = StallWatch(lambda: open_consumer(lambda _: None))
-        consumer = open_consumer(watch.on_error, stall.on_statistics)
-        return PollLoop(
-            consumer, self._holdings, self._buffer, self._nacked, self._listener, config, watch, stall, self._settled
-        )
+        consumer = open_consumer(self._watch.on_error, stall.on_statistics)
+        client = WatchedConsumer(consumer, self._watch, stall)
+        return PollLoop(client, self._owned, self._inbox, self._recipient, self._config)
 
     def _assignment(self, partition: int, epoch: int) -> Assignment:
-        return Assignment(self._topic, partition, epoch, wake=self._wake, redeliver=self._nacked.add)
-
-    def _wake(self) -> None:
-        """Let the poll thread look at the books: something was settled. From any thread."""
-        if not self._settled.is_set():
-            self._settled.set()
+        wake, redeliver = self._recipient.wake, self._inbox.redeliveries.add
+        return Assignment(self._topic, partition, epoch, wake=wake, redeliver=redeliver)
 
     def _run(self) -> None:
         try:
             while not self._loop.run():
                 self._replace_loop()
         except BaseException as error:
-            self._buffer.fail(error)
+            self._inbox.buffer.fail(error)
             raise
-        self._buffer.close()
+        self._inbox.buffer.close()
 
     def _replace_loop(self) -> None:
         """Go on with a new client in place of one that is stalled; what it had comes again."""
@@ -98,14 +89,7 @@ class KafkaSubscription:
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""
-        deadline = MONOTONIC.now() + timeout
-        while True:
-            messages = self._nacked.take_due(max_messages)
-            if not messages:
-                left = max(0.0, deadline - MONOTONIC.now())
-                messages = self._buffer.receive(max_messages, self._nacked.limit(left))
-            if messages or MONOTONIC.now() >= deadline:
-                return messages
+        return self._inbox.receive(max_messages, timeout)
 
     def statistics(self) -> SubscriptionStatistics:
         """Return how far it is: what waits, and what is pending in each partition. Asks no broker; from any thread."""

@@ -13,7 +13,7 @@ from ...errors import ConfigurationError
 from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
 from ..errors import UNKNOWN_TOPIC, unknown_topic
-from .holdings import Holdings
+from .owned_partitions import OwnedPartitions
 
 LOOK_SECONDS = 10.0
 """Between looks, while no partition is ours or no broker was heard of."""
@@ -30,17 +30,17 @@ class TopicWatch:
 
     Args:
         consumer: asks.
-        holdings: of the topic that is looked at; it is there if partitions of it were ever given out.
+        owned: of the topic that is looked at; it is there if partitions of it were ever given out.
         config: for the address in the error.
         watch: told when a broker answers after an outage.
     """
 
     def __init__(
-        self, consumer: Consumer, holdings: Holdings, config: KafkaSubscriberConfig, watch: ConnectionWatch
+        self, consumer: Consumer, owned: OwnedPartitions, config: KafkaSubscriberConfig, watch: ConnectionWatch
     ) -> None:
         self._consumer = consumer
-        self._holdings = holdings
-        self._topic = holdings.topic
+        self._owned = owned
+        self._topic = owned.topic
         self._config = config
         self._watch = watch
         self._missing_since: float | None = None
@@ -48,7 +48,7 @@ class TopicWatch:
 
     def on_unknown(self) -> None:
         """Take note that a broker does not know the topic; raises ConfigurationError when it never was there."""
-        if not self._holdings.were_any:
+        if not self._owned.were_any:
             raise self._missing()
         if self._missing_since is None:
             self._missing_since = self._next_look = MONOTONIC.now()

@@ -10,7 +10,7 @@ from loguru import logger
 
 from ...delivery.message import Message
 from ...errors import MillstreamError
-from ..errors import KafkaPublishError
+from .errors import KafkaPublishError
 
 
 class Confirmation:

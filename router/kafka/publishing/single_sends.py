@@ -26,10 +26,10 @@ from loguru import logger
 
 from ...errors import ConfigurationError, PermanentError
 from ..config import KafkaPublisherConfig
-from ..errors import UNSENDABLE
 from ..marshaler import headers_of, key_of
 from ..properties import Properties
 from .confirmation import Confirmation
+from .errors import UNSENDABLE
 from .steady_producer import SteadyProducer
 
 ONE_BY_ONE: Properties = {

@@ -11,10 +11,10 @@ from millstream.router import Assignment
 from millstream.router.delivery.route import Route
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
-from millstream.router.kafka.consuming.delivery_buffer import DeliveryBuffer
-from millstream.router.kafka.consuming.holdings import Holdings
-from millstream.router.kafka.consuming.nacked import Nacked
-from millstream.router.kafka.consuming.poll_loop import PollLoop
+from millstream.router.kafka.consuming.inbox import Inbox
+from millstream.router.kafka.consuming.owned_partitions import OwnedPartitions
+from millstream.router.kafka.consuming.poll_loop import PollLoop, WatchedConsumer
+from millstream.router.kafka.consuming.recipient import Recipient
 from millstream.router.kafka.stall import StallWatch
 from millstream.router.testing import FakeWorker, eventually
 from millstream.router.worker_thread import WorkerThread
@@ -203,21 +203,20 @@ class Loop:
     def __init__(self, listener, **options):
         config = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g", **options)
         self.consumer = ScriptedConsumer()
-        self.buffer = DeliveryBuffer(config.buffer_messages, config.buffer_bytes)
-        self.holdings = Holdings(TOPIC, config.max_pending, self._assignment)
-        self.nacked = Nacked(config.nack_resend_delay)
+        self.inbox, self.recipient = Inbox(config), Recipient(listener)
+        self.buffer = self.inbox.buffer
+        self.owned = OwnedPartitions(TOPIC, config.max_pending, self._assignment)
         self.listener = listener
-        watch = ConnectionWatch(config)
+        self.watch = ConnectionWatch(config)
         self.another = ScriptedConsumer()
         """Whom the loop asks whether there are brokers, when its own consumer finds none."""
-        self.stall, self.settled = StallWatch(lambda: self.another), threading.Event()
-        self.loop = PollLoop(
-            self.consumer, self.holdings, self.buffer, self.nacked, listener, config, watch, self.stall, self.settled
-        )
+        self.stall = StallWatch(lambda: self.another)
+        client = WatchedConsumer(self.consumer, self.watch, self.stall)
+        self.loop = PollLoop(client, self.owned, self.inbox, self.recipient, config)
         self._thread = WorkerThread("poll", self.loop.run)
 
     def _assignment(self, partition, epoch):
-        return Assignment(TOPIC, partition, epoch, wake=self.settled.set, redeliver=self.nacked.add)
+        return Assignment(TOPIC, partition, epoch, wake=self.recipient.wake, redeliver=self.inbox.redeliveries.add)
 
     def deliver(self, count):
         """Assign partition 0, to a router with one worker, and deliver *count* messages of it; returns them."""

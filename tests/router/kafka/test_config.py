@@ -8,7 +8,7 @@ import pytest
 
 from millstream.router import ConfigurationError
 from millstream.router.kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSasl, KafkaSubscriberConfig, KafkaTls
-from millstream.router.kafka.config import Property
+from millstream.router.kafka.client_config import Property
 from millstream.router.kafka.properties import publisher_properties, subscriber_properties
 
 BROKERS = ["localhost:9092"]

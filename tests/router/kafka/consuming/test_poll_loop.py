@@ -122,7 +122,7 @@ def test_partition_at_its_bound_is_paused_until_it_settles():
 def test_records_fetched_before_an_outage_are_no_sign_of_life():
     """The end of an outage is said when a record comes after a poll that found none."""
     with Loop(Listener()) as loop:
-        watch = loop.loop._watch
+        watch = loop.watch
         loop.deliver(1)
 
         def go_down():

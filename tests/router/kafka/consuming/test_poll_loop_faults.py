@@ -8,8 +8,8 @@ from millstream.router.delivery.route import Route
 from millstream.router.kafka import stall
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
-from millstream.router.kafka.consuming.holdings import Holdings
 from millstream.router.kafka.consuming.oversize import set_aside
+from millstream.router.kafka.consuming.owned_partitions import OwnedPartitions
 from millstream.router.kafka.consuming.topic_watch import MISSING_SECONDS, TopicWatch
 from millstream.router.testing import eventually
 from millstream.router.worker_thread import WorkerThread
@@ -50,7 +50,7 @@ def test_stalled_client_is_left_without_a_word_to_the_brokers(monkeypatch):
     assert loop.consumer.done[len(before) :] == [("subscribe",)]
     assert listener.lost_ones == [assignment]
     assert assignment.is_closed
-    assert loop.holdings.books == {}
+    assert loop.owned.books == {}
 
 
 def test_consumer_that_cannot_be_replaced_keeps_what_it_has(monkeypatch):
@@ -108,7 +108,7 @@ def test_assignment_is_a_sign_of_life():
     """A topic without records does not leave open for ever whether our credentials are right."""
     with Loop(Listener()) as loop:
         loop.consumer.call("assign", 0)
-        in_contact = eventually(lambda: loop.loop._watch.is_in_contact)
+        in_contact = eventually(lambda: loop.watch.is_in_contact)
 
     assert in_contact
 
@@ -144,16 +144,16 @@ def brokers():
 
 
 def no_partitions():
-    """Return the holdings of a consumer that has had no partition yet."""
-    return Holdings(TOPIC, 100, lambda partition, epoch: Assignment(TOPIC, partition, epoch))
+    """Return what a consumer has that has had no partition yet."""
+    return OwnedPartitions(TOPIC, 100, lambda partition, epoch: Assignment(TOPIC, partition, epoch))
 
 
 @pytest.fixture
 def topic_watch(brokers):
     """Looks at a topic that partitions were given out of."""
-    holdings = no_partitions()
-    holdings.remove(holdings.of(each.partition for each in holdings.add([0])))
-    return TopicWatch(brokers, holdings, CONFIG, ConnectionWatch(CONFIG))
+    owned = no_partitions()
+    owned.remove(owned.of(each.partition for each in owned.add([0])))
+    return TopicWatch(brokers, owned, CONFIG, ConnectionWatch(CONFIG))
 
 
 def test_topic_that_never_was_is_an_error_at_once(brokers):
@@ -184,7 +184,7 @@ def test_topic_that_stays_unknown_is_gone(brokers, topic_watch):
     topic_watch.look(begin, has_partitions=False)
 
     with pytest.raises(ConfigurationError, match=TOPIC):
-        topic_watch.look(begin + MISSING_SECONDS, has_partitions=False)
+        topic_watch.look(begin + MISSING_SECONDS + 0.1, has_partitions=False)
 
 
 def test_answer_after_an_outage_is_a_sign_of_life(brokers, topic_watch):
@@ -209,9 +209,9 @@ def test_large_message_of_an_assignment_that_has_closed_is_left_alone():
 
 def test_partition_that_is_assigned_twice_has_one_open_assignment():
     """Should the client lose count, the earlier one can commit nothing any more."""
-    holdings = Holdings(TOPIC, 10, lambda partition, epoch: Assignment(TOPIC, partition, epoch))
-    (first,) = holdings.add([0])
-    (second,) = holdings.add([0])
+    owned = OwnedPartitions(TOPIC, 10, lambda partition, epoch: Assignment(TOPIC, partition, epoch))
+    (first,) = owned.add([0])
+    (second,) = owned.add([0])
 
     assert first.is_closed
-    assert holdings.books[0].assignment is second
+    assert owned.books[0].assignment is second

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from millstream.router.kafka.config import KafkaSubscriberConfig
-from millstream.router.kafka.consuming.poll_loop import revoke_seconds
+from millstream.router.kafka.consuming.rebalances import revoke_seconds
 from millstream.router.testing import eventually
 from tests.router.kafka.scripted_consumer import BRIEF, WORKER, Listener, Loop, handle, record
 
@@ -53,7 +53,7 @@ def test_nacked_message_of_a_partition_that_went_does_not_come_again():
         (message,) = loop.deliver(1)
         message.nack()
         assert loop.revoke()
-        assert loop.nacked.take_due(10) == []
+        assert loop.inbox.redeliveries.take_due(10) == []
 
 
 def test_revoke_waits_for_the_flush_and_commits_it():

@@ -260,7 +260,7 @@ def test_group_without_a_commit_starts_where_it_is_told(brokers, topic, subscrib
     produce(brokers, topic, [b"old"])
     subscription = subscriber(start_from=start_from).subscribe(topic)
     if start_from == "latest":
-        assert eventually(lambda: subscription._loop._holdings.books)
+        assert eventually(lambda: subscription.statistics().partitions)
         assert subscription.receive(10, 1.0) == []
     produce(brokers, topic, [b"new"])
 
@@ -286,7 +286,7 @@ def test_group_that_starts_at_the_end_loses_nothing_between_its_members(brokers,
     """The first member settled nothing; what came in its time and after it goes to the second."""
     produce(brokers, topic, [b"old"])
     first = subscriber(start_from="latest").subscribe(topic)
-    assert eventually(lambda: first._loop._holdings.books)
+    assert eventually(lambda: first.statistics().partitions)
     produce(brokers, topic, [b"unsettled"])
     assert receive(first, 1)[0].payload == b"unsettled"
     first.close()

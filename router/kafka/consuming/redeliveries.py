@@ -12,7 +12,7 @@ from ...delivery.message import Message
 from ...delivery.parking import Parking
 
 
-class Nacked:
+class Redeliveries:
     """Keeps nacked messages for *delay* seconds. Thread-safe: anybody may nack. Calls *wake* then: a receiver may be waiting.
 
     Messages that follow a nacked one may have been received already: without a router, nobody keeps them back.
