@@ -38,15 +38,9 @@ from clickhouse_connect.driver.exceptions import (
 from millstream.router.errors import ConfigurationError, MillstreamError, StateError
 
 from .chdb_folder import check_not_in_use, folder_in_use, prepare_folder
+from .classification import Exchange, classify_insert, classify_query
 from .dsn import StoreDsn
-from .errors import (
-    DataError,
-    Exchange,
-    StoreMisconfigured,
-    StoreUnavailable,
-    classify_insert,
-    classify_query,
-)
+from .errors import DataError, StoreMisconfigured, StoreUnavailable
 from .insert_settings import insert_settings
 from .protocols import LineFormat, Result, Store
 from .reasons import http_status, row_hint, row_reason, short_reason
