@@ -6,7 +6,7 @@ import enum
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -81,3 +81,24 @@ class BatchResult:
     """
 
     failures: Mapping[int, BaseException] = field(default_factory=dict)
+
+
+class ProcessBatch(Protocol):
+    """What processes a batch: any function of one argument will do."""
+
+    def __call__(self, batch: Batch, /) -> BatchResult | None:
+        """Process *batch*. Called on the batcher's thread, one batch at a time.
+
+        After an error it is called again with the same `Batch`: the same rows in the same order under the same `token`. What it
+        wants to remember until then it may keep in `batch.progress`.
+
+        Returns:
+            `None` when everything is done, else the outcome per message.
+
+        Raises:
+            PermanentError: no message of the batch can ever be processed; all go to the poison sink.
+            ConfigurationError: somebody has to mend something first; it is waited for, and nothing is poisoned.
+            HaltedError: stop the router.
+            Exception: nothing is known to be done, and the batch should come again; see `BatchConfig`.
+        """
+        ...

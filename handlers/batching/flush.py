@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NoReturn, Protocol
 
 from loguru import logger
@@ -11,7 +11,7 @@ from loguru import logger
 from millstream.middleware import Backoff
 from millstream.router import Clock, HaltedError
 
-from .batch import Batch, BatchMessage, BatchResult
+from .batch import Batch, BatchResult, ProcessBatch
 from .config import BatchConfig
 from .decision import Decision, Verdict, decide
 from .gate import URGENT, InsertGate
@@ -42,7 +42,7 @@ class Flush:
         self,
         owner: Owner,
         config: BatchConfig,
-        process_batch: Callable[[Sequence[BatchMessage]], BatchResult | None],
+        process_batch: ProcessBatch,
         *,
         gate: InsertGate,
         rank: int,
