@@ -33,7 +33,7 @@ class BatchMessage(msgspec.Struct, gc=False, eq=False):
 
 
 class Trigger(enum.Enum):
-    """Why a batch was sealed."""
+    """Why a batch was closed."""
 
     SIZE = "size"
     BYTES = "bytes"
@@ -44,10 +44,10 @@ class Trigger(enum.Enum):
 
 
 class Batch(tuple[BatchMessage, ...]):
-    """A sealed batch: fixed rows in a fixed order under one token, kept through all its retries."""
+    """A closed batch: fixed rows in a fixed order under one token, kept through all its retries."""
 
     token: str
-    """Names this exact row set; drawn at seal, never derived from content: deleted rows must be able to come back."""
+    """Names this exact row set; drawn at the closing, never derived from content: deleted rows must be able to come back."""
     trigger: Trigger | None
     size_bytes: int
     progress: Any
@@ -56,7 +56,7 @@ class Batch(tuple[BatchMessage, ...]):
     def __new__(
         cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
     ) -> Batch:
-        """Seal *messages*."""
+        """Close a batch of *messages*."""
         batch = super().__new__(cls, messages)
         batch.token = uuid.uuid4().hex
         batch.trigger = trigger

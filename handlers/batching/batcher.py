@@ -191,7 +191,7 @@ class MessageBatcher:
                 if trigger is None and self._drain_deadline is not None and not self._buffer.is_empty:
                     trigger = Trigger.SHUTDOWN
                 if trigger is not None:
-                    return self._buffer.seal(trigger)
+                    return self._buffer.pop_batch(trigger)
                 self._is_urgent = False
                 if self._drain_deadline is not None:
                     self._has_ended = True
