@@ -2,12 +2,12 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from millstream.handlers.store.errors import DataError, QueryError
-from millstream.handlers.store.protocols import LineFormat, Result
+from millstream.handlers.store.protocols import InsertSettings, LineFormat, Result
 from millstream.router.errors import StateError
 
 
@@ -103,12 +103,7 @@ class FakeStore:
                 raise TimeoutError(f"{len(self._inserts)} INSERTs within {timeout} s, not {count}")
 
     def insert_lines(
-        self,
-        table: str,
-        columns: Sequence[str],
-        block: bytes,
-        token: str,
-        settings: Mapping[str, str | int] | None = None,
+        self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
     ) -> None:
         """Store the lines, or fail as scripted."""
         lines = tuple(line for line in block.split(b"\n") if line.strip())

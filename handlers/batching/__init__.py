@@ -1,7 +1,7 @@
 """Batching: generic, knows neither events nor ClickHouse."""
 
-from .batch import Batch, BatchMessage, BatchResult, Trigger
-from .batcher import MessageBatcher, ProcessBatch
+from .batch import Batch, BatchMessage, BatchResult, ProcessBatch, Trigger
+from .batcher import MessageBatcher
 from .config import BatchConfig
 from .gate import InsertGate
 

@@ -6,7 +6,7 @@ import enum
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -33,7 +33,7 @@ class BatchMessage(msgspec.Struct, gc=False, eq=False):
 
 
 class Trigger(enum.Enum):
-    """Why a batch was sealed."""
+    """Why a batch was closed."""
 
     SIZE = "size"
     BYTES = "bytes"
@@ -44,10 +44,10 @@ class Trigger(enum.Enum):
 
 
 class Batch(tuple[BatchMessage, ...]):
-    """A sealed batch: fixed rows in a fixed order under one token, kept through all its retries."""
+    """A closed batch: fixed rows in a fixed order under one token, kept through all its retries."""
 
     token: str
-    """Names this exact row set; drawn at seal, never derived from content: deleted rows must be able to come back."""
+    """Names this exact row set; drawn at the closing, never derived from content: deleted rows must be able to come back."""
     trigger: Trigger | None
     size_bytes: int
     progress: Any
@@ -56,7 +56,7 @@ class Batch(tuple[BatchMessage, ...]):
     def __new__(
         cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
     ) -> Batch:
-        """Seal *messages*."""
+        """Close a batch of *messages*."""
         batch = super().__new__(cls, messages)
         batch.token = uuid.uuid4().hex
         batch.trigger = trigger
@@ -81,3 +81,24 @@ class BatchResult:
     """
 
     failures: Mapping[int, BaseException] = field(default_factory=dict)
+
+
+class ProcessBatch(Protocol):
+    """What processes a batch: any function of one argument will do."""
+
+    def __call__(self, batch: Batch, /) -> BatchResult | None:
+        """Process *batch*. Called on the batcher's thread, one batch at a time.
+
+        After an error it is called again with the same `Batch`: the same rows in the same order under the same `token`. What it
+        wants to remember until then it may keep in `batch.progress`.
+
+        Returns:
+            `None` when everything is done, else the outcome per message.
+
+        Raises:
+            PermanentError: no message of the batch can ever be processed; all go to the poison sink.
+            ConfigurationError: somebody has to mend something first; it is waited for, and nothing is poisoned.
+            HaltedError: stop the router.
+            Exception: nothing is known to be done, and the batch should come again; see `BatchConfig`.
+        """
+        ...

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from loguru import logger
 
 from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
 from millstream.router.worker_thread import WorkerThread
 
-from .batch import Batch, BatchMessage, BatchResult, Trigger
+from .batch import Batch, BatchMessage, ProcessBatch, Trigger
 from .buffer import BatchBuffer
 from .config import BatchConfig
 from .flush import Flush
 from .gate import InsertGate
-
-ProcessBatch = Callable[[Sequence[BatchMessage]], BatchResult | None]
-"""What processes a batch: returns `None` when everything is done, else the outcome per message; raises when nothing is known to
-be done and the same batch should come again. Called on the batcher's thread, one batch at a time."""
 
 _TRIGGER_LINES = {
     Trigger.SIZE: "size-based batch flush triggered",
@@ -195,7 +191,7 @@ class MessageBatcher:
                 if trigger is None and self._drain_deadline is not None and not self._buffer.is_empty:
                     trigger = Trigger.SHUTDOWN
                 if trigger is not None:
-                    return self._buffer.seal(trigger)
+                    return self._buffer.pop_batch(trigger)
                 self._is_urgent = False
                 if self._drain_deadline is not None:
                     self._has_ended = True

@@ -1,4 +1,4 @@
-"""The open batch: what was added and is not sealed, and when it should be.
+"""The open batch: what was added and is in no batch yet, and when it should be.
 
 A plain object, fed with batch messages and times, under the lock of its batcher.
 """
@@ -38,7 +38,7 @@ class BatchBuffer:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to seal."""
+        """Whether there is nothing to make a batch of."""
         return not self._rows
 
     @property
@@ -52,12 +52,12 @@ class BatchBuffer:
             self._oldest = now
 
     def request(self, trigger: Trigger) -> None:
-        """Seal what is here as soon as possible, for a reason from outside."""
+        """Make what is here due at once, for a reason from outside."""
         if self._rows:
             self._requested = trigger
 
     def due(self, now: float) -> Trigger | None:
-        """Return why a batch should be sealed at the moment *now*, or `None`."""
+        """Return why a batch is due at the moment *now*, or `None`."""
         if not self._rows:
             return None
         if self._requested is not None:
@@ -75,8 +75,8 @@ class BatchBuffer:
         """When the oldest row triggers a flush, or `None` when there is none."""
         return None if self._oldest is None else self._oldest + self._config.flush_interval
 
-    def seal(self, trigger: Trigger) -> Batch:
-        """Take the next batch, at most `max_batch_size` rows and `max_batch_bytes`, but at least one row."""
+    def pop_batch(self, trigger: Trigger) -> Batch:
+        """Close the next batch and take it out, at most `max_batch_size` rows and `max_batch_bytes`, but at least one row."""
         rows: list[BatchMessage] = []
         size_bytes = 0
         while self._rows and len(rows) < self._config.limit:

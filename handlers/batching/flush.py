@@ -1,27 +1,19 @@
-"""Taking one sealed batch to its end: attempts, waits between them, and the last word on every message.
-
-What an attempt's error means:
-- `PermanentError`: the batch can never be processed; every message of it goes to the poison sink.
-- `ConfigurationError`: somebody has to mend something; nobody's data is at fault. Retried slowly, then the router halts.
-- `TransientError` and `OSError`: may work later. Retried with backoff, and past `max_retries` as `on_exhausted` says.
-- `HaltedError`: stops the router; nothing of the batch is settled.
-- anything else, such as a bug or an outcome that does not fit the batch: retried with backoff as well, and past `max_retries`
-  like a wrong configuration.
-"""
+"""Taking one batch to its end: attempts, waits between them as `decide` says, and the last word on every message."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
+from typing import NoReturn, Protocol
 
 from loguru import logger
 
 from millstream.middleware import Backoff
-from millstream.router import Clock, ConfigurationError, HaltedError, PermanentError, TransientError
+from millstream.router import Clock, HaltedError
 
-from .batch import Batch, BatchMessage, BatchResult
+from .batch import Batch, BatchResult, ProcessBatch
 from .config import BatchConfig
+from .decision import Decision, Verdict, decide
 from .gate import URGENT, InsertGate
 
 JITTER = 0.2
@@ -44,13 +36,13 @@ class Owner(Protocol):
 
 
 class Flush:
-    """Processes sealed batches, one after the other, on the thread of its batcher."""
+    """Processes batches, one after the other, on the thread of its batcher."""
 
     def __init__(
         self,
         owner: Owner,
         config: BatchConfig,
-        process_batch: Callable[[Sequence[BatchMessage]], BatchResult | None],
+        process_batch: ProcessBatch,
         *,
         gate: InsertGate,
         rank: int,
@@ -79,67 +71,75 @@ class Flush:
             self._is_given_up = True
             self._condition.notify_all()
 
-    def run(self, sealed: Batch) -> bool:
-        """Process *sealed* until nothing is open; returns whether everything that is still ours was processed."""
-        batch = sealed.without_void()
+    def run(self, whole: Batch) -> bool:
+        """Process a batch until nothing is open; returns whether everything that is still ours was processed."""
+        batch = whole.without_void()
         if not batch:
             return False
         self.is_done = False
-        attempts = _Attempts(self._config, self._clock)
-        while True:
-            try:
-                with self._gate.turn(self._current_rank):
-                    result = self._process_batch(batch)
-                _check(result, batch)
-            except HaltedError:
-                raise
-            except PermanentError as error:
-                self._settle(batch, BatchResult(dict.fromkeys(range(len(batch)), error)))
-                break
-            except Exception as error:  # noqa: BLE001 - what processes a batch is the user's
-                attempts.count += 1
-                if (
-                    self._config.on_exhausted == "poison"
-                    and attempts.are_exhausted
-                    and not isinstance(error, ConfigurationError)
-                ):
-                    self._settle(batch, BatchResult(dict.fromkeys(range(len(batch)), error)))
-                    break
-                if not self._wait_for_next(batch, attempts, error):
-                    return False
-            else:
-                self._settle(batch, BatchResult() if result is None else result)
-                break
+        result = self._outcome(batch)
+        if result is None:
+            return False
+        self._settle(batch, result)
         self.is_blocked = False
         self.is_done = True
         return True
 
-    def _wait_for_next(self, batch: Batch, attempts: _Attempts, error: Exception) -> bool:
+    def _outcome(self, batch: Batch) -> BatchResult | None:
+        """Try until there is an outcome for every message; `None` when there should be no further attempt."""
+        attempts = _Attempts(self._config)
+        while True:
+            try:
+                return self._attempt(batch)
+            except Exception as error:  # noqa: BLE001 - what processes a batch is the user's
+                decision = attempts.judge(error, self._clock.now())
+                if decision.verdict is Verdict.HALT:
+                    self._halt(error)
+                if decision.verdict is Verdict.POISON:
+                    return BatchResult(dict.fromkeys(range(len(batch)), error))
+                if not self._is_due_again(batch, attempts.failed, decision, error):
+                    return None
+
+    def _attempt(self, batch: Batch) -> BatchResult:
+        with self._gate.turn(self._current_rank):
+            result = self._process_batch(batch)
+        _check(result, batch)
+        return BatchResult() if result is None else result
+
+    def _halt(self, error: Exception) -> NoReturn:
+        if isinstance(error, HaltedError):
+            raise error
+        raise HaltedError(f"still not possible after {self._config.halt_after:g} s: {error!r}") from error
+
+    def _is_due_again(self, batch: Batch, failed: int, decision: Decision, error: Exception) -> bool:
         """Wait until the next attempt; returns False when there should be none."""
-        delay = attempts.next_delay(error)
         self.retries += 1
-        if attempts.are_exhausted:
+        if decision.verdict is Verdict.WAIT:
             self.is_blocked = True
             self._owner.stop_intake()
         logger.bind(
             batcher=self._owner.name,
             batch_size=len(batch),
-            attempts=attempts.count,
-            seconds=round(delay, 3),
+            attempts=failed,
+            seconds=round(decision.after, 3),
             error=str(error),
         ).warning("batch not processed, it will be tried again")
-        deadline = self._clock.now() + delay
-        with self._condition:
-            while not self._is_given_up and self._clock.now() < deadline:
-                self._clock.wait_until(self._condition, deadline)
-            if self._is_given_up:
-                return False
+        if not self._sleep(decision.after):
+            return False
         if all(each.message.is_void for each in batch):
             # None of its partitions is ours any more: whoever has them now reads these messages again.
             self.is_done = True
             self.is_blocked = False
             return False
         return True
+
+    def _sleep(self, seconds: float) -> bool:
+        """Wait; returns False when the batch was given up meanwhile."""
+        deadline = self._clock.now() + seconds
+        with self._condition:
+            while not self._is_given_up and self._clock.now() < deadline:
+                self._clock.wait_until(self._condition, deadline)
+            return not self._is_given_up
 
     def _settle(self, batch: Batch, result: BatchResult) -> None:
         failures = result.failures
@@ -166,14 +166,12 @@ def _check(result: BatchResult | None, batch: Batch) -> None:
 
 
 class _Attempts:
-    """Counts the attempts on one batch and says how long to wait for the next."""
+    """The attempts on one batch that failed, and what one decision has to know of those before it."""
 
-    def __init__(self, config: BatchConfig, clock: Clock) -> None:
-        self.count = 0
-        """Attempts that failed."""
+    def __init__(self, config: BatchConfig) -> None:
+        self.failed = 0
         self._config = config
-        self._clock = clock
-        self._misconfigured_since: float | None = None
+        self._wrong_since: float | None = None
         self._backoff = Backoff(
             initial_interval=config.retry_interval,
             max_interval=config.max_retry_interval,
@@ -181,28 +179,12 @@ class _Attempts:
             jitter=JITTER,
         )
 
-    @property
-    def are_exhausted(self) -> bool:
-        """Whether the retries with backoff are used up."""
-        return self.count > self._config.max_retries
-
-    def next_delay(self, error: Exception) -> float:
-        """Return the seconds to wait after *error*.
-
-        Raises:
-            HaltedError: the configuration has been wrong for too long.
-        """
-        is_explained = isinstance(error, TransientError | OSError)
-        if isinstance(error, ConfigurationError) or (self.are_exhausted and not is_explained):
-            self._halt_after_a_while(error)
-            return self._config.wait_interval
-        self._misconfigured_since = None
-        return self._config.wait_interval if self.are_exhausted else self._backoff.next_delay()
-
-    def _halt_after_a_while(self, error: Exception) -> None:
-        now = self._clock.now()
-        if self._misconfigured_since is None:
-            self._misconfigured_since = now
+    def judge(self, error: Exception, now: float) -> Decision:
+        """Count an attempt that failed with *error*, and say what follows."""
+        self.failed += 1
+        before = self._wrong_since
+        decision = decide(error, self.failed, self._config, backoff=self._backoff, wrong_since=before, now=now)
+        self._wrong_since = decision.wrong_since
+        if before is None and decision.wrong_since is not None:
             logger.bind(error=repr(error)).error("no batch can be processed until somebody mends this; nothing is lost")
-        if now - self._misconfigured_since >= self._config.halt_after:
-            raise HaltedError(f"still not possible after {self._config.halt_after:g} s: {error!r}") from error
+        return decision

@@ -1,8 +1,18 @@
 """A lane: one topic of events with its own group, poison topic, throttle and batcher."""
 
-import msgspec
+from __future__ import annotations
 
-from millstream.router import ConfigurationError
+import msgspec
+from loguru import logger
+
+from millstream.handlers.batching import MessageBatcher
+from millstream.middleware import Throttle
+from millstream.router import ConfigurationError, Handler, HandlerFunc, PoisonTopic, Publisher, Router, Subscriber
+from millstream.router.poison import Poison
+
+BURST_SECONDS = 0.001
+"""A throttle that waits for every message overshoots by some 0.05 ms each; above 1,000 messages/s it lets a millisecond's
+worth through at once."""
 
 
 class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,3 +58,61 @@ REPLAY = LaneConfig(
     consumer_group="v1_event_processing_replay",
     topic_dlq="staging_events_dlq",
 )
+
+
+class Lane:
+    """One lane of a service; its settings come when it is attached to a router.
+
+    Args:
+        handler: what its handler is called.
+        function: takes each message: parses it and hands it to *batcher*.
+        batcher: flushes what *function* has added; its rank says how it stands to other lanes.
+    """
+
+    def __init__(self, handler: str, function: HandlerFunc, batcher: MessageBatcher) -> None:
+        self.handler = handler
+        self.function = function
+        self.batcher = batcher
+
+    def attach(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        config: LaneConfig,
+        *,
+        poison: Poison | None,
+        publisher: Publisher | None,
+    ) -> Handler:
+        """Consume the lane on *router*, which starts and drains the batcher; see `EventConsumptionService.register_handler`.
+
+        Raises:
+            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
+        """
+        sink = self._choose_sink(config, publisher) if poison is None else poison
+        handler = router.add_consumer_handler(
+            self.handler, config.topic, subscriber, self.function, poison=sink, concurrency=config.concurrency
+        )
+        if config.rate_limit is not None:
+            handler.add_middleware(Throttle(config.rate_limit, burst=max(1, round(config.rate_limit * BURST_SECONDS))))
+        router.add_worker(self.batcher)
+        batching = self.batcher.config
+        logger.bind(
+            handler=self.handler,
+            topic=config.topic,
+            batch_size=batching.batch_size,
+            flush_interval=batching.flush_interval,
+            max_retries=batching.max_retries,
+        ).info("registered batching event consumption handler")
+        return handler
+
+    def _choose_sink(self, config: LaneConfig, publisher: Publisher | None) -> Poison:
+        if config.topic_dlq == "none":
+            return "none"
+        if config.topic_dlq == "drop":
+            return "drop"
+        if publisher is None:
+            raise ConfigurationError(
+                f"{self.handler}: topic_dlq is the topic {config.topic_dlq!r}, but nothing can publish to it: "
+                "pass publisher=…, or poison=…"
+            )
+        return PoisonTopic(publisher, config.topic_dlq)

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loguru import logger
-
 from millstream.handlers.batching import BatchConfig, BatchMessage, BatchResult, InsertGate, MessageBatcher
-from millstream.middleware import Throttle
-from millstream.router import (
-    MONOTONIC,
-    Clock,
-    ConfigurationError,
-    Handler,
-    HandlerFunc,
-    Message,
-    PoisonTopic,
-    Publisher,
-    Router,
-    Subscriber,
-)
+from millstream.router import MONOTONIC, Clock, Handler, HandlerFunc, Message, Publisher, Router, Subscriber
 from millstream.router.poison import Poison
 
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
-from .lanes import LAZY, REGULAR, LaneConfig
+from .lanes import LAZY, REGULAR, Lane, LaneConfig
 from .post_processing import PostProcessor
 from .repository import EventRepository
 
-BURST_SECONDS = 0.001
-"""A throttle that waits for every message overshoots by some 0.05 ms each; above 1,000 messages/s it lets a millisecond's
-worth through at once."""
 HANDLER = "event_consumption_handler"
 HANDLER_LAZY = "event_consumption_lazy_handler"
 
@@ -62,13 +45,12 @@ class EventConsumptionService:
         self.batch_config = BatchConfig() if batch_config is None else batch_config
         self._max_message_bytes = max_message_bytes
         self._consumption = BatchConsumption(repository, post_processor, clock)
-        self._gate = gate = InsertGate()
-        self.message_batcher = MessageBatcher(
-            self.batch_config, self.process_batch, name="batcher", gate=gate, rank=0, clock=clock
-        )
-        self.lazy_message_batcher = MessageBatcher(
-            self.batch_config, self.process_batch, name="batcher-lazy", gate=gate, rank=1, clock=clock
-        )
+        self._clock = clock
+        self._gate = InsertGate()
+        self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", rank=0)
+        self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", rank=1)
+        self.message_batcher = self._regular.batcher
+        self.lazy_message_batcher = self._lazy.batcher
 
     @property
     def stats(self) -> ConsumptionStats:
@@ -96,9 +78,7 @@ class EventConsumptionService:
         Raises:
             ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
         """
-        sink = _choose_sink(HANDLER, lane, publisher) if poison is None else poison
-        function, batcher = self.process_message_with_batching, self.message_batcher
-        return self._attach(router, subscriber, HANDLER, function, batcher, lane, sink)
+        return self._regular.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
     def register_handler_lazy(
         self,
@@ -110,34 +90,7 @@ class EventConsumptionService:
         publisher: Publisher | None = None,
     ) -> Handler:
         """Consume the lazy lane on *router*; see `register_handler`."""
-        sink = _choose_sink(HANDLER_LAZY, lane, publisher) if poison is None else poison
-        function, batcher = self.process_message_with_batching_lazy, self.lazy_message_batcher
-        return self._attach(router, subscriber, HANDLER_LAZY, function, batcher, lane, sink)
-
-    def _attach(
-        self,
-        router: Router,
-        subscriber: Subscriber,
-        name: str,
-        function: HandlerFunc,
-        batcher: MessageBatcher,
-        lane: LaneConfig,
-        sink: Poison,
-    ) -> Handler:
-        handler = router.add_consumer_handler(
-            name, lane.topic, subscriber, function, poison=sink, concurrency=lane.concurrency
-        )
-        if lane.rate_limit is not None:
-            handler.add_middleware(Throttle(lane.rate_limit, burst=max(1, round(lane.rate_limit * BURST_SECONDS))))
-        router.add_worker(batcher)
-        logger.bind(
-            handler=name,
-            topic=lane.topic,
-            batch_size=self.batch_config.batch_size,
-            flush_interval=self.batch_config.flush_interval,
-            max_retries=self.batch_config.max_retries,
-        ).info("registered batching event consumption handler")
-        return handler
+        return self._lazy.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
     def process_message_with_batching(self, message: Message) -> None:
         """Parse *message*, hand it to the regular batcher, and return; a `HandlerFunc`.
@@ -151,6 +104,7 @@ class EventConsumptionService:
 
     def process_message_with_batching_lazy(self, message: Message) -> None:
         """Parse *message*, hand it to the lazy batcher, and return; see `process_message_with_batching`."""
+        # Written out again: code that the lanes share would be one more call per message.
         self.lazy_message_batcher.add(
             BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
         )
@@ -197,14 +151,11 @@ class EventConsumptionService:
         """
         self.process_message(Message(payload, uuid=""))
 
-
-def _choose_sink(name: str, lane: LaneConfig, publisher: Publisher | None) -> Poison:
-    if lane.topic_dlq == "none":
-        return "none"
-    if lane.topic_dlq == "drop":
-        return "drop"
-    if publisher is None:
-        raise ConfigurationError(
-            f"{name}: topic_dlq is the topic {lane.topic_dlq!r}, but nothing can publish to it: pass publisher=…, or poison=…"
+    def _lane(self, handler: str, function: HandlerFunc, batcher: str, *, rank: int) -> Lane:
+        return Lane(
+            handler,
+            function,
+            MessageBatcher(
+                self.batch_config, self.process_batch, name=batcher, gate=self._gate, rank=rank, clock=self._clock
+            ),
         )
-    return PoisonTopic(publisher, lane.topic_dlq)

@@ -1,8 +1,10 @@
 """What every INSERT of lines asks of the engine."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
-INSERT_SETTINGS: Mapping[str, str | int] = {
+from .protocols import InsertSettings
+
+INSERT_SETTINGS: InsertSettings = {
     "async_insert": 0,  # on by default since 26.3: an answer would no longer mean "stored"
     "insert_deduplicate": 1,
     "date_time_input_format": "best_effort",
@@ -17,7 +19,7 @@ INSERT_SETTINGS: Mapping[str, str | int] = {
     "min_insert_block_size_bytes": 268_402_944,
     "wait_end_of_query": 1,
 }
-NEWER_SETTINGS: Mapping[str, str | int] = {
+NEWER_SETTINGS: InsertSettings = {
     # By default a newer engine takes the key "ID" for the column id where an older one ignores it, as our decoder does.
     "input_format_column_name_matching_mode": "match_case",
 }

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+InsertSettings = Mapping[str, str | int]
+"""Settings of the engine that an INSERT carries, by name."""
+
 
 class Result(msgspec.Struct, frozen=True):
     """The answer to a query that fits in memory.
@@ -31,12 +34,7 @@ class Store(Protocol):
     """A ClickHouse server or an embedded chDB folder. All methods block, and any thread may call any of them."""
 
     def insert_lines(
-        self,
-        table: str,
-        columns: Sequence[str],
-        block: bytes,
-        token: str,
-        settings: Mapping[str, str | int] | None = None,
+        self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
     ) -> None:
         """Store a block of JSON objects (one per line) with one INSERT; on return its rows are stored.
 

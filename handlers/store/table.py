@@ -1,13 +1,13 @@
 """A table that takes JSON lines."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from millstream.router.errors import ConfigurationError
 
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
-from .protocols import Store
+from .protocols import InsertSettings, Store
 
 
 class ClickHouseTable:
@@ -34,7 +34,7 @@ class ClickHouseTable:
         table: str,
         columns: Sequence[str],
         max_partitions_per_insert: int = 100,
-        settings: Mapping[str, str | int] | None = None,
+        settings: InsertSettings | None = None,
     ) -> None:
         if not columns:
             raise ConfigurationError(f"table {table!r} needs at least one column to insert")

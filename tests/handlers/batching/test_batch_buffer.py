@@ -1,4 +1,4 @@
-"""When the open batch should be sealed, and what is then in the batch."""
+"""When the open batch is due, and what is then in the batch."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_age_counts_from_the_oldest_row():
 def test_age_starts_anew_after_a_flush():
     """The first row after a flush sets the time of the next one."""
     buffer = filled(BatchConfig(flush_interval=5.0), b"x", now=1.0)
-    buffer.seal(Trigger.AGE)
+    buffer.pop_batch(Trigger.AGE)
     buffer.add(batch_message(b"y"), 1)
     buffer.start_age(4.0)
 
@@ -76,7 +76,7 @@ def test_adding_reports_only_what_changes_something(config, payloads, wakes):
 def test_a_batch_holds_all_rows_in_order_up_to_the_limit():
     """Rows beyond `max_batch_size` stay for the next batch."""
     buffer = filled(BatchConfig(batch_size=2, max_batch_size=3), b"a", b"b", b"c", b"d")
-    first, second = buffer.seal(Trigger.SIZE), buffer.seal(Trigger.SIZE)
+    first, second = buffer.pop_batch(Trigger.SIZE), buffer.pop_batch(Trigger.SIZE)
 
     assert [each.message.payload for each in first] == [b"a", b"b", b"c"]
     assert [each.message.payload for each in second] == [b"d"]
@@ -87,13 +87,13 @@ def test_a_batch_holds_at_most_its_bytes_but_always_a_row():
     """Bytes cut a batch, and a single row larger than the limit goes alone."""
     buffer = filled(BatchConfig(max_batch_bytes=4), b"aaa", b"bbbbbbbb", b"c")
 
-    assert [len(buffer.seal(Trigger.BYTES)) for _ in range(3)] == [1, 1, 1]
+    assert [len(buffer.pop_batch(Trigger.BYTES)) for _ in range(3)] == [1, 1, 1]
 
 
 def test_room_comes_back_only_when_a_batch_is_done():
-    """The bytes of a sealed batch count against the bound until it is stored."""
+    """The bytes of a closed batch count against the bound until it is stored."""
     buffer = filled(BatchConfig(max_pending_bytes=4), b"xxxx")
-    batch = buffer.seal(Trigger.BOUND)
+    batch = buffer.pop_batch(Trigger.BOUND)
     was_full = buffer.is_full
     buffer.done(batch)
 
@@ -121,6 +121,6 @@ def test_every_batch_has_a_token_of_its_own():
     for _ in range(100):
         buffer = BatchBuffer(BatchConfig())
         buffer.add(rows[0], 4)
-        tokens.add(buffer.seal(Trigger.SIZE).token)
+        tokens.add(buffer.pop_batch(Trigger.SIZE).token)
 
     assert len(tokens) == 100

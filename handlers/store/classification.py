@@ -1,0 +1,168 @@
+"""Which error class a failure gets: chosen from what the driver could find out, as plain values.
+
+An error code that is in no table counts as an unknown outcome: it is tried again and never blamed on a row.
+"""
+
+import enum
+from collections.abc import Mapping
+
+from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+
+
+class Exchange(enum.Enum):
+    """How far a request got."""
+
+    ANSWERED = enum.auto()
+    """The store answered, with an error."""
+    NEVER_SENT = enum.auto()
+    """No connection came about, or the request could not be written down: the store knows nothing of it."""
+    INTERRUPTED = enum.auto()
+    """It was sent, at least in part, and no answer came."""
+    REFUSED_BY_DRIVER = enum.auto()
+    """The driver did not send it: a setting this user may not change, a closed client."""
+
+
+InsertErrorClass = (
+    type[DataError] | type[ShapeError] | type[StoreUnavailable] | type[UnknownOutcome] | type[StoreMisconfigured]
+)
+QueryErrorClass = type[QueryError] | type[StoreUnavailable] | type[StoreMisconfigured]
+
+# The code lists: the study's (clickhouse-kafka-connect, GlassFlow, own measurements), each name checked in the engine
+# with errorCodeToName.
+DATA_CODES = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        25,  # CANNOT_PARSE_ESCAPE_SEQUENCE: lone surrogates
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED: not JSON
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA: duplicate keys
+        130,  # CANNOT_READ_ARRAY_FROM_TEXT
+        131,  # TOO_LARGE_STRING_SIZE
+        306,  # TOO_DEEP_RECURSION: over 1,000 levels below a key that is not a column
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        376,  # CANNOT_PARSE_UUID
+        407,  # DECIMAL_OVERFLOW
+        441,  # CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING
+        467,  # CANNOT_PARSE_BOOL
+        469,  # VIOLATED_CONSTRAINT
+        675,  # CANNOT_PARSE_IPV4
+        676,  # CANNOT_PARSE_IPV6
+    }
+)
+UNAVAILABLE_CODES = frozenset(
+    {
+        198,  # DNS_ERROR
+        202,  # TOO_MANY_SIMULTANEOUS_QUERIES
+        203,  # NO_FREE_CONNECTION
+        242,  # TABLE_IS_READ_ONLY: a replica without its Keeper
+        243,  # NOT_ENOUGH_SPACE
+        285,  # TOO_FEW_LIVE_REPLICAS
+        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+        364,  # RECEIVED_ERROR_TOO_MANY_REQUESTS
+        425,  # SYSTEM_ERROR
+        439,  # CANNOT_SCHEDULE_TASK
+        700,  # USER_SESSION_LIMIT_EXCEEDED
+        733,  # TABLE_IS_BEING_RESTARTED
+        745,  # SERVER_OVERLOADED
+        999,  # KEEPER_EXCEPTION
+    }
+)
+CREDENTIAL_CODES = frozenset({192, 193, 194, 195, 516})
+"""UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, IP_ADDRESS_NOT_ALLOWED, AUTHENTICATION_FAILED."""
+CONFIGURATION_CODES = CREDENTIAL_CODES | {
+    8,  # THERE_IS_NO_COLUMN
+    10,  # NOT_FOUND_COLUMN_IN_BLOCK
+    16,  # NO_SUCH_COLUMN_IN_TABLE
+    20,  # NUMBER_OF_COLUMNS_DOESNT_MATCH
+    36,  # BAD_ARGUMENTS
+    44,  # ILLEGAL_COLUMN
+    47,  # UNKNOWN_IDENTIFIER
+    48,  # NOT_IMPLEMENTED
+    60,  # UNKNOWN_TABLE
+    62,  # SYNTAX_ERROR
+    73,  # UNKNOWN_FORMAT
+    80,  # INCORRECT_QUERY
+    81,  # UNKNOWN_DATABASE
+    115,  # UNKNOWN_SETTING
+    164,  # READONLY
+    218,  # TABLE_IS_DROPPED
+    291,  # DATABASE_ACCESS_DENIED
+    344,  # SUPPORT_IS_DISABLED
+    452,  # SETTING_CONSTRAINT_VIOLATION
+    497,  # ACCESS_DENIED
+}
+NETWORK_CODES = frozenset({209, 210})
+"""SOCKET_TIMEOUT, NETWORK_ERROR: inside the store's cluster; an INSERT may have been stored."""
+
+_TOO_MANY_PARTS = 252
+_MEMORY_LIMIT_EXCEEDED = 241
+_TOO_MANY_BYTES = 307
+
+_INSERT_UNANSWERED: Mapping[Exchange, InsertErrorClass] = {
+    Exchange.NEVER_SENT: StoreUnavailable,
+    Exchange.INTERRUPTED: UnknownOutcome,
+    Exchange.REFUSED_BY_DRIVER: StoreMisconfigured,
+}
+_INSERT_BY_CODE: Mapping[int, InsertErrorClass] = {
+    **dict.fromkeys(DATA_CODES, DataError),
+    **dict.fromkeys(UNAVAILABLE_CODES, StoreUnavailable),
+    **dict.fromkeys(CONFIGURATION_CODES, StoreMisconfigured),
+    _TOO_MANY_BYTES: ShapeError,
+}
+_QUERY_BY_CODE: Mapping[int, QueryErrorClass] = {
+    **dict.fromkeys(UNAVAILABLE_CODES | NETWORK_CODES, StoreUnavailable),
+    **dict.fromkeys(CREDENTIAL_CODES, StoreMisconfigured),
+}
+_REFUSED_STATUSES = frozenset({401, 403, 404})
+# Without 502 and 504: from a gateway they say that the store behind it did not answer in time, no proof of anything.
+_INSERT_BY_STATUS: Mapping[int | None, InsertErrorClass] = {
+    **dict.fromkeys(_REFUSED_STATUSES, StoreMisconfigured),
+    413: ShapeError,  # payload too large
+    429: StoreUnavailable,  # too many requests
+    503: StoreUnavailable,
+}
+
+
+def classify_insert(
+    code: int | None, text: str = "", *, status: int | None = None, exchange: Exchange = Exchange.ANSWERED
+) -> InsertErrorClass:
+    """Choose the error class for an INSERT that failed.
+
+    Args:
+        code: the ClickHouse error code, if an answer carried one.
+        text: what the store said; needed because two codes mean two things each.
+        status: the HTTP status, for an answer without a code (a proxy in between).
+        exchange: how far the request got.
+    """
+    if exchange is not Exchange.ANSWERED:
+        return _INSERT_UNANSWERED[exchange]
+    if code is None:
+        return _INSERT_BY_STATUS.get(status, UnknownOutcome)
+    if code == _TOO_MANY_PARTS:
+        # "Too many partitions for single INSERT block" is this INSERT's shape; "Too many parts in all partitions in
+        # total" and "Too many parts, merges are slower than inserts" are the table's state.
+        return ShapeError if "too many partitions" in text.lower() else StoreUnavailable
+    if code == _MEMORY_LIMIT_EXCEEDED:
+        # "(total)": the whole server is short of memory, whatever this INSERT is like.
+        return StoreUnavailable if "(total)" in text else ShapeError
+    return _INSERT_BY_CODE.get(code, UnknownOutcome)
+
+
+def classify_query(
+    code: int | None, *, status: int | None = None, exchange: Exchange = Exchange.ANSWERED
+) -> QueryErrorClass:
+    """Choose the error class for a statement of the user's, or of ours, that is no INSERT of lines; arguments as above."""
+    if exchange is not Exchange.ANSWERED:
+        return QueryError if exchange is Exchange.REFUSED_BY_DRIVER else StoreUnavailable
+    if code is None:
+        if status is None:
+            return QueryError
+        return StoreMisconfigured if status in _REFUSED_STATUSES else StoreUnavailable
+    return _QUERY_BY_CODE.get(code, QueryError)

@@ -1,0 +1,146 @@
+"""Which error class a failure gets."""
+
+import pytest
+
+from millstream.handlers.store.classification import (
+    CONFIGURATION_CODES,
+    DATA_CODES,
+    UNAVAILABLE_CODES,
+    Exchange,
+    classify_insert,
+    classify_query,
+)
+from millstream.handlers.store.errors import (
+    DataError,
+    QueryError,
+    ShapeError,
+    StoreMisconfigured,
+    StoreUnavailable,
+    UnknownOutcome,
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        pytest.param(26, "", DataError, id="text that is no JSON"),
+        pytest.param(41, "", DataError, id="time that cannot be read"),
+        pytest.param(117, "", DataError, id="duplicate key"),
+        pytest.param(306, "", DataError, id="nested too deep"),
+        pytest.param(469, "", DataError, id="constraint"),
+        pytest.param(
+            252,
+            "Too many partitions for single INSERT block (more than 100). The limit is controlled by ...",
+            ShapeError,
+            id="252 that means this INSERT",
+        ),
+        pytest.param(
+            252,
+            "Too many parts (400) in all partitions in total in table 'm.t'. This indicates wrong choice of partition key",
+            StoreUnavailable,
+            id="252 that means the whole table",
+        ),
+        pytest.param(
+            252,
+            "Too many parts (300). Merges are processing significantly slower than inserts",
+            StoreUnavailable,
+            id="252 that means merges are behind",
+        ),
+        pytest.param(241, "Query memory limit exceeded: would use 10 GiB", ShapeError, id="memory of this INSERT"),
+        pytest.param(241, "(total) memory limit exceeded", StoreUnavailable, id="memory of the whole server"),
+        pytest.param(307, "", ShapeError, id="too many bytes"),
+        pytest.param(202, "", StoreUnavailable, id="too many queries"),
+        pytest.param(243, "", StoreUnavailable, id="disk full"),
+        pytest.param(242, "", StoreUnavailable, id="table read-only for now"),
+        pytest.param(745, "", StoreUnavailable, id="overloaded"),
+        pytest.param(159, "", UnknownOutcome, id="deadline in the store"),
+        pytest.param(209, "", UnknownOutcome, id="socket timeout inside the cluster"),
+        pytest.param(319, "", UnknownOutcome, id="store does not know either"),
+        pytest.param(60, "", StoreMisconfigured, id="no such table"),
+        pytest.param(16, "", StoreMisconfigured, id="no such column"),
+        pytest.param(497, "", StoreMisconfigured, id="no right to insert"),
+        pytest.param(516, "", StoreMisconfigured, id="wrong password"),
+        pytest.param(99_999, "", UnknownOutcome, id="code of no table"),
+    ],
+)
+def test_insert_is_classed_by_what_the_store_answered(code, text, expected):
+    """The code decides, and where one code means two things the text does."""
+    kind = classify_insert(code, text)
+
+    assert kind is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param(429, StoreUnavailable, id="too many requests"),
+        pytest.param(503, StoreUnavailable, id="service unavailable"),
+        pytest.param(502, UnknownOutcome, id="bad gateway"),
+        pytest.param(504, UnknownOutcome, id="gateway timeout"),
+        pytest.param(401, StoreMisconfigured, id="not logged in at a proxy"),
+        pytest.param(413, ShapeError, id="too large for a proxy"),
+        pytest.param(500, UnknownOutcome, id="anything else"),
+    ],
+)
+def test_insert_without_a_code_is_classed_by_its_status(status, expected):
+    """An answer of a proxy in between carries no ClickHouse code; its status decides."""
+    kind = classify_insert(None, status=status)
+
+    assert kind is expected
+
+
+@pytest.mark.parametrize(
+    ("exchange", "expected"),
+    [
+        pytest.param(Exchange.NEVER_SENT, StoreUnavailable, id="no connection"),
+        pytest.param(Exchange.INTERRUPTED, UnknownOutcome, id="no answer"),
+        pytest.param(Exchange.REFUSED_BY_DRIVER, StoreMisconfigured, id="not sent by the driver"),
+    ],
+)
+def test_insert_without_an_answer_is_unknown_only_if_it_was_sent(exchange, expected):
+    """What never left is known not to be stored; what left and got no answer is unknown."""
+    kind = classify_insert(None, exchange=exchange)
+
+    assert kind is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "exchange", "expected"),
+    [
+        pytest.param(62, None, Exchange.ANSWERED, QueryError, id="wrong SQL"),
+        pytest.param(164, None, Exchange.ANSWERED, QueryError, id="writes in read-only mode"),
+        pytest.param(241, None, Exchange.ANSWERED, QueryError, id="needs too much memory"),
+        pytest.param(None, None, Exchange.ANSWERED, QueryError, id="no code and no status"),
+        pytest.param(516, None, Exchange.ANSWERED, StoreMisconfigured, id="wrong password"),
+        pytest.param(None, 403, Exchange.ANSWERED, StoreMisconfigured, id="not let in by a proxy"),
+        pytest.param(202, None, Exchange.ANSWERED, StoreUnavailable, id="too many queries"),
+        pytest.param(210, None, Exchange.ANSWERED, StoreUnavailable, id="network inside the cluster"),
+        pytest.param(None, 503, Exchange.ANSWERED, StoreUnavailable, id="busy proxy"),
+        pytest.param(None, None, Exchange.NEVER_SENT, StoreUnavailable, id="no connection"),
+        pytest.param(None, None, Exchange.INTERRUPTED, StoreUnavailable, id="no answer"),
+        pytest.param(None, None, Exchange.REFUSED_BY_DRIVER, QueryError, id="not sent by the driver"),
+    ],
+)
+def test_query_is_the_users_fault_unless_the_store_cannot_answer(code, status, exchange, expected):
+    """A refused statement is wrong SQL; only the store's own trouble and a refused login are something else."""
+    kind = classify_query(code, status=status, exchange=exchange)
+
+    assert kind is expected
+
+
+def test_no_code_is_in_two_lists():
+    """Each code has one meaning at most."""
+    total = len(DATA_CODES | UNAVAILABLE_CODES | CONFIGURATION_CODES)
+
+    assert total == len(DATA_CODES) + len(UNAVAILABLE_CODES) + len(CONFIGURATION_CODES)
+
+
+def test_codes_bear_the_names_they_are_listed_under(chdb_store):
+    """The engine's own table confirms that the data codes are about reading values or about constraints."""
+    codes = ", ".join(map(str, sorted(DATA_CODES)))
+
+    rows = chdb_store.query(f"SELECT errorCodeToName(arrayJoin([{codes}]))").rows
+
+    words = ("PARSE", "CONVERT", "RANGE", "BOUND", "MISMATCH", "INCORRECT_DATA", "CONSTRAINT", "NULL", "SIZE")
+    others = {name for (name,) in rows if not any(word in name for word in words)}
+    assert others == {"CANNOT_READ_ARRAY_FROM_TEXT", "TOO_DEEP_RECURSION", "DECIMAL_OVERFLOW"}
