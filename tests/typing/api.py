@@ -1,0 +1,113 @@
+"""Read by mypy only (`make check`): what users pass to the public protocols needs no cast, and what does not fit is refused."""
+
+from collections.abc import Sequence
+
+from millstream.handlers import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
+from millstream.middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
+from millstream.router import (
+    Assignment,
+    Context,
+    HandlerFunc,
+    Hold,
+    InMemoryPubSub,
+    KafkaPublisher,
+    KafkaSubscriber,
+    Message,
+    Middleware,
+    Publisher,
+    Router,
+    Subscriber,
+    Worker,
+)
+from millstream.router.protocols import Supervised
+from millstream.router.testing import FakeSubscriber, FakeWorker, RecordingHandler, RecordingPublisher
+
+
+def consume(message: Message) -> None:
+    """Handle without producing."""
+    hold: Hold = message.hold("owner")
+    context: Context = message.context
+    context.wait(0.0)
+    hold.release()
+
+
+def produce(m: Message) -> Sequence[Message] | None:
+    """Handle and produce; the name of the parameter is the user's."""
+    return [m.copy()]
+
+
+class Counting:
+    """A handler that is an object, with a method that is a handler as well."""
+
+    def __call__(self, message: Message) -> list[Message]:
+        """Handle."""
+        return [message]
+
+    def method(self, message: Message) -> None:
+        """Handle."""
+
+
+def outside(next_handler: HandlerFunc) -> HandlerFunc:
+    """Wrap a handler, by a function."""
+
+    def inner(message: Message) -> Sequence[Message] | None:
+        return next_handler(message)
+
+    return inner
+
+
+def whole(batch: Batch) -> BatchResult | None:
+    """Process a batch, whose token names its rows."""
+    return None if batch.token else BatchResult()
+
+
+def rows(batch: Sequence[BatchMessage]) -> None:
+    """Process a batch of which only the messages matter."""
+
+
+def wrong(number: int) -> None:
+    """Fit nowhere."""
+
+
+broker = InMemoryPubSub()
+handlers: list[HandlerFunc] = [
+    consume,
+    produce,
+    Counting(),
+    Counting().method,
+    lambda message: None,
+    RecordingHandler(),
+]
+middlewares: list[Middleware] = [
+    outside,
+    CorrelationID(),
+    FailurePolicy(),
+    InstantAck(),
+    PoisonQueue(),
+    Recoverer(),
+    Retry(),
+    Throttle(1.0),
+]
+subscribers: list[Subscriber] = [broker, FakeSubscriber()]
+publishers: list[Publisher] = [broker, RecordingPublisher()]
+workers: list[Worker] = [MessageBatcher(BatchConfig(), whole), MessageBatcher(BatchConfig(), rows), FakeWorker()]
+watched: list[Supervised] = [*workers]
+
+
+def kafka(publisher: KafkaPublisher, subscriber: KafkaSubscriber) -> None:
+    """Kafka fits where the broker in memory does."""
+    watched.append(publisher)
+    router = Router()
+    router.add_handler("a", "t", subscriber, "u", publisher, produce)
+    router.add_consumer_handler("b", "t", subscriber, consume).add_middleware(outside, Retry())
+
+
+def assigned(message: Message, assignment: Assignment) -> str:
+    """An assignment is what a message takes for one, and has names of its own."""
+    message.assignment = assignment
+    return assignment.topic
+
+
+Router().add_consumer_handler("c", "t", broker, wrong)  # type: ignore[arg-type] # takes no message
+Router().add_middleware(consume)  # type: ignore[arg-type] # takes no handler
+MessageBatcher(BatchConfig(), consume)  # type: ignore[arg-type] # takes no batch
