@@ -84,7 +84,8 @@ def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[
         before = click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
         given = GlobalOptions(config, store, log_level, log_format).over(before)
         set_up_logging(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
-        return function(load_settings(given.config, store=given.store), **arguments)  # type: ignore[call-arg]
+        settings = load_settings(given.config, store=given.store)
+        return function(settings, **arguments)  # type: ignore[call-arg] # P, by name: click has filled it in
 
     return global_option_declarations(command)
 

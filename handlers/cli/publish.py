@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
-from millstream.handlers.events import InvalidEvent, decode_event, event_message
 from millstream.handlers.settings.sections import Settings
 from millstream.router import (
     MONOTONIC,
@@ -21,27 +20,21 @@ from millstream.router import (
     KafkaPublisher,
     KafkaPublisherConfig,
     Message,
-    MessageTooLarge,
 )
 from millstream.router.poison import REASON
 
+from .event_files import REPEAT, EventFiles, file_parameters, say_unreadable
 from .gc_tuning import tune_gc
-from .ingest_poison import NUMBER, OFFSET, SOURCE, LinePoison
-from .lines import Input, InputError, Line, read_lines
+from .line_poison import line_metadata
+from .lines import InputError, Line
 from .options import global_options
 from .pipeline import Snapshot
 from .progress import progress
+from .publish_chunks import make_chunks
 from .publish_signals import StopSignals
 from .publish_topic import create_topic
 from .publish_window import MAX_BYTES, MAX_MESSAGES, Window
 
-RECORD_BYTES = 200
-"""What a record has around its key, value and headers: the uuid's header name, lengths, the batch."""
-CHUNK_LINES = 1000
-"""Lines handed over at a time."""
-CHUNK_BYTES = 1024 * 1024
-"""The same in bytes: lines may be long."""
-STDIN = "-"
 MAX_PARTITIONS = 100_000
 """More than librdkafka asks any broker for."""
 CLOSE_SECONDS = 0.1
@@ -49,7 +42,6 @@ CLOSE_SECONDS = 0.1
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--topic", help="Where to.  [default: that of [event_processing], which is events unless set]")
 @click.option("--brokers", metavar="HOST:PORT,…", help="Some brokers of the cluster.  [default: [kafka] brokers]")
 @click.option(
@@ -59,12 +51,7 @@ CLOSE_SECONDS = 0.1
     metavar="PARTITIONS",
     help="Create the topic with so many partitions if it is missing.",
 )
-@click.option(
-    "--poison",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where refused lines go.  [default: <FILE>.poison.ndjson, for - stdin.poison.ndjson]",
-)
-@click.option("--max-poison", type=click.IntRange(min=0), help="Halt (exit 4) when more lines than this are refused.")
+@file_parameters
 @global_options
 def publish(
     settings: Settings,
@@ -81,40 +68,25 @@ def publish(
     with a reason. Waits while no broker can be reached. Safe to repeat: events come again, and replace themselves in the
     store. Exits 0 when everything is confirmed, 3 when lines were set aside, 5 when something was not confirmed.
     """
-    if files.count(STDIN) > 1:
-        raise ConfigurationError(f"{STDIN}: stdin can be read only once")
     config = settings.kafka.publisher_config(_addresses(brokers))
     topic = settings.event_processing.topic if topic is None else topic
-    sources = [Input(name) for name in files]
-    sink = LinePoison(sources, poison)
+    events = EventFiles(files, poison, max_poison)
     if partitions is not None:
         create_topic(config, topic, partitions)
     tune_gc()
-    run = Publish(_open(config), topic, sources, sink, max_poison, settings.router.close_timeout)
-    sys.exit(run.run())
+    sys.exit(Publish(_open(config), topic, events, settings.router.close_timeout).run())
 
 
 class Publish:
     """One run of the command."""
 
-    def __init__(
-        self,
-        publisher: KafkaPublisher,
-        topic: str,
-        sources: Sequence[Input],
-        sink: LinePoison,
-        max_poison: int | None,
-        close_timeout: float,
-    ) -> None:
+    def __init__(self, publisher: KafkaPublisher, topic: str, files: EventFiles, close_timeout: float) -> None:
         self._publisher = publisher
         self._window = Window(publisher, topic)
-        self._sources = sources
-        self._sink = sink
-        sink.on_unwritable = _raise
-        self._max_poison = max_poison
+        self._files = files
+        files.sink.on_unwritable = _raise
         self._close_timeout = close_timeout
         self._signals = StopSignals()
-        self._lines = 0
         self._poisoned = 0
         self._refused: list[Message] = []
         """Of the block at hand; written at once, as each write waits for the disk."""
@@ -126,11 +98,13 @@ class Publish:
             error: InputError | None = None
             is_whole = False
             try:
-                with progress("publish", self._snapshot, self._part_read, _status_line):
+                with progress("publish", self._snapshot, self._files.part_read, _status_line):
                     error = self._publish_and_close()
                 is_whole = error is None and not self._signals.received and not self._window.unconfirmed
             finally:
-                self._summarize(MONOTONIC.now() - began, is_whole)
+                now = self._snapshot()
+                counts = f"{_status_line(now)} lines {self._files.lines}"
+                self._files.summarize(counts, now.stored, MONOTONIC.now() - began, is_whole=is_whole)
             return self._exit_code(error)
 
     def _publish_and_close(self) -> InputError | None:
@@ -153,10 +127,9 @@ class Publish:
 
     def _publish_all(self) -> InputError | None:
         try:
-            for place, source in enumerate(self._sources):
-                for lines in read_lines(source, self._stops_reading):
-                    if not self._publish_lines(place, lines):
-                        return None
+            for place, lines in self._files.read(self._stops_reading):
+                if not self._publish_lines(place, lines):
+                    return None
         except InputError as unreadable:
             return unreadable
         except Cancelled:
@@ -164,45 +137,30 @@ class Publish:
         return None
 
     def _publish_lines(self, place: int, lines: Sequence[Line]) -> bool:
-        self._lines += len(lines)
+        limit = self._publisher.config.max_message_bytes
         try:
-            for chunk, origins in _chunks(self._messages(place, lines)):
+            for chunk, origins in make_chunks(lines, limit, partial(self._set_aside, place)):
                 if not self._window.publish(chunk, self._is_stopped, partial(self._on_refused, place, origins)):
                     return False
             return True
         finally:
             self._write_refused()
 
-    def _messages(self, place: int, lines: Sequence[Line]) -> Iterator[tuple[Message, Line]]:
-        limit = self._publisher.config.max_message_bytes
-        for line in lines:
-            if not line.raw or line.raw.isspace():
-                continue
-            try:
-                message = event_message(decode_event(line.raw), line.raw)
-                # Keys and headers repeat parts of the payload, at most four times over.
-                if 5 * len(line.raw) > limit:
-                    _check_size(message, limit)
-            except (InvalidEvent, MessageTooLarge) as refusal:
-                self._set_aside(place, line, str(refusal))
-            else:
-                yield message, line
-
     def _on_refused(self, place: int, lines: Sequence[Line], number: int, reason: str) -> None:
         self._set_aside(place, lines[number], reason)
 
     def _set_aside(self, place: int, line: Line, reason: str) -> None:
-        metadata = {SOURCE: str(place), NUMBER: str(line.number), OFFSET: str(line.byte_offset)}
+        metadata = line_metadata(place, line)
         metadata[REASON] = reason.encode(errors="backslashreplace").decode()
         self._refused.append(Message(line.raw, metadata=metadata))
         count = self._poisoned + len(self._refused)
         # Said once: what else comes back refused while the run ends is set aside as well.
-        if self._max_poison is not None and count == self._max_poison + 1:
-            raise HaltedError(f"{count} lines were refused, more than --max-poison {self._max_poison}")
+        if self._files.max_poison is not None and count == self._files.max_poison + 1:
+            raise self._files.too_many(count)
 
     def _write_refused(self) -> None:
         if self._refused:
-            self._sink.write(self._refused)
+            self._files.sink.write(self._refused)
             self._poisoned += len(self._refused)
             self._refused = []
 
@@ -220,32 +178,14 @@ class Publish:
     def _snapshot(self) -> Snapshot:
         return Snapshot(self._window.confirmed, self._poisoned, 0)
 
-    def _part_read(self) -> float | None:
-        sizes = [source.size_bytes for source in self._sources]
-        total = sum(size for size in sizes if size is not None)
-        if None in sizes or not total:
-            return None
-        return sum(source.read_bytes for source in self._sources) / total
-
-    def _summarize(self, seconds: float, is_whole: bool) -> None:
-        self._sink.close()
-        for path, why in self._sink.remove_stale() if is_whole else ():
-            click.echo(f"millstream: {path} is not of this run and cannot be removed: {why}", err=True)
-        where = "".join(f", set aside in {path}" for path in self._sink.used())
-        now = self._snapshot()
-        rate = now.stored / max(seconds, 1e-9)
-        click.echo(
-            f"{_status_line(now)} lines {self._lines} in {seconds:.1f} s ({rate:,.0f} events/s){where}", err=True
-        )
-
     def _exit_code(self, error: InputError | None) -> ExitCode:
         window = self._window
         if error is not None:
-            click.echo(f"millstream: {error}; read up to line {error.lines}", err=True)
+            say_unreadable(error)
         if self._signals.received or window.unconfirmed:
             why = "interrupted" if self._signals.received else window.reason or "closed"
             text = f"{window.confirmed} events confirmed, {window.unconfirmed} not: {why}"
-            click.echo(f"millstream: {text}; run the same command again, it is safe to repeat", err=True)
+            click.echo(f"millstream: {text}; {REPEAT}", err=True)
             return ExitCode.UNDRAINED if error is None else ExitCode.USAGE
         if error is not None:
             return ExitCode.USAGE
@@ -264,21 +204,6 @@ def _open(config: KafkaPublisherConfig) -> KafkaPublisher:
     )
 
 
-def _chunks(messages: Iterator[tuple[Message, Line]]) -> Iterator[tuple[list[Message], list[Line]]]:
-    chunk: list[Message] = []
-    lines: list[Line] = []
-    size = 0
-    for message, line in messages:
-        chunk.append(message)
-        lines.append(line)
-        size += len(message.payload)
-        if len(chunk) >= CHUNK_LINES or size >= CHUNK_BYTES:
-            yield chunk, lines
-            chunk, lines, size = [], [], 0
-    if chunk:
-        yield chunk, lines
-
-
 def _at_once() -> bool:
     return True
 
@@ -290,14 +215,6 @@ def _addresses(brokers: str | None) -> list[str]:
     if not given:
         raise ConfigurationError(f"--brokers names none: give host:port, not {brokers!r}")
     return given
-
-
-def _check_size(message: Message, limit: int) -> None:
-    key = message.key or b""
-    headers = sum(len(name.encode()) + len(value.encode()) for name, value in message.metadata.items())
-    size = len(message.payload) + len(key) + headers + len(message.uuid.encode()) + RECORD_BYTES
-    if size > limit:
-        raise MessageTooLarge(size, limit)
 
 
 def _status_line(snapshot: Snapshot) -> str:

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from millstream.handlers.cli.ingest_poison import LinePoison
+from millstream.handlers.cli.event_files import EventFiles
+from millstream.handlers.cli.line_poison import LinePoison
 from millstream.handlers.cli.lines import Input
 from millstream.handlers.cli.publish import Publish
 from millstream.router import KafkaPublisher, KafkaPublisherConfig
@@ -67,9 +68,9 @@ class CountedPoison(LinePoison):
 def publish_here(path, *, publisher=None, sink=None, max_poison=None, brokers=NOBODY):
     """Publish *path* in the process of the test and return the exit code."""
     config = KafkaPublisherConfig(brokers=[brokers], close_timeout=0.1, properties={"log_level": 0})
-    sources = [Input(str(path))]
-    publisher = publisher or KafkaPublisher(config)
-    return Publish(publisher, "events", sources, sink or LinePoison(sources, None), max_poison, 0.0).run()
+    files = EventFiles([str(path)], None, max_poison)
+    files.sink = sink or files.sink
+    return Publish(publisher or KafkaPublisher(config), "events", files, 0.0).run()
 
 
 @pytest.mark.slow

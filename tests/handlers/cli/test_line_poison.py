@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from millstream.handlers.cli.ingest_poison import NUMBER, OFFSET, SOURCE, LinePoison
+from millstream.handlers.cli.line_poison import NUMBER, OFFSET, SOURCE, LinePoison
 from millstream.handlers.cli.lines import Input
 from millstream.router import ConfigurationError, Message
 from millstream.router.poison import REASON

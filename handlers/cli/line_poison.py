@@ -1,4 +1,4 @@
-"""Where `ingest` sets lines aside: one file per input, replaced by a run that has something to write."""
+"""Where refused lines are set aside: one file per input, replaced by a run that has something to write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from millstream.handlers.events import InvalidEvent, decode_event
 from millstream.router import ConfigurationError, Message, MessageTooLarge, PoisonFile
 from millstream.router.poison import REASON, payload_fields
 
-from .lines import Input
+from .lines import Input, Line
 
 SOURCE, NUMBER, OFFSET = "source", "line", "byte_offset"
 """Metadata that says where a message came from."""
@@ -38,6 +38,11 @@ _LASTING = frozenset(
 def poison_path(source: str) -> Path:
     """Return the file beside *source* that its refused lines go to; for stdin, one in the current folder."""
     return Path("stdin.poison.ndjson") if source == "-" else Path(f"{source}.poison.ndjson")
+
+
+def line_metadata(place: int, line: Line) -> dict[str, str]:
+    """Return what a message has to say of the *line* it came from, in the input at *place*."""
+    return {SOURCE: str(place), NUMBER: str(line.number), OFFSET: str(line.byte_offset)}
 
 
 def line_record(message: Message) -> Mapping[str, Any]:

@@ -1,0 +1,108 @@
+"""What `ingest` and `publish` share: files of events to read, where refused lines go, and the words at the end."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+
+from millstream.router import ConfigurationError, HaltedError
+
+from .line_poison import LinePoison
+from .lines import Input, InputError, Line, read_lines
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CHUNK_LINES = 1000
+"""Lines handed over at a time."""
+STDIN = "-"
+REPEAT = "run the same command again, it is safe to repeat"
+
+_PARAMETERS = (
+    click.argument("files", nargs=-1, required=True, metavar="FILE…"),
+    click.option(
+        "--poison",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Where refused lines go.  [default: <FILE>.poison.ndjson, for - stdin.poison.ndjson]",
+    ),
+    click.option(
+        "--max-poison", type=click.IntRange(min=0), help="Halt (exit 4) when more lines than this are refused."
+    ),
+)
+
+
+def file_parameters(function: Callable[P, R]) -> Callable[P, R]:
+    """Declare on a command what `EventFiles` is made of: it gets `files`, `poison` and `max_poison`."""
+    return functools.reduce(lambda wrapped, declare: declare(wrapped), reversed(_PARAMETERS), function)
+
+
+class EventFiles:
+    """The files of one run, read in order, and the poison files beside them.
+
+    Args:
+        names: the files; `-` is stdin.
+        poison: one file for all refused lines, or `None` for one beside each file.
+        max_poison: how many lines may be refused; `None`: any number.
+
+    Raises:
+        ConfigurationError: stdin is named twice, or a poison file would overwrite something.
+        InputError: a file cannot be opened.
+    """
+
+    def __init__(self, names: Sequence[str], poison: Path | None, max_poison: int | None) -> None:
+        if names.count(STDIN) > 1:
+            raise ConfigurationError(f"{STDIN}: stdin can be read only once")
+        self._sources = [Input(name) for name in names]
+        self.sink = LinePoison(self._sources, poison)
+        self.max_poison = max_poison
+        self.lines = 0
+        """Lines that were read so far."""
+
+    def read(self, is_stopped: Callable[[], bool]) -> Iterator[tuple[int, list[Line]]]:
+        """Yield the lines of all files as they come, a block at a time, with the place of their file.
+
+        Raises:
+            InputError: a file is damaged, or ends early; all complete lines were yielded before.
+            Cancelled: *is_stopped* said so, which is asked before each read and while nothing comes.
+        """
+        for place, source in enumerate(self._sources):
+            for lines in read_lines(source, is_stopped):
+                self.lines += len(lines)
+                yield place, lines
+
+    def part_read(self) -> float | None:
+        """Return the part that was read, 0 to 1, or `None` where the size of a file is not known."""
+        sizes = [source.size_bytes for source in self._sources]
+        total = sum(size for size in sizes if size is not None)
+        if None in sizes or not total:
+            return None
+        return sum(source.read_bytes for source in self._sources) / total
+
+    def too_many(self, refused: int) -> HaltedError:
+        """Return the error for more refused lines than `max_poison`."""
+        return HaltedError(f"{refused} lines were refused, more than --max-poison {self.max_poison}")
+
+    def summarize(self, counts: str, events: int, seconds: float, *, is_whole: bool) -> None:
+        """Close the poison files and say on stderr what the run came to.
+
+        Args:
+            counts: what is counted, in words.
+            events: those that are done, for the rate.
+            seconds: how long it took.
+            is_whole: nothing is left to do: poison files of earlier runs that this one had no use for are removed.
+        """
+        self.sink.close()
+        for path, why in self.sink.remove_stale() if is_whole else ():
+            click.echo(f"millstream: {path} is not of this run and cannot be removed: {why}", err=True)
+        where = "".join(f", set aside in {path}" for path in self.sink.used())
+        rate = events / max(seconds, 1e-9)
+        click.echo(f"{counts} in {seconds:.1f} s ({rate:,.0f} events/s){where}", err=True)
+
+
+def say_unreadable(error: InputError, known: str = "") -> None:
+    """Say on stderr how far a file was read, and what is *known* of that part."""
+    click.echo(f"millstream: {error}; read up to line {error.lines}{known}", err=True)
