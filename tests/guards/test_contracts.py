@@ -22,6 +22,8 @@ WRONG = {
     "running-memory": ("router/running/chain.py", "import millstream.router.memory.config"),
     "memory-kafka": ("router/memory/pubsub.py", "import millstream.router.kafka.security"),
     "memory-poison": ("router/memory/config.py", "import millstream.router.poison.record"),
+    "consuming-publishing": ("router/kafka/consuming/starts.py", "import millstream.router.kafka.publishing.errors"),
+    "shared-consuming": ("router/kafka/security.py", "import millstream.router.kafka.consuming.errors"),
     "middleware-handlers": ("middleware/retry.py", "import millstream.handlers.events.event"),
     "middleware-kafka": ("middleware/throttle.py", "import millstream.router.kafka.log"),
     "store-batching": ("handlers/store/table.py", "import millstream.handlers.batching.config"),
