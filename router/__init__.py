@@ -10,7 +10,8 @@ The life of a message, from its record to the commit of its offset:
 5. The chain has returned: the runner writes `verdict = ACKED` and `chain = RETURNED`. It tells nobody, which is cheap.
 6. The batch is in the store: the worker releases the hold and wakes the poll thread once (`delivery/assignment.py`).
 7. The poll thread reads the flags: `OffsetBook.advance` lets go from the front what is settled (`delivery/offset_book.py`).
-8. It stores the offset after that, and librdkafka commits it by interval, on a revoke and at the close (`kafka/consuming/`).
+8. It stores the offset after that, and librdkafka commits it by interval; on a revoke and at the close we do
+   (`kafka/consuming/committer.py`).
 9. What fails comes again after a while (`delivery/parking.py`), or goes to the poison sink, whose written record settles it
    (`poison/sink_worker.py`).
 10. When its partition goes, a revoke waits for what may settle (`delivery/revoke_wait.py`); the rest comes to somebody else.
