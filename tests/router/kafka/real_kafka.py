@@ -41,6 +41,7 @@ BROKER_RETURNS = frozenset(
         KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.INVALID_REPLICATION_FACTOR,  # all brokers are fenced
+        KafkaError._NOENT,  # librdkafka's word for it: no partition has a leader
     }
 )
 """What a broker says for a moment after its start, or when it was frozen."""
