@@ -9,6 +9,7 @@ import msgspec
 
 from .decode import decode_event
 from .event import Event, InvalidEvent
+from .nesting import TOO_DEEP, object_is_too_deep
 
 
 class EventFields(TypedDict):
@@ -34,9 +35,15 @@ def create_event(properties: Mapping[str, object] | None = None, **fields: Unpac
     Raises:
         InvalidEvent: a field breaks a rule, or the properties hold something JSON cannot say, NaN included.
         MessageTooLarge: the event is longer than 1 MiB as JSON.
+        RecursionError: as for `decode_event`, the caller has used up Python's stack.
     """
     try:
         text = json.dumps(properties, allow_nan=False, default=msgspec.to_builtins)
         return decode_event(msgspec.json.encode({**fields, "properties": msgspec.Raw(text.encode())}))
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        for field, value in {**fields, "properties": properties}.items():
+            if object_is_too_deep(value):
+                raise InvalidEvent(field, TOO_DEEP) from error
+        raise
+    except (TypeError, ValueError) as error:
         raise InvalidEvent(None, f"cannot be written as JSON: {error}") from error

@@ -3,6 +3,9 @@
 msgspec's word is taken for types and required fields. For what is no JSON it knows at best a position, so the top level is
 walked here again, member by member, with the standard library's parser: the field is the member at whose text it stops.
 Bytes that are not UTF-8 are smuggled through that walk as lone surrogates (`surrogateescape`).
+
+Nesting is looked for first, in the text alone: what stops msgspec in a deep payload, the depth or a later fault, is the
+interpreter's affair. `json` then never meets a value that is too deep.
 """
 
 import json
@@ -14,6 +17,7 @@ import msgspec
 
 from .event import InvalidEvent
 from .instant import explain_refusal
+from .nesting import TOO_DEEP, is_too_deep, value_is_too_deep
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
@@ -41,9 +45,15 @@ _walker = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse
 
 
 def diagnose(payload: bytes, error: Exception) -> InvalidEvent:
-    """Say which field of *payload* made decoding end with *error*, and why."""
+    """Say which field of *payload* made decoding end with *error*, and why.
+
+    Raises:
+        RecursionError: *error* itself, when nothing is wrong with the payload: the caller's stack was at its end.
+    """
     if payload.startswith(_BYTE_ORDER_MARK):
         return InvalidEvent(None, "starts with a byte order mark")
+    if too_deep := find_too_deep(payload):
+        return too_deep
     if isinstance(error, msgspec.ValidationError):
         return _explain_validation(str(error), payload)
     try:
@@ -51,8 +61,20 @@ def diagnose(payload: bytes, error: Exception) -> InvalidEvent:
     except InvalidEvent as found:
         return found
     if isinstance(error, RecursionError):
-        return InvalidEvent(None, "nested too deeply")
+        raise error
     return InvalidEvent(None, f"malformed JSON: {error}")
+
+
+def find_too_deep(payload: bytes) -> InvalidEvent | None:
+    """Name the first key of *payload* that is nested too deeply, unless the JSON breaks off before it."""
+    if not is_too_deep(payload):
+        return None
+    try:
+        for _ in _members(payload.decode("utf-8", "surrogateescape")):
+            pass
+    except InvalidEvent as found:
+        return found if found.reason == TOO_DEEP else None
+    return None
 
 
 def _explain_validation(text: str, payload: bytes) -> InvalidEvent:
@@ -110,14 +132,14 @@ def _members(text: str) -> Iterator[tuple[int, int, int, int, str]]:
 
 
 def _read(text: str, index: int, field: str | None) -> tuple[str, int]:
+    if value_is_too_deep(text, index):
+        raise InvalidEvent(field, TOO_DEEP)
     try:
         value, end = _walker.raw_decode(text, index)
     except json.JSONDecodeError as error:
         raise _malformed(text, error.pos, error.msg.lower(), field) from error
     except _NotANumber as error:
         raise InvalidEvent(field, f"{error} is not JSON") from error
-    except RecursionError as error:
-        raise InvalidEvent(field, "nested too deeply") from error
     return value, end
 
 

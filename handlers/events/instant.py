@@ -42,7 +42,7 @@ def explain_refusal(payload: bytes) -> str:
     """Say what is wrong with the time of an event whose time msgspec could not read."""
     try:
         text = _decode_time_text(payload).timestamp
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return "not a date and time after RFC 3339"
     if _SHAPE.fullmatch(text) is None:
         return "not a date and time after RFC 3339"

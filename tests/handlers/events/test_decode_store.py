@@ -8,13 +8,14 @@ import pytest
 from millstream.handlers.events.decode import decode_event
 from millstream.handlers.events.event import Event, canonical_line, day_number
 from millstream.handlers.events.instant import stored_time
+from millstream.handlers.events.nesting import MAX_LEVELS
 from millstream.handlers.events.schema import EVENT_COLUMNS, create_events_table
 from millstream.handlers.store.errors import DataError
 from millstream.handlers.store.identifiers import quote_table
 from millstream.handlers.store.protocols import Store
 from tests.handlers.events.event_payloads import MISSING, make_payload, make_raw
 
-DEEP = b'{"a":' * 800 + b"1" + b"}" * 800
+DEEP = b'{"a":' * MAX_LEVELS + b"1" + b"}" * MAX_LEVELS
 
 STORED_AS_THEY_CAME = [
     pytest.param(make_payload(), id="plain"),

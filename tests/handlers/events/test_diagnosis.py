@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,11 +47,13 @@ def test_what_the_walk_does_not_find_keeps_the_decoders_words() -> None:
     assert str(found) == "malformed JSON: something new"
 
 
-def test_a_depth_only_the_decoder_refused_is_still_depth() -> None:
-    """The two parsers may differ in the depth they bear; the reason does not."""
-    found = diagnose(make_payload(), RecursionError())
+def test_a_stack_that_was_used_up_is_not_laid_at_the_payload() -> None:
+    """A payload with nothing wrong is not blamed for a stack that ended: the error is given on."""
+    error = RecursionError()
+    with pytest.raises(RecursionError) as caught:
+        diagnose(make_payload(), error)
 
-    assert str(found) == "nested too deeply"
+    assert caught.value is error
 
 
 def test_an_unknown_validation_text_is_passed_on() -> None:
