@@ -1,25 +1,35 @@
 # Every target sets itself up in .venv first: only make and Python 3.11 or newer have to be there.
 #   make demo PYTHON=python3.12     another interpreter (read when .venv is made; `make clean` first)
+#   make test PYTHON=python3.13 VENV=.venv-3.13     another one beside it
 #   make test ARGS="-k hold"        more arguments for what the target runs
 
 PYTHON ?=
 ARGS ?=
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Two workers side by side, each with brokers and a store of its own; a class, or what stands free in a file, goes to one of them.
+# What comes first in our order begins first (tests/conftest.py).
+WORKERS ?= 2
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+
+# Byte code is kept, whatever the shell says: to rewrite the asserts of all tests takes longer than a third of their run, and
+# the slow ones start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench mutants clean
+.PHONY: help venv demo test lint slow check soak bench mutants clean
 
 help:
 	echo "make demo      events through the router into an embedded ClickHouse, with tables at the end"
-	echo "make test      the tests, without the slow ones"
-	echo "make check     format, lint, types, then the slow tests"
+	echo "make test      the tests that need nothing but Python: half a minute"
+	echo "make check     format, lint, types (make lint), then the slow tests (make slow): ten minutes"
+	echo "make soak      the long forms of some tests, for a release or a suspicion"
 	echo "make bench     the benchmarks"
 	echo "make mutants   break each guarantee on purpose: its test must turn red"
 	echo "make venv      only the set-up that every other target does by itself"
-	echo "make clean     remove .venv and what the tools left; stored data stays"
+	echo "make clean     remove .venv, .venv-* and what the tools left; stored data stays"
 
 venv: $(INSTALLED)
 
@@ -31,15 +41,24 @@ demo: $(INSTALLED)
 	$(BIN)/millstream demo $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) $(ARGS)
 
-check: $(INSTALLED)
+check: lint slow
+
+lint: $(INSTALLED)
 	$(BIN)/python -m ruff format --check --quiet .
 	$(BIN)/python -m ruff check --quiet .
 	$(BIN)/python -m mypy --no-error-summary -p millstream
 	$(BIN)/python -m mypy --no-error-summary scripts
+	$(BIN)/python -m mypy --no-error-summary tests/typing/api.py
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m "slow and not soak" $(SIDE_BY_SIDE) $(ARGS)
+
+# One after the other: they measure, and take the machine.
+soak: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m soak -o faulthandler_timeout=1800 $(ARGS)
 
 # The normal options switch pytest-benchmark off; here they are replaced.
 bench: $(INSTALLED)
@@ -49,5 +68,5 @@ mutants: $(INSTALLED)
 	$(BIN)/python scripts/mutants.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks .hypothesis
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,6 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from millstream.handlers.store.protocols import Store
 
+pytest_plugins = ["tests.guards.last_look", "tests.router.kafka.not_run"]
+"""They speak for the whole run, and so where it has its terminal: with pytest-xdist that process collects nothing."""
+
 _numbers = itertools.count(1)
 
 

@@ -1,9 +1,11 @@
 """Who imports what: read from the syntax tree, so that imports inside functions and under TYPE_CHECKING count as well."""
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from tests.guards.sources import Source
+
+ROOMS = ("millstream.router", "millstream.middleware", "millstream.handlers")
 
 
 def find_imports(source: Source, modules: Collection[str] = ()) -> Iterator[tuple[int, str]]:
@@ -41,3 +43,9 @@ def resolve(source: Source, node: ast.ImportFrom) -> str:
 def is_in(module: str, package: str) -> bool:
     """Tell whether *module* is *package* or lies in it."""
     return module == package or module.startswith(f"{package}.")
+
+
+def find_bare_rooms(modules: Iterable[str]) -> list[str]:
+    """Return those of the imported *modules* that are a room or lie in one, without `millstream.` before it."""
+    rooms = [room.removeprefix("millstream.") for room in ROOMS]
+    return sorted(module for module in modules if any(is_in(module, room) for room in rooms))

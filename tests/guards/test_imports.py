@@ -2,14 +2,12 @@
 
 import ast
 import sys
-from collections.abc import Iterable
 
 import pytest
 
-from tests.guards.imports import find_imports, is_in, resolve
+from tests.guards.imports import ROOMS, find_bare_rooms, find_imports, is_in, resolve
 from tests.guards.sources import Source
 
-ROOMS = ("millstream.router", "millstream.middleware", "millstream.handlers")
 # Rooms within a room: named absolutely by each other, as rooms are.
 SUB_ROOMS = tuple(
     f"millstream.handlers.{name}" for name in ("batching", "store", "events", "settings", "cli", "testing")
@@ -51,12 +49,6 @@ def find_driver_imports(source: Source, driver: str) -> list[str]:
     return [f"{source.name}:{line}" for line, module in find_imports(source) if is_in(module, driver)]
 
 
-def find_bare_rooms(modules: Iterable[str]) -> list[str]:
-    """Return those of the imported *modules* that are a room or lie in one, without `millstream.` before it."""
-    rooms = [room.removeprefix("millstream.") for room in ROOMS]
-    return sorted(module for module in modules if any(is_in(module, room) for room in rooms))
-
-
 def test_no_module_asks_the_package_that_it_is_in(library: list[Source]) -> None:
     """Expect nobody to import from an `__init__` above him, which imports him. Who may know whom else: see test_contracts.py."""
     modules = {source.module for source in library}
@@ -89,7 +81,10 @@ def test_drivers_are_imported_in_their_place_only(library: list[Source]) -> None
 
 @pytest.mark.last
 def test_no_room_is_imported_twice() -> None:
-    """Expect that nothing in the whole run imported a room by its bare name, which would double its classes."""
+    """Expect that nothing in the whole run imported a room by its bare name, which would double its classes.
+
+    With workers side by side this is one worker's run; `last_look` asks all of them.
+    """
     doubled = find_bare_rooms(sys.modules)
 
     assert doubled == []

@@ -208,3 +208,43 @@ def test_an_unusable_list_is_one_clear_line(root: Path, text: str, complaint: st
     assert run.returncode == 2
     assert complaint in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_mutant_is_not_taken_for_the_one_before(root: Path) -> None:
+    """Expect each of several in one file and one copy to be in force, though all are of one length and one second."""
+    for sign, sum_ in (("-", "0"), ("*", "9"), ("%", "0"), ("/", "1.0")):
+        add_mutant(root, sign, "test_adds_more", replacement=f"a {sign} b", reason=f"assert {sum_} == 6")
+
+    run = mutate(root, "--jobs", "1")
+
+    assert run.returncode == 0, run.stdout
+    assert "4 of 4 mutants" in run.stdout
+
+
+@pytest.mark.slow
+def test_a_test_that_proves_nothing_spoils_only_its_own_mutants(root: Path) -> None:
+    """Expect those of other tests to be tried, whether it is red before or there is no such test at all."""
+    for test in ("test_adds", "test_is_red_anyway", "test_adds_more", "test_unknown"):
+        add_mutant(root, test, test)
+
+    run = mutate(root)
+
+    assert run.returncode == 1
+    assert run.stdout.count("test not green unbroken") == 2
+    assert "2 of 4 mutants" in run.stdout
+
+
+@pytest.mark.slow
+def test_a_test_that_is_green_only_by_itself_counts(root: Path) -> None:
+    """Expect a test that another one puts in its way to be asked again, alone, before its mutants count for nothing."""
+    tests = root / "tests" / "test_tiny.py"
+    tests.write_text(tests.read_text() + "def test_zzz_first(): assert 'seen' not in globals() and add(1, 1) == 2\n")
+    tests.write_text(tests.read_text().replace("def test_adds():", "def test_adds(): globals()['seen'] = 1;"))
+    add_mutant(root, "one", "test_adds")
+    add_mutant(root, "two", "test_zzz_first")
+
+    run = mutate(root, "--jobs", "1")
+
+    assert run.returncode == 0, run.stdout
+    assert "2 of 2 mutants" in run.stdout

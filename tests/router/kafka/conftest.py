@@ -3,14 +3,7 @@
 from tests.router.kafka.log_fixtures import log_lines
 from tests.router.kafka.mock_cluster_fixtures import mock_cluster, mock_cluster_process
 from tests.router.kafka.publisher_fixtures import events_topic, make_publisher
-from tests.router.kafka.real_kafka_fixtures import (
-    own_kafka,
-    pytest_collection_modifyitems,
-    pytest_deselected,
-    pytest_terminal_summary,
-    real_kafka,
-    started_kafka,
-)
+from tests.router.kafka.real_kafka_fixtures import own_kafka, real_kafka, started_kafka
 
 __all__ = [
     "events_topic",
@@ -19,9 +12,6 @@ __all__ = [
     "mock_cluster",
     "mock_cluster_process",
     "own_kafka",
-    "pytest_collection_modifyitems",
-    "pytest_deselected",
-    "pytest_terminal_summary",
     "real_kafka",
     "started_kafka",
 ]

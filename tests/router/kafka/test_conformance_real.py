@@ -66,6 +66,7 @@ class TestConsumerProtocol(TestClassicProtocol):
     options: ClassVar[dict[str, Any]] = {"group_protocol": "consumer"}
 
 
+@pytest.mark.soak
 class TestInFull(OwnBroker, DeliveryCases, OrderCases, ClosingCases, CommitCases, RebalanceCases, OutageCases):
     """The full volumes, over as many partitions as in Watermill's own tests of Kafka: a minute and a half.
 

@@ -10,6 +10,7 @@ from millstream.router.worker_thread import WorkerThread
 LOOK_SECONDS = 0.05
 """From the beginning of one look to that of the next: half of the 100 ms that the promise is about, as an answer takes time."""
 ANSWER_SECONDS = 2.0
+END_SECONDS = 30.0
 
 
 class Observer:
@@ -35,7 +36,7 @@ class Observer:
     def stop(self):
         """Look no more; raises what went wrong."""
         self._done.set()
-        assert self._thread.join(time.monotonic() + 2 * ANSWER_SECONDS)
+        assert self._thread.join(time.monotonic() + END_SECONDS)
         self._consumer.close()
         if self._thread.error is not None:
             raise self._thread.error

@@ -1,0 +1,3 @@
+"""What `scripts/mutants.py` is made of."""
+
+__all__: list[str] = []

@@ -1,0 +1,135 @@
+"""Copies of the tree, each lent to one run of pytest at a time."""
+
+import itertools
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from mutation.listing import ListError, Mutant
+from mutation.run import Run, read_report, tail
+
+# What a copy does not need. Byte code above all: Python takes a cached file for current when size and second agree.
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "millstream-data")
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+
+
+class Copy:
+    """A copy of the tree at *root* in which one run at a time may change a file; *temporary* is where its tests write."""
+
+    def __init__(self, root: Path, temporary: Path) -> None:
+        self.root = root
+        self._temporary = temporary
+        self._changes = itertools.count(1)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which the copy's modules come before the installed ones.
+
+        It keeps byte code: to rewrite the asserts of a test and all that it imports takes longer than most tests.
+        """
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        return kept | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "", "TERM": "dumb"}
+
+    def require_own(self, package: str) -> None:
+        """Raise ListError unless *package* is imported from here: an editable install points at the original."""
+        command = [sys.executable, "-c", f"import {package}; print({package}.__file__)"]
+        found = subprocess.run(
+            command, cwd=self.root, env=self.environment(), capture_output=True, text=True, check=False
+        )
+        lines = found.stdout.splitlines()
+        if found.returncode or not lines or not Path(lines[-1]).resolve().is_relative_to(self.root):
+            raise ListError(
+                f"package {package!r} is not imported from the copy: {tail(found.stdout + found.stderr, 3)}"
+            )
+
+    @contextmanager
+    def broken_by(self, mutant: Mutant) -> Iterator[None]:
+        """Put *mutant* in force for the time of a `with` block."""
+        file = self.root / mutant.file
+        original, times = file.read_text(encoding="utf-8"), file.stat()
+        file.write_text(original.replace(mutant.text, mutant.replacement), encoding="utf-8")
+        # A second that the file never had in this copy: no byte code of another of its texts passes for this one's.
+        os.utime(file, (times.st_atime, int(times.st_mtime) - next(self._changes)))
+        try:
+            yield
+        finally:
+            file.write_text(original, encoding="utf-8")
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def run(self, tests: Sequence[str], timeout: float) -> Run:
+        """Run *tests* with pytest, slow ones too, and wait for at most *timeout* seconds."""
+        report = self.root.with_suffix(".xml")
+        report.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
+        command += ["-p", "no:xdist", "-m", "", f"--basetemp={self._temporary}", f"--junitxml={report}", *tests]
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            # The whole session: a test may have started processes that hold the pipe open.
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            return Run(None, output, time.monotonic() - began)
+        return read_report(report, process.returncode, output, time.monotonic() - began)
+
+
+class Bench:
+    """*jobs* copies of the tree at *root*, each lent to one thread at a time."""
+
+    def __init__(self, root: Path, folder: Path, jobs: int, timeout: float) -> None:
+        self.jobs = jobs
+        """How many runs at a time."""
+        self._timeout = timeout
+        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for number in range(jobs):
+            copy = Copy(folder / f"copy{number}", folder / f"temporary{number}")
+            shutil.copytree(root, copy.root, symlinks=True, ignore=LEFT_OUT)
+            self._free.put(copy)
+
+    def require_own(self, package: str) -> None:
+        """Raise ListError unless *package* is imported from the copies."""
+        with self._lend() as copy:
+            copy.require_own(package)
+
+    def map(self, work: Callable[[Job], Answer], jobs: Sequence[Job]) -> list[Answer]:
+        """Return the answers of *work* in the order of *jobs*, as many at a time as there are copies."""
+        with ThreadPoolExecutor(self.jobs) as threads:
+            return list(threads.map(work, jobs))
+
+    def run_unbroken(self, tests: Sequence[str]) -> Run:
+        """Run *tests* in an unbroken copy; each may take as long as those of one mutant."""
+        with self._lend() as copy:
+            return copy.run(tests, self._timeout * len(tests))
+
+    def run_broken(self, mutant: Mutant) -> Run:
+        """Run the tests of *mutant* in a copy broken by it, and mend the copy."""
+        with self._lend() as copy, copy.broken_by(mutant):
+            return copy.run(mutant.tests, self._timeout)
+
+    @contextmanager
+    def _lend(self) -> Iterator[Copy]:
+        copy = self._free.get()
+        try:
+            yield copy
+        finally:
+            self._free.put(copy)
