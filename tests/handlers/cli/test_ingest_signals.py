@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.handlers.cli.command_aids import command, environment, make_payload, run, write_events
+from tests.handlers.cli.command_aids import TIMEOUT, command, environment, make_payload, run, write_events
 
 pytestmark = pytest.mark.slow  # a process for each command, with a store to open
 
@@ -28,7 +28,7 @@ def test_a_signal_ends_the_wait_for_stdin(tmp_path, signum):
     process = start_reading_stdin(tmp_path)
     process.send_signal(signum)
     try:
-        process.wait(20)
+        process.wait(TIMEOUT)
     finally:
         process.kill()
         _, err = process.communicate()
@@ -43,7 +43,7 @@ def test_a_signal_ends_an_input_without_lines(tmp_path):
     assert process.stderr.readline().startswith(b"stored 0 ")
     process.terminate()
     try:
-        process.wait(20)
+        process.wait(TIMEOUT)
     finally:
         process.kill()
         process.communicate()
@@ -70,7 +70,7 @@ def test_a_second_signal_ends_at_once_and_in_order(tmp_path, seconds):
     process.send_signal(signal.SIGINT)
     wait_for_line(process, b"closing on a signal")
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=TIMEOUT)
 
     assert process.returncode == 128 + signal.SIGTERM
 

@@ -17,6 +17,7 @@ KAFKA = Features(
     restartable=True,
     crashable=True,
     force_short=True,
+    idle_timeout=60.0,  # a broker and a group on a busy machine
 )
 """Everything but exactly-once delivery."""
 

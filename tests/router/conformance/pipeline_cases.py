@@ -57,7 +57,7 @@ class PipelineCases(Cases):
         with self.trial() as trial, batched(trial, process, flush_interval=5.0, clock=clock) as handler:
             trial.publish(make_messages(3, keys=1))
             handler.wait_calls(3, trial.features.idle_timeout)
-            clock.wait_for_waiters()
+            clock.wait_for_waiters(timeout=trial.features.idle_timeout)
             clock.advance(4.9)
             came_early = eventually(lambda: process.batches, QUIET_SECONDS)
             clock.advance(0.1)
@@ -124,7 +124,7 @@ class PipelineCases(Cases):
             for _ in range(2):
                 seconds = clock.advance_to_next_deadline(trial.features.idle_timeout)
                 passed.append((len(handler.messages), seconds))
-                handler.wait_calls(len(handler.messages) + 1)
+                handler.wait_calls(len(handler.messages) + 1, trial.features.idle_timeout)
 
         require(passed == [(3, 1.0), (4, 1.0)], f"messages handled, and seconds until the next: {passed}")
         require(len(handler.messages) == 5, f"handled otherwise: {handler.payloads}")

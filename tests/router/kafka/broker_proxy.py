@@ -15,7 +15,7 @@ from millstream.router.worker_thread import WorkerThread
 from tests.router.kafka.mock_cluster import Request
 
 HOST = "127.0.0.1"
-READY_SECONDS = 10.0
+READY_SECONDS = 60.0
 FLEXIBLE_METADATA = 9
 """The version of its answer from which on arrays and strings have lengths of one to five bytes."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 """Seconds after which something that did not come will not come, on a busy machine either."""
 
 GROUP = "group"

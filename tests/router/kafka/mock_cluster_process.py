@@ -21,7 +21,7 @@ from tests.router.kafka.mock_cluster import ALL, MockCluster, Seen
 ROOT = Path(__file__).parents[3]
 """First on the child's path, so that it runs the tree that these tests stand in."""
 
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = 60.0
 """Seconds that the process may take to end once its input has; it needs milliseconds."""
 
 

@@ -25,7 +25,7 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "kafka"
 USER, PASSWORD = "millstream", "millstream-secret"
 """The one user that our own broker knows."""
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 """Seconds for one answer of the broker, also when the machine is busy."""
 
 START_TIMEOUT = 240.0

@@ -182,11 +182,15 @@ def test_a_stranger_is_kept_out(own_kafka: OwnKafka, listener: str, properties: 
             **properties,
         }
     )
-    with pytest.raises(KafkaException):
-        admin.list_topics(timeout=3.0)
-    admin.poll(0)
 
-    assert expected in errors
+    def is_refused() -> bool:
+        admin.poll(SHORT)
+        return expected in errors
+
+    wait_until(is_refused, "the refusal")
+
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=SHORT)
 
 
 @pytest.mark.usefixtures("own_kafka")

@@ -24,7 +24,7 @@ def brokers():
 class TestMockCluster(KafkaPubSub, PipelineCases, ConformanceSuite):
     """Everything but exactly-once delivery; and mock brokers refuse commits while a group of the classic protocol rebalances."""
 
-    features = msgspec.structs.replace(KAFKA, clean_handover=False, idle_timeout=40.0)
+    features = msgspec.structs.replace(KAFKA, clean_handover=False)
     options: ClassVar[dict[str, Any]] = {"session_timeout": 3.0, "heartbeat_interval": 0.2}
     """Mock brokers find out about a member that left while it joined only when its session ends."""
 

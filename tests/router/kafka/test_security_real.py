@@ -18,7 +18,7 @@ from millstream.router.kafka import (
 from millstream.router.testing import RecordingHandler, eventually, running
 from tests.router.kafka.real_kafka import PASSWORD, USER, unique
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 WRONG = "not-the-right-one"
 MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 

@@ -26,7 +26,7 @@ from tests.router.kafka.mock_cluster_clients import consume, open_consumer, valu
 
 pytestmark = pytest.mark.slow  # librdkafka takes its time, and mostly gets it: seconds, not milliseconds
 
-TIMEOUT = 60.0
+TIMEOUT = 90.0
 HIDDEN_SECONDS = 3.0
 GONE_SECONDS = 10.0
 """When a client that was let go of is on its way out."""

@@ -41,7 +41,7 @@ router.add_consumer_handler("h", "t", subscriber, handle)
 router.add_plugin(lambda given: threading.Thread(target=deliver, daemon=True).start())
 
 def deliver():
-    router.wait_running(10)
+    router.wait_running(60)
     subscriber.subscription.deliver(*PAYLOADS)
     say("running")
     eventually(lambda: not router.is_running)
@@ -61,7 +61,7 @@ def program(*payloads):
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
-    guard = threading.Timer(30.0, process.kill)
+    guard = threading.Timer(120.0, process.kill)
     guard.start()
     try:
         yield process
@@ -90,7 +90,7 @@ def test_one_signal_drains_and_ends_with_code_zero(signum):
     with program(b"a", b"b") as process:
         read_until(process, "running")
         process.send_signal(signum)
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 0
     lines = output.split("\n")
@@ -103,7 +103,7 @@ def test_one_signal_drains_and_ends_with_code_zero(signum):
 def test_signal_that_does_not_wake_the_main_thread_closes_too():
     """It reached another thread, or came right before the main thread began to wait: Python only notes it."""
     with program(b"signal") as process:
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert "drained" in output.split("\n")

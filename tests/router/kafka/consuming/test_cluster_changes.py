@@ -12,7 +12,7 @@ from tests.router.kafka.mock_cluster import MockCluster
 
 pytestmark = pytest.mark.slow  # groups of brokers: seconds, not milliseconds
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 PROTOCOLS = [
     pytest.param({"session_timeout": 6.0, "heartbeat_interval": 0.2}, id="classic"),
     pytest.param({"group_protocol": "consumer"}, id="KIP-848"),

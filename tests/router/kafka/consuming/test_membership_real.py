@@ -9,7 +9,7 @@ from millstream.router.testing import RecordingHandler, eventually, running
 from tests.router.kafka.real_kafka import unique
 
 PARTITIONS = 4
-TIMEOUT = 60.0
+TIMEOUT = 90.0
 
 
 class Notes:
@@ -88,7 +88,7 @@ def test_topic_that_is_deleted_while_it_is_read_ends_the_router_with_its_name(re
     topic = real_kafka.create_topic(1)
     producer = Producer({"bootstrap.servers": real_kafka.bootstrap_servers})
     producer.produce(topic, b"one")
-    assert producer.flush(20) == 0
+    assert producer.flush(TIMEOUT) == 0
     handler, router = RecordingHandler(), Router()
     # How soon it is noticed: 30 s unless told otherwise.
     quick = {"topic.metadata.refresh.interval.ms": 2000}

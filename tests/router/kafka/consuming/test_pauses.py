@@ -14,7 +14,7 @@ from tests.router.kafka.mock_cluster import MockCluster, Request
 
 pytestmark = pytest.mark.slow  # groups of brokers: seconds, not milliseconds
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 CLASSIC = {"session_timeout": 3.0, "heartbeat_interval": 0.2}
 PROTOCOLS = [
     pytest.param(CLASSIC, id="range"),

@@ -9,7 +9,7 @@ from millstream.router import PoisonFile, Router
 from millstream.router.kafka import KafkaSubscriber, KafkaSubscriberConfig
 from millstream.router.testing import RecordingHandler, eventually, running
 
-TIMEOUT = 40.0
+TIMEOUT = 90.0
 LARGE = 1_500_000
 """Bytes: above the limit of a subscriber and of a topic, unless told otherwise."""
 
@@ -42,7 +42,7 @@ def test_strange_records_are_delivered_or_set_aside(real_kafka, tmp_path):
         (b"last", {"_watermill_message_uuid": b"u-2"}),
     ]:
         producer.produce(topic, value, key=b"k", headers=headers, partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(TIMEOUT) == 0
     seen, path = RecordingHandler(), tmp_path / "poison.ndjson"
 
     with running(consumer(real_kafka, topic, seen, PoisonFile(path))):
@@ -62,7 +62,7 @@ def test_compressed_records_are_read(real_kafka, tmp_path, codec):
     producer = Producer({"bootstrap.servers": real_kafka.bootstrap_servers, "compression.type": codec})
     for number in range(100):
         producer.produce(topic, b"%d" % number * 50, partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(TIMEOUT) == 0
 
     with running(consumer(real_kafka, topic, seen, PoisonFile(tmp_path / "poison.ndjson"))):
         assert committed_all(real_kafka, topic)
@@ -74,12 +74,12 @@ def test_aborted_transactions_are_gaps(real_kafka, tmp_path):
     """Aborted records are never seen, and the commit goes past them."""
     topic, seen = real_kafka.create_topic(1), RecordingHandler()
     producer = Producer({"bootstrap.servers": real_kafka.bootstrap_servers, "transactional.id": topic})
-    producer.init_transactions(20)
+    producer.init_transactions(TIMEOUT)
     for text, is_kept in [(b"one", True), (b"aborted", False), (b"two", True)]:
         producer.begin_transaction()
         producer.produce(topic, text, partition=0)
-        producer.flush(20)
-        (producer.commit_transaction if is_kept else producer.abort_transaction)(20)
+        producer.flush(TIMEOUT)
+        (producer.commit_transaction if is_kept else producer.abort_transaction)(TIMEOUT)
 
     with running(consumer(real_kafka, topic, seen, PoisonFile(tmp_path / "poison.ndjson"))):
         assert eventually(lambda: len(seen.payloads) == 2, TIMEOUT)

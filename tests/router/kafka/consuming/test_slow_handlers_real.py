@@ -18,7 +18,7 @@ MAX_PENDING = 1000
 CHUNK = 500
 """What one poll may bring in beyond a bound."""
 MESSAGES = 5000
-TIMEOUT = 40.0
+TIMEOUT = 90.0
 
 
 @pytest.fixture(params=[{"session_timeout": 6.0, "heartbeat_interval": 0.5}, {"group_protocol": "consumer"}])
@@ -49,7 +49,7 @@ def produce(kafka, topic, counts):
     for partition, messages in enumerate(counts):
         for number in range(messages):
             producer.produce(topic, str(number).encode(), partition=partition)
-    assert producer.flush(20) == 0
+    assert producer.flush(TIMEOUT) == 0
 
 
 def member(kafka, topic, handler, options):

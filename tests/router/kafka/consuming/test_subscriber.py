@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from functools import partial
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -13,16 +14,21 @@ from millstream.router import (
     Router,
     StateError,
     SubscriptionClosed,
+    testing,
 )
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.consuming.subscriber import KafkaSubscriber
-from millstream.router.testing import RecordingHandler, eventually, running
+from millstream.router.testing import RecordingHandler, running
 from tests.router.kafka.mock_cluster import MockCluster, Request
 
 pytestmark = pytest.mark.slow  # brokers to talk to: seconds, not milliseconds
 
 QUICK = {"session_timeout": 6.0, "heartbeat_interval": 0.2, "commit_interval": 0.1}
 """Times that let a group settle in a test."""
+TIMEOUT = 90.0
+"""For what comes within a second, on a busy machine."""
+
+eventually = partial(testing.eventually, timeout=TIMEOUT)
 
 _numbers = itertools.count(1)
 
@@ -63,13 +69,13 @@ def produce(brokers, topic, payloads, partition=0, **options):
     producer = Producer({"bootstrap.servers": brokers.bootstrap_servers})
     for payload in payloads:
         producer.produce(topic, payload, partition=partition, **options)
-    assert producer.flush(10) == 0
+    assert producer.flush(TIMEOUT) == 0
 
 
 def committed(brokers, topic, partitions=2):
     """Return the committed offsets of the topic's group, -1001 where there is none."""
     consumer = Consumer({"bootstrap.servers": brokers.bootstrap_servers, "group.id": topic})
-    found = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=5)
+    found = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=TIMEOUT)
     consumer.close()
     return [each.offset for each in found]
 
@@ -112,7 +118,7 @@ def test_handled_messages_are_committed_at_the_close(brokers, topic, subscriber)
     router = Router()
     router.add_consumer_handler("h", topic, subscriber(), handler)
     with running(router):
-        assert handler.wait_calls(100)
+        assert handler.wait_calls(100, TIMEOUT)
     after = committed(brokers, topic)
     produce(brokers, topic, [b"next"])
     (message,) = receive(subscriber().subscribe(topic), 1)
@@ -127,7 +133,7 @@ def test_settled_messages_are_committed(brokers, topic, subscriber):
     handler, router = RecordingHandler(), Router()
     router.add_consumer_handler("h", topic, subscriber(), handler)
     with running(router):
-        assert handler.wait_calls(100)
+        assert handler.wait_calls(100, TIMEOUT)
 
         assert eventually(lambda: committed(brokers, topic)[0] == 100)
 
@@ -190,7 +196,7 @@ def test_full_buffer_holds_back_and_loses_nothing(brokers, topic, subscriber):
     slow = subscriber(buffer_messages=100, pause_after=0.05)
 
     def handle(message):
-        gate.wait(10)
+        gate.wait(TIMEOUT)
         seen.append(message.payload)
 
     router.add_consumer_handler("h", topic, slow, handle)
@@ -198,7 +204,7 @@ def test_full_buffer_holds_back_and_loses_nothing(brokers, topic, subscriber):
         assert eventually(lambda: slow.statistics()[0].is_paused)
         waiting = slow.statistics()[0].buffered_messages
         gate.set()
-        assert eventually(lambda: len(seen) == 3000, timeout=20)
+        assert eventually(lambda: len(seen) == 3000)
 
     assert waiting < 1200
     assert seen == numbers(0, 3000)
@@ -222,7 +228,7 @@ def test_partition_at_max_pending_is_paused_and_the_other_goes_on(brokers, topic
         produce(brokers, topic, numbers(0, 10), partition=1)
         assert eventually(lambda: len(other) == 10)
         bounded = len(holds)
-        assert eventually(lambda: [each.release() for each in list(holds)] and len(holds) == 5000, timeout=20)
+        assert eventually(lambda: [each.release() for each in list(holds)] and len(holds) == 5000)
         for each in holds:
             each.release()
 
@@ -237,7 +243,7 @@ def test_unknown_topic_is_an_error_that_names_it_and_what_creates_it(brokers, su
     router.start()
 
     with pytest.raises(ConfigurationError, match=r"no-such-topic.*--create --topic no-such-topic"):
-        router.wait_closed(20)
+        router.wait_closed(TIMEOUT)
 
 
 def test_committed_offset_that_is_gone_halts(brokers, topic, subscriber):
@@ -251,7 +257,7 @@ def test_committed_offset_that_is_gone_halts(brokers, topic, subscriber):
     router.start()
 
     with pytest.raises(HaltedError, match="not in the log any more"):
-        router.wait_closed(20)
+        router.wait_closed(TIMEOUT)
 
 
 @pytest.mark.parametrize(("start_from", "expected"), [("earliest", b"old"), ("latest", b"new")])
@@ -303,13 +309,13 @@ def test_brokers_that_go_away_are_waited_for(brokers, topic, subscriber):
     router.add_consumer_handler("h", topic, subscriber(), handler)
     produce(brokers, topic, numbers(0, 5))
     with running(router):
-        assert handler.wait_calls(5)
+        assert handler.wait_calls(5, TIMEOUT)
         brokers.set_down()
         pause = threading.Event()
         pause.wait(1.0)
         brokers.set_up()
         produce(brokers, topic, numbers(5, 10))
-        assert handler.wait_calls(10, timeout=20)
+        assert handler.wait_calls(10, TIMEOUT)
 
     assert handler.payloads == numbers(0, 10)
     assert committed(brokers, topic)[0] == 10

@@ -15,7 +15,7 @@ from tests.router.kafka.mock_cluster import MockCluster
 from tests.router.kafka.raw_records import read_records
 from tests.router.kafka.real_kafka import OwnKafka, unique
 
-TIMEOUT = 60.0
+TIMEOUT = 90.0
 NO_TOKEN = KafkaError(
     KafkaError._AUTHENTICATION, "Failed to acquire SASL OAUTHBEARER token: the identity provider is away"
 )
