@@ -59,6 +59,11 @@ class TestCooperativeSticky(TestClassicProtocol):
 
     options: ClassVar[dict[str, Any]] = {**CLASSIC, "assignment_strategy": "cooperative-sticky"}
 
+    @pytest.mark.soak
+    def test_nothing_is_lost_when_the_broker_restarts(self) -> None:
+        """Expect what the case above expects: that of the same protocol is enough for every run of CI."""
+        super().test_nothing_is_lost_when_the_broker_restarts()
+
 
 class TestConsumerProtocol(TestClassicProtocol):
     """The same with the group protocol of KIP-848; its times are the broker's."""
