@@ -23,6 +23,15 @@ def test_group_is_left_before_the_client_closes(instance):
     assert done == [("commit",), *leaving, ("close",)]
 
 
+def test_loop_that_was_closed_before_it_began_does_not_join():
+    """It would only make its group share out anew, twice."""
+    closed = Loop(Listener())
+    closed.loop.close()
+
+    assert closed.loop.run()
+    assert closed.consumer.done == [("commit",), ("unsubscribe",), ("close",)]
+
+
 def end(script):
     """Let *script* say what the consumer does, and wait for the end of the thread; raises what it ends with."""
     with Loop(Listener()) as loop:
