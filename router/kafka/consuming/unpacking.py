@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError
 from ...delivery.assignment import Assignment
 from ...delivery.message import Message
 from ...delivery.offset_book import OffsetBook
-from .holdings import Holdings
+from .owned_partitions import OwnedPartitions
 from .received import UNREAD, ReceivedMessage, message_of
 
 
@@ -32,25 +32,25 @@ class Unpacker:
     """Makes messages of records. For the poll thread only.
 
     Args:
-        holdings: the partitions that are ours; records of others were fetched before they went, and are dropped.
+        owned: the partitions that are ours; records of others were fetched before they went, and are dropped.
         on_error: told of each error that comes in place of a record.
         on_rewound: told of the old and the new assignment when a record stands below what was read before.
     """
 
     def __init__(
         self,
-        holdings: Holdings,
+        owned: OwnedPartitions,
         on_error: Callable[[KafkaError], None],
         on_rewound: Callable[[Assignment, Assignment], None],
     ) -> None:
-        self._holdings = holdings
+        self._owned = owned
         self._on_error = on_error
         self._on_rewound = on_rewound
 
     def unpack(self, records: Sequence[Any]) -> Unpacked:
         """Return the messages of *records*, each in its book."""
         messages: list[Message] = []
-        append, books, topic = messages.append, self._holdings.books, self._holdings.topic
+        append, books, topic = messages.append, self._owned.books, self._owned.topic
         partition, book = -1, None
         size = accounted = largest = 0
         for record in records:
@@ -85,8 +85,8 @@ class Unpacker:
     def _rewind(self, book: OffsetBook, record: Any) -> Message:
         """Begin a new epoch: the record stands below what was read before."""
         old = book.assignment
-        new = self._holdings.renew(book)
+        new = self._owned.renew(book)
         self._on_rewound(old, new)
         message = message_of(record, new)
-        self._holdings.books[new.partition].append(message)
+        self._owned.books[new.partition].append(message)
         return message
