@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow  # whole runs of the suite or of pytest: seconds, 
 
 ROOT = Path(__file__).parents[3]
 
-CONFTEST = "from tests.router.kafka.conftest import *\nfrom tests.router.kafka.not_run import *\n"
+CONFTEST = "from tests.router.kafka.real_kafka_fixtures import *\nfrom tests.router.kafka.not_run import *\n"
 SUITE = """
 def test_on_any(real_kafka):
     assert real_kafka.bootstrap_servers == "127.0.0.1:1"
