@@ -1,6 +1,6 @@
 """Break each guarantee on purpose and see that its test turns red.
 
-    .venv/bin/python scripts/mutants.py [--only WORDS] [--jobs 2]
+    .venv/bin/python scripts/mutants.py [--only WORDS] [--jobs 3]
 
 `tests/mutants.toml` names the package under test and one table per mutant:
 
@@ -60,7 +60,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", metavar="WORDS", default="", help="only mutants whose guard, file or test contains this"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="how many mutants at a time (default: 2)")
+    parser.add_argument(
+        "--jobs", type=int, default=3, help="how many mutants at a time (default: 3, for two cores: some tests wait)"
+    )
     parser.add_argument(
         "--timeout", type=float, default=120.0, help="seconds for the tests of one mutant (default: 120)"
     )

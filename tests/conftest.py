@@ -10,8 +10,11 @@ import pytest
 if TYPE_CHECKING:
     from millstream.handlers.store.protocols import Store
 
-pytest_plugins = ["tests.guards.last_look", "tests.router.kafka.not_run"]
-"""They speak for the whole run, and so where it has its terminal: with pytest-xdist that process collects nothing."""
+pytest_plugins = ["tests.guards.last_look", "tests.router.kafka.not_run", "tests.router.kafka.real_kafka_fixtures"]
+"""The first two speak for the whole run, and so where it has its terminal: with pytest-xdist that process collects nothing.
+
+The last would start a broker for each conftest that imported its fixtures.
+"""
 
 _numbers = itertools.count(1)
 

@@ -14,9 +14,6 @@ from millstream.router.testing import eventually
 from tests.docs.test_readme import ROOT
 from tests.handlers.cli.command_aids import environment, query, run, write_events
 from tests.router.kafka.raw_records import read_records
-from tests.router.kafka.real_kafka_fixtures import real_kafka, started_kafka
-
-__all__ = ["real_kafka", "started_kafka"]
 
 pytestmark = pytest.mark.slow  # processes, and a real broker
 EVENTS = 2000

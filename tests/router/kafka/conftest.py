@@ -1,9 +1,8 @@
-"""Brokers for the tests of the Kafka transport; a conftest of another folder can import the same names."""
+"""Mock brokers for the tests of the Kafka transport; a conftest of another folder can import the same names."""
 
 from tests.router.kafka.log_fixtures import log_lines
 from tests.router.kafka.mock_cluster_fixtures import mock_cluster, mock_cluster_process
 from tests.router.kafka.publisher_fixtures import events_topic, make_publisher
-from tests.router.kafka.real_kafka_fixtures import own_kafka, real_kafka, started_kafka
 
 __all__ = [
     "events_topic",
@@ -11,7 +10,4 @@ __all__ = [
     "make_publisher",
     "mock_cluster",
     "mock_cluster_process",
-    "own_kafka",
-    "real_kafka",
-    "started_kafka",
 ]

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow  # whole runs of the suite or of pytest: seconds, 
 
 ROOT = Path(__file__).parents[3]
 
-CONFTEST = "from tests.router.kafka.conftest import *\nfrom tests.router.kafka.not_run import *\n"
+CONFTEST = "from tests.router.kafka.real_kafka_fixtures import *\nfrom tests.router.kafka.not_run import *\n"
 SUITE = """
 def test_on_any(real_kafka):
     assert real_kafka.bootstrap_servers == "127.0.0.1:1"
@@ -81,11 +81,12 @@ def test_a_given_address_serves_the_tests_that_need_any_broker(tmp_path: Path, p
     assert "1 of the tests that need a real Apache Kafka: kafka: java was not found" in done.stdout
 
 
-def test_the_quick_run_says_that_it_left_the_slow_ones_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [pytest.param("0", id="alone"), pytest.param("2", id="side by side")])
+def test_the_quick_run_says_that_it_left_the_slow_ones_out(tmp_path: Path, workers: str) -> None:
     """Expect both tests to count as slow without being marked, and the command that runs them."""
-    done = run_suite(tmp_path, "-m", "not slow")
+    done = run_suite(tmp_path, "-m", "not slow", "-n", workers)
 
-    assert "1 passed, 2 deselected" in done.stdout
+    assert "1 passed" in done.stdout
     assert "2 of the tests that need a real Apache Kafka: they are slow; `make check` runs them" in done.stdout
 
 
