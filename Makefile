@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 # Two workers side by side, each with brokers and a store of its own; a class, or what stands free in a file, goes to one of them.
 # What comes first in our order begins first (tests/conftest.py).
 WORKERS ?= 2
-SIDE_BY_SIDE := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+SIDE_BY_SIDE = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 # Byte code is kept, whatever the shell says: to rewrite the asserts of all tests takes longer than a third of their run, and
 # the slow ones start hundreds of processes.
@@ -53,6 +53,8 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy --no-error-summary tests/typing/api.py
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
 
+# They wait more than they work: brokers, groups, sessions.
+slow: WORKERS = 3
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "slow and not soak" $(SIDE_BY_SIDE) $(ARGS)
 
