@@ -26,6 +26,7 @@ def test_the_first_program_stands_before_line_25():
     assert README[:end].count("\n") < 25
 
 
+@pytest.mark.slow
 def test_the_first_program_runs_as_written(tmp_path):
     """Pasted into a file it stores its event, says so, and leaves the store that `millstream query` reads by default."""
     (tmp_path / "program.py").write_text(first_program())

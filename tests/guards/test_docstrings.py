@@ -19,7 +19,9 @@ def find_undocumented(source: Source) -> list[str]:
 
 def find_silent_tests(source: Source) -> list[str]:
     """Return the test functions of *source* without a docstring."""
-    functions = [node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)]
+    # Not by `ast.walk`: to look at each name and number of all tests takes as long as a tenth of them.
+    bodies = [source.tree, *(node for node in source.tree.body if isinstance(node, ast.ClassDef))]
+    functions = [node for each in bodies for node in each.body if isinstance(node, ast.FunctionDef)]
     return [
         f"{source.name}: {each.name}"
         for each in functions

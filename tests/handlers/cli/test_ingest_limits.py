@@ -18,8 +18,9 @@ KILLS = [pytest.param(120_000, 3, id="short"), pytest.param(400_000, 10, id="lon
 SENT, STORED = b"batch flush triggered", b"batch flush successful"
 LOGGED = ("--log-level", "INFO", "--log-format", "json")
 STATUS = re.compile(rb"stored (\d+) poisoned \d+ inserts (\d+)")
-EARLY_PART, MEMORY_GROWTH = 0.2, 1.15
-"""Memory at the end is at most 1.15 of that when a fifth was stored."""
+EARLY_PART, MEMORY_GROWTH = 0.2, 1.3
+"""Memory at the end is at most 1.3 of that when a fifth was stored: some 130 MB more. The engine's own caches take half of that;
+the other 800,000 events, kept as bare lines, would take 220 MB."""
 
 
 class Watched:

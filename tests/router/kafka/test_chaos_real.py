@@ -63,7 +63,7 @@ def in_pairs(chance, two):
 
 def publish(kafka, topic, messages, seconds):
     """Write so many *messages* over *seconds*."""
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "enable.idempotence": True})
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "enable.idempotence": True, "log_level": 0})
     pause = threading.Event()
     slices = int(seconds / SLICE_SECONDS)
     for part in range(slices):

@@ -201,10 +201,17 @@ class DeliveryMachine(RuleBasedStateMachine):
 
 TestDelivery = DeliveryMachine.TestCase
 TestDelivery.settings = settings(
-    max_examples=150,
+    max_examples=50,
     stateful_step_count=60,
     deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+@pytest.mark.soak
+class TestDeliveryAtLength(DeliveryMachine.TestCase):
+    """The same over many more histories."""
+
+    settings = settings(TestDelivery.settings, max_examples=1000)

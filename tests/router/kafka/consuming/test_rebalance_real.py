@@ -27,7 +27,7 @@ PROTOCOLS = [
 
 def produce(kafka, topic, text):
     """Write the same number of messages to each partition."""
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
     for partition in range(PARTITIONS):
         for number in range(MESSAGES):
             producer.produce(topic, f"{text}-{partition}-{number}".encode(), partition=partition)

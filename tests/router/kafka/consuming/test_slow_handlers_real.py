@@ -45,7 +45,7 @@ def count(lines, text):
 
 def produce(kafka, topic, counts):
     """Write so many messages to each partition."""
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
     for partition, messages in enumerate(counts):
         for number in range(messages):
             producer.produce(topic, str(number).encode(), partition=partition)
