@@ -39,9 +39,11 @@ class OutageCases(Cases):
                     for count, further in ((third, half + publishers), (half, len(sent))):
                         publishing.wait_for(count)
                         self.stop_service()
-                        publishing.allow(further)
-                        publishing.wait_for_standstill()
-                        self.start_service()
+                        try:
+                            publishing.allow(further)
+                            publishing.wait_for_standstill()
+                        finally:
+                            self.start_service()  # else the publishers of a case that fails here would wait for ever
                 finally:
                     publishing.allow(len(sent))
             for each in running:
