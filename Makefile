@@ -8,10 +8,9 @@ ARGS ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Two workers side by side, each with brokers and a store of its own; a class, or what stands free in a file, goes to one of them.
-# What comes first in our order begins first (tests/conftest.py).
-WORKERS ?= 2
-SIDE_BY_SIDE = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+# Three workers for two cores, as tests wait as well as work; each has brokers and a store of its own. Slow tests of one class, or free
+# in one file, stay together, and what comes first in our order begins first (tests/conftest.py).
+WORKERS ?= 3
 
 # Byte code is kept, whatever the shell says: to rewrite the asserts of all tests takes longer than a third of their run, and
 # the slow ones start hundreds of processes.
@@ -41,7 +40,7 @@ demo: $(INSTALLED)
 	$(BIN)/millstream demo $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: lint slow
 
@@ -53,14 +52,13 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy --no-error-summary tests/typing/api.py
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
 
-# They wait more than they work: brokers, groups, sessions.
-slow: WORKERS = 3
 slow: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m "slow and not soak" $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # One after the other: they measure, and take the machine.
 soak: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m soak -o faulthandler_timeout=1800 $(ARGS)
+	$(BIN)/python -m pytest -q -m "hypothesis and not soak" --hypothesis-profile thorough $(ARGS)
 
 # The normal options switch pytest-benchmark off; here they are replaced.
 bench: $(INSTALLED)

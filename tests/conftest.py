@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ pytest_plugins = ["tests.guards.last_look", "tests.router.kafka.not_run", "tests
 
 The last would start a broker for each conftest that imported its fixtures.
 """
+
+# No deadline for an example: how long one takes is the machine's affair. `make soak` takes the thorough profile.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("quick")
 
 _numbers = itertools.count(1)
 

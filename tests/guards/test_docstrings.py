@@ -36,6 +36,7 @@ def test_every_public_name_has_a_docstring(library: list[Source]) -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_every_test_says_what_it_expects() -> None:
     """Expect no test function without a docstring."""
     found = [name for source in read_all("tests") for name in find_silent_tests(source)]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a process for each test
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "mutants.py"
 TESTS = """
 import pytest
@@ -57,7 +59,6 @@ def mutate(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.slow
 def test_a_mutant_that_its_tests_notice_is_red(root: Path) -> None:
     """Expect exit code 0, the guard in the table, and a working tree that was never touched."""
     add_mutant(root, "sums are sums", "test_adds", "test_adds_more")
@@ -71,7 +72,6 @@ def test_a_mutant_that_its_tests_notice_is_red(root: Path) -> None:
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.slow
 def test_a_survivor_is_reported_beside_the_killed_one(root: Path) -> None:
     """Expect exit code 1, and the name of the test that stayed green, even when another named one turned red."""
     add_mutant(root, "sums are sums", "test_adds")
@@ -104,7 +104,6 @@ def test_a_mutant_that_fits_nowhere_fails_the_run(root: Path, change: dict[str, 
     assert complaint in run.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("test", "replacement", "complaint"),
     [
@@ -123,7 +122,6 @@ def test_red_for_another_reason_proves_nothing(root: Path, test: str, replacemen
     assert complaint in run.stdout
 
 
-@pytest.mark.slow
 def test_a_reason_is_found_in_the_failure_of_the_named_test(root: Path) -> None:
     """Expect a regular expression to match the error or the line of the assert, in one case of the test at least."""
     add_mutant(root, "the error", "test_adds", reason="assert 0 == 4")
@@ -137,7 +135,6 @@ def test_a_reason_is_found_in_the_failure_of_the_named_test(root: Path) -> None:
     assert "4 of 4 mutants" in run.stdout
 
 
-@pytest.mark.slow
 def test_red_for_another_reason_than_the_given_one_proves_nothing(root: Path) -> None:
     """Expect exit code 1, with the failure to look at, when the named test, or the named case of it, fails otherwise."""
     add_mutant(root, "another error", "test_adds", reason="assert 1 == 4")
@@ -151,7 +148,6 @@ def test_red_for_another_reason_than_the_given_one_proves_nothing(root: Path) ->
     assert [f"E   assert 0 == {each}\n" in run.stdout for each in ("4", "6", "(2 * 2)")] == [True, True, True]
 
 
-@pytest.mark.slow
 def test_a_mutant_that_hangs_is_ended_and_reported(root: Path) -> None:
     """Expect the run to end after the time limit with exit code 1."""
     add_mutant(root, "waiting ends", "test_waits", text="pass", replacement="__import__('threading').Event().wait()")
@@ -162,7 +158,6 @@ def test_a_mutant_that_hangs_is_ended_and_reported(root: Path) -> None:
     assert "hung" in run.stdout
 
 
-@pytest.mark.slow
 def test_a_package_that_lies_outside_the_copy_is_refused(root: Path) -> None:
     """Expect exit code 2 when the copy's tests would import an installed package instead of the copy."""
     add_mutant(root, "sums are sums", "test_adds")
@@ -175,7 +170,6 @@ def test_a_package_that_lies_outside_the_copy_is_refused(root: Path) -> None:
     assert "package 'rich' is not imported from the copy" in run.stderr
 
 
-@pytest.mark.slow
 def test_only_chooses_by_words_of_the_guard(root: Path) -> None:
     """Expect only the mutants whose guard, file or test mentions the words to be tried."""
     add_mutant(root, "Sums are sums", "test_adds")
@@ -210,7 +204,6 @@ def test_an_unusable_list_is_one_clear_line(root: Path, text: str, complaint: st
     assert run.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_a_mutant_is_not_taken_for_the_one_before(root: Path) -> None:
     """Expect each of several in one file and one copy to be in force, though all are of one length and one second."""
     for sign, sum_ in (("-", "0"), ("*", "9"), ("%", "0"), ("/", "1.0")):
@@ -222,7 +215,6 @@ def test_a_mutant_is_not_taken_for_the_one_before(root: Path) -> None:
     assert "4 of 4 mutants" in run.stdout
 
 
-@pytest.mark.slow
 def test_a_test_that_proves_nothing_spoils_only_its_own_mutants(root: Path) -> None:
     """Expect those of other tests to be tried, whether it is red before or there is no such test at all."""
     for test in ("test_adds", "test_is_red_anyway", "test_adds_more", "test_unknown"):
@@ -235,7 +227,6 @@ def test_a_test_that_proves_nothing_spoils_only_its_own_mutants(root: Path) -> N
     assert "2 of 4 mutants" in run.stdout
 
 
-@pytest.mark.slow
 def test_a_test_that_is_green_only_by_itself_counts(root: Path) -> None:
     """Expect a test that another one puts in its way to be asked again, alone, before its mutants count for nothing."""
     tests = root / "tests" / "test_tiny.py"

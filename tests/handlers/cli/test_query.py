@@ -193,6 +193,7 @@ def test_migrate_makes_folder_and_database(tmp_path: Path) -> None:
     assert (counted.returncode, counted.stdout, counted.stderr) == (0, b"0\n", b"")
 
 
+@pytest.mark.slow
 def test_a_statement_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     """One line, before any store is looked for."""
     done = run("query", "-", cwd=tmp_path, stdin=b"SELECT '\xff'")

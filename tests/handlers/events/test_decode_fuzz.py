@@ -4,7 +4,7 @@ import json
 from datetime import date
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.handlers.events.decode import decode_event
@@ -97,7 +97,6 @@ def on_one_line(event: Event) -> Event:
     )
 
 
-@settings(deadline=None)
 @given(PAYLOADS | mutated_payloads())
 def test_what_is_accepted_survives_its_canonical_line(payload: bytes) -> None:
     """An accepted event written as its line and read again is the same event, and its line the same line."""
@@ -112,7 +111,6 @@ def test_what_is_accepted_survives_its_canonical_line(payload: bytes) -> None:
     assert b"\n" not in line
 
 
-@settings(deadline=None)
 @given(mutated_payloads() | st.binary(max_size=64))
 def test_any_bytes_give_an_event_or_an_error_of_ours(payload: bytes) -> None:
     """No payload makes decoding end in anything but an event, `InvalidEvent` or `MessageTooLarge`."""
@@ -121,7 +119,6 @@ def test_any_bytes_give_an_event_or_an_error_of_ours(payload: bytes) -> None:
     assert event is None or isinstance(event, Event)
 
 
-@settings(deadline=None)
 @given(mutated_payloads())
 def test_what_is_accepted_is_strict_json_to_the_standard_library(payload: bytes) -> None:
     """An accepted payload is UTF-8, has no lone surrogate and no NaN anywhere, by an independent parser."""

@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.handlers.events.diagnosis import diagnose
@@ -63,7 +63,6 @@ def test_an_unknown_validation_text_is_passed_on() -> None:
     assert str(found) == "id: Something else"
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="\ud83d\ude00\\ud80A\n", max_size=8))
 def test_surrogates_are_lone_exactly_when_text_cannot_be_encoded(text: str) -> None:
     """The reason for lone surrogates agrees with Python's own encoder on every mixture of halves and backslashes."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.handlers.events.create import EventFields, create_event
@@ -139,7 +139,6 @@ def levels_of(value: object) -> int:
     return 0 if parts is None else 1 + max(map(levels_of, parts), default=0)
 
 
-@settings(deadline=None)
 @given(VALUES, st.sampled_from(["[", '{"a":', '[0,{"":']), st.integers(-1, 1))
 def test_around_the_bound_the_verdict_is_what_counting_says(text: str, openings: str, excess: int) -> None:
     """Brackets in strings and brackets that are closed again are no depth, wherever they stand."""

@@ -86,6 +86,7 @@ def test_inserts_are_counted_by_the_engine(chdb_store, table):
     assert chdb_store.insert_count() - before == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bad",
     [
