@@ -33,7 +33,8 @@ class OffsetBook:
         self._max_pending = max_pending
         self.pending_bytes = 0
         """Bytes of payload of what is pending, as far as `account` was told of them; let go run by run."""
-        self._newest = -1
+        self.newest = -1
+        """The offset of the last message that was taken in."""
         self._pending: deque[Message] = deque()
         self._runs: deque[tuple[int, int]] = deque()
         """The last offset and the bytes of each run that was accounted for."""
@@ -41,24 +42,24 @@ class OffsetBook:
     def append(self, message: Message) -> bool:
         """Take in *message*; returns False, and does nothing, when its offset is not above the newest."""
         offset = message.offset
-        if offset <= self._newest:
+        if offset <= self.newest:
             return False
-        self._newest = offset
+        self.newest = offset
         self._pending.append(message)
         return True
 
     def account(self, size: int) -> None:
         """Count *size* bytes for what was appended since the last call: one call for a run costs its messages nothing."""
-        self._runs.append((self._newest, size))
+        self._runs.append((self.newest, size))
         self.pending_bytes += size
 
     def extend(self, messages: Sequence[Message]) -> bool:
         """Take in a chunk in ascending offset order; returns False, and does nothing, when it begins below the newest."""
         if not messages:
             return True
-        if messages[0].offset <= self._newest:
+        if messages[0].offset <= self.newest:
             return False
-        self._newest = messages[-1].offset
+        self.newest = messages[-1].offset
         self._pending.extend(messages)
         return True
 

@@ -18,6 +18,7 @@ from ..errors import ConfigurationError, StateError
 from ..protocols import AssignmentListener
 from .config import InMemoryConfig
 from .group import Commits, InMemoryGroup
+from .placed import Placed
 from .subscription import InMemorySubscription
 
 
@@ -29,7 +30,7 @@ class _Topic:
         self.config = config
         self.lock = threading.Lock()
         self.subscriptions: list[InMemorySubscription] = []
-        self.history: list[Message] = []
+        self.history: list[Placed] = []
         self._membership = threading.Lock()
         self._next_offsets = [0] * config.partitions
         self._turn = itertools.count()
@@ -44,26 +45,17 @@ class _Topic:
         with self._membership:
             self.subscriptions = [each for each in self.subscriptions if each is not subscription]
 
-    def place(self, messages: Sequence[Message]) -> list[Message]:
-        """Return copies of *messages* that know their partition, offset and time."""
+    def place(self, messages: Sequence[Message]) -> list[Placed]:
+        """Give *messages* their partitions, offsets and time."""
         timestamp = datetime.now(UTC).timestamp()
         return [self._place(message, timestamp) for message in messages]
 
-    def _place(self, message: Message, timestamp: float) -> Message:
+    def _place(self, message: Message, timestamp: float) -> Placed:
         turn = next(self._turn) if message.key is None else zlib.crc32(message.key)
         partition = turn % self.config.partitions
         offset = self._next_offsets[partition]
         self._next_offsets[partition] = offset + 1
-        return Message(
-            message.payload,
-            uuid=message.uuid,
-            metadata=message.metadata,
-            key=message.key,
-            topic=self.name,
-            partition=partition,
-            offset=offset,
-            timestamp=timestamp,
-        )
+        return Placed(message, self.name, partition, offset, timestamp)
 
 
 class InMemoryPubSub:
@@ -92,7 +84,7 @@ class InMemoryPubSub:
         with place.lock:
             placed = place.place(messages)
             if self.config.persistent:
-                place.history.extend(placed)
+                place.history.extend(each.kept() for each in placed)
             handed = [(subscription, subscription.offer(placed)) for subscription in place.subscriptions]
         if self.config.block_publish_until_ack:
             for subscription, own in handed:
@@ -133,7 +125,7 @@ class InMemoryPubSub:
 
         subscription = InMemorySubscription(topic, self.config, self._clock, listener, forget)
         with place.lock:
-            old = [message for message in place.history if message.offset >= positions.get(message.partition, 0)]
+            old = [each for each in place.history if each.offset >= positions.get(each.partition, 0)]
             subscription.offer(old, wait=False)
             place.add(subscription)
         if self._is_closed:

@@ -19,6 +19,7 @@ from ..delivery.standstill import StandstillWatch
 from ..errors import SubscriptionClosed
 from ..protocols import AssignmentListener
 from .config import InMemoryConfig
+from .placed import Placed
 
 NOTICE_SECONDS = 0.01
 """How soon a publisher that waits for the ack looks again: an ack inside a router tells nobody."""
@@ -54,9 +55,9 @@ class InMemorySubscription:
         if listener is not None:
             listener.assigned(self._assignments)
 
-    def offer(self, messages: Sequence[Message], *, wait: bool = True) -> list[Message]:
-        """Take in copies of *messages*, each with its partition and offset set, waiting for room where *wait* is set."""
-        own = [self._own(message) for message in messages]
+    def offer(self, placed: Sequence[Placed], *, wait: bool = True) -> list[Message]:
+        """Take in messages of our own for what was *placed*, waiting for room where *wait* is set; returns them."""
+        own = [each.delivered_by(self._assignments[each.partition]) for each in placed]
         with self._condition:
             for message in own:
                 while wait and self._queued >= self._config.buffer_messages and not self._is_closed:
@@ -70,19 +71,6 @@ class InMemorySubscription:
                 if len(queue) == 1:
                     self._condition.notify_all()
         return own
-
-    def _own(self, message: Message) -> Message:
-        return Message(
-            message.payload,
-            uuid=message.uuid,
-            metadata=dict(message.metadata),
-            key=message.key,
-            topic=message.topic,
-            partition=message.partition,
-            offset=message.offset,
-            timestamp=message.timestamp,
-            assignment=self._assignments[message.partition],
-        )
 
     def wait_settled(self, messages: Sequence[Message]) -> None:
         """Wait until *messages*, as returned by `offer`, are settled or the subscription has closed."""

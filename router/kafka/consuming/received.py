@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message as Record
 
-from ...delivery.assignment import Assignment
 from ...delivery.message import Assigned, Message
 from ..marshaler import UUID_HEADER, metadata_of
 
@@ -80,11 +79,3 @@ for _name, _late in (("uuid", _uuid), ("metadata", _metadata), ("key", _key), ("
 
 UNREAD: dict[str, str] = {}
 """Stands in the field of the metadata until the record is read; nobody gets to see it."""
-
-
-def message_of(record: Record, assignment: Assignment) -> Message:
-    """Return the message in *record*, whatever it holds: what cannot be read is treated by the rules of the marshaler."""
-    offset: int = record.offset()  # type: ignore[assignment] # what was received has an offset
-    return ReceivedMessage(
-        record.value() or b"", "", UNREAD, assignment.topic, assignment.partition, offset, assignment, record
-    )

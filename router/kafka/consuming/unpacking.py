@@ -15,7 +15,7 @@ from ...delivery.assignment import Assignment
 from ...delivery.message import Message
 from ...delivery.offset_book import OffsetBook
 from .owned_partitions import OwnedPartitions
-from .received import UNREAD, ReceivedMessage, message_of
+from .received import UNREAD, ReceivedMessage
 
 
 class Unpacked(NamedTuple):
@@ -51,42 +51,46 @@ class Unpacker:
         """Return the messages of *records*, each in its book."""
         messages: list[Message] = []
         append, books, topic = messages.append, self._owned.books, self._owned.topic
-        partition, book = -1, None
-        size = accounted = largest = 0
+        partition, book, newest = -1, None, -1
+        size = largest = first = before = 0  # the run at hand begins with message *first*, after *before* bytes
         for record in records:
             if record.error() is not None:
                 self._on_error(record.error())
                 continue
             if record.partition() != partition:
                 if book is not None:
-                    book.account(size - accounted)
-                partition, accounted = record.partition(), size
+                    _take_in(book, messages[first:], size - before)
+                partition, first, before = record.partition(), len(messages), size
                 book = books.get(partition)
                 if book is not None:
-                    assignment, take = book.assignment, book.append
+                    assignment, newest = book.assignment, book.newest
             if book is None:
                 continue
+            offset = record.offset()
+            if offset <= newest:
+                _take_in(book, messages[first:], size - before)
+                book = self._renewed(book)
+                assignment, first, before = book.assignment, len(messages), size
+            newest = offset
             payload = record.value() or b""
             length = len(payload)
             size += length
             if length > largest:
                 largest = length
-            message: Message = ReceivedMessage(
-                payload, "", UNREAD, topic, partition, record.offset(), assignment, record
-            )
-            if not take(message):
-                message = self._rewind(book, record)
-                partition = -1
-            append(message)
+            append(ReceivedMessage(payload, "", UNREAD, topic, partition, offset, assignment, record))
         if book is not None:
-            book.account(size - accounted)
+            _take_in(book, messages[first:], size - before)
         return Unpacked(messages, size, largest)
 
-    def _rewind(self, book: OffsetBook, record: Any) -> Message:
-        """Begin a new epoch: the record stands below what was read before."""
+    def _renewed(self, book: OffsetBook) -> OffsetBook:
+        """Begin a new epoch: a record stands below what was read before."""
         old = book.assignment
         new = self._owned.renew(book)
         self._on_rewound(old, new)
-        message = message_of(record, new)
-        self._owned.books[new.partition].append(message)
-        return message
+        return self._owned.books[new.partition]
+
+
+def _take_in(book: OffsetBook, run: list[Message], size: int) -> None:
+    """Put a run into its book at once: a call for each message would cost as much as making it."""
+    book.extend(run)
+    book.account(size)

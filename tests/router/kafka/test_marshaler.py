@@ -10,6 +10,7 @@ from confluent_kafka import Message as Record
 
 from millstream.router import Assignment, Message, PermanentError
 from millstream.router.kafka.consuming import received
+from millstream.router.kafka.consuming.received import ReceivedMessage
 from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of, misfit_of
 
 ASSIGNMENT = Assignment("events", 3)
@@ -17,7 +18,8 @@ ASSIGNMENT = Assignment("events", 3)
 
 def message_of(read: Any, assignment: Assignment = ASSIGNMENT) -> Message:
     """Return the message that a subscription makes of a record."""
-    return received.message_of(read, assignment)
+    place = (assignment.topic, assignment.partition, read.offset())
+    return ReceivedMessage(read.value() or b"", "", received.UNREAD, *place, assignment, read)
 
 
 def record(**fields: Any) -> Record:
