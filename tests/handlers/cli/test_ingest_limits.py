@@ -18,9 +18,10 @@ KILLS = [pytest.param(120_000, 3, id="short"), pytest.param(400_000, 10, id="lon
 SENT, STORED = b"batch flush triggered", b"batch flush successful"
 LOGGED = ("--log-level", "INFO", "--log-format", "json")
 STATUS = re.compile(rb"stored (\d+) poisoned \d+ inserts (\d+)")
-EARLY_PART, MEMORY_GROWTH = 0.2, 1.3
-"""Memory at the end is at most 1.3 of that when a fifth was stored: some 130 MB more. The engine's own caches take half of that;
-the other 800,000 events, kept as bare lines, would take 220 MB."""
+EARLY_PART, LATE_PART, MEMORY_GROWTH = 0.2, 0.8, 1.15
+"""In the last fifth memory comes down to at most 1.15 of what it was in the first: some 70 MB more. What would be kept of 600,000
+events, as bare lines, is 160 MB. Not its peak: a merge that the engine has in hand takes some 100 MB, on a busy machine for
+long."""
 
 
 class Watched:
@@ -130,9 +131,10 @@ def test_a_million_events_need_no_more_memory_than_a_fifth_of_them(tmp_path):
         watched.wait_until(0.05)
     watched.wait()
     early = max(memory for _, memory in itertools.takewhile(lambda sample: sample[0] <= count * EARLY_PART, samples))
-    late = max(memory for _, memory in samples[-5:])
+    # A process that has ended, and was not waited for yet, has none.
+    late = min(memory for stored, memory in samples if memory and stored >= count * LATE_PART)
     sys.stdout.write(
-        f"resident: {early / 1e6:.0f} MB while the first fifth was stored, {late / 1e6:.0f} MB at the end\n"
+        f"resident: up to {early / 1e6:.0f} MB while the first fifth was stored, down to {late / 1e6:.0f} MB in the last\n"
     )
 
     assert watched.process.returncode == 0
