@@ -13,7 +13,7 @@ FIRST_OR_FURTHER = pytest.mark.parametrize(
 
 
 def test_hold_is_idempotent_per_owner_and_part():
-    """A retry that holds again gets an equal hold and, from `take`, the word that it is not new."""
+    """A retry that holds again gets an equal hold and, from `delivery.hold`, the word that it is not new."""
     message = Message(b"")
 
     assert message.hold(A) == message.hold(A)

@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _needs_kafka(item):
             item.add_marker("slow")
     result = yield
-    # They take longest: begun first, they leave none of two workers alone with them in the end.
+    # They take longest: begun first, they leave no worker alone with them in the end.
     items.sort(key=lambda item: not _needs_kafka(item))
     needing = [item for item in items if _lacks_address(item)]
     if needing and os.environ.get("CI") != "true":
