@@ -19,9 +19,13 @@ class FailurePolicy:
 
     Args:
         retry: how errors are retried; `None`: not at all.
-        poison: whether what is left goes to the handler's poison sink; otherwise the message is delivered again.
+        poison: whether what is left goes to the handler's poison sink; otherwise the message is delivered again, for as long as
+            it takes.
         recover: whether panics count as errors; otherwise one ends the handler's thread, and with it the router.
     """
+
+    judges_errors = True
+    """As that of `PoisonQueue`: what it passes on is not for the sink."""
 
     def __init__(self, *, retry: Retry | None = DEFAULT_RETRY, poison: bool = True, recover: bool = True) -> None:
         self.needs_poison_sink = poison

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from millstream.router import HaltedError, HandlerFunc, Message, PermanentError
+from millstream.router import HandlerFunc, Message, PermanentError
 from millstream.router.delivery.message import PoisonSink
+from millstream.router.errors import is_about_us
 
 
 class PoisonQueue:
@@ -15,9 +16,10 @@ class PoisonQueue:
     the message over at once and writes the record on its own thread; the message is committed when that record is safe. Whatever
     else holds the message need not finish with it.
 
-    Passed on instead: being cancelled; `HaltedError`; what the filter declines; the error of a message that no router delivered;
-    and, while the router closes or the partition is revoked, every error that is not permanent, as the closing may have caused
-    it: the message stays uncommitted and is delivered again.
+    Passed on instead: being cancelled; `HaltedError`, `StateError` and `ConfigurationError`, which no message is to blame for and
+    which stop the router; what the filter declines, for the router to deliver again for as long as it takes; the error of a
+    message that no router delivered; and, while the router closes or the partition is revoked, every error that is not permanent,
+    as the closing may have caused it: the message stays uncommitted and is delivered again.
 
     Args:
         filter: says of an error whether the message goes to the sink; by default every one does.
@@ -25,6 +27,8 @@ class PoisonQueue:
 
     needs_poison_sink = True
     """Makes the router check at its start that each handler inside has a sink."""
+    judges_errors = True
+    """Tells the router that what passes is not for the sink, however often the message comes again."""
 
     def __init__(self, *, filter: Callable[[Exception], bool] | None = None) -> None:  # noqa: A002 - what it is
         self._filter = filter
@@ -46,7 +50,7 @@ class PoisonQueue:
 
     def _sink_for(self, message: Message, error: Exception) -> PoisonSink | None:
         assignment = message.assignment
-        if isinstance(error, HaltedError) or assignment is None or assignment.route is None:
+        if is_about_us(error) or assignment is None or assignment.route is None:
             return None
         if (assignment.is_closing or assignment.scope.is_closing) and not isinstance(error, PermanentError):
             return None

@@ -8,7 +8,8 @@ from random import random as uniform
 
 from loguru import logger
 
-from millstream.router import HaltedError, HandlerFunc, Message, PermanentError
+from millstream.router import HandlerFunc, Message, PermanentError
+from millstream.router.errors import is_about_us
 
 from .backoff import Backoff, RetrySchedule
 from .options import require_between
@@ -24,10 +25,11 @@ ExhaustedHook = Callable[[Message, Exception, int], None]
 class Retry:
     """Call the handler again when it raises, after a wait that grows; past the last retry the last error passes on.
 
-    Never retried: `PermanentError`, `HaltedError`, and being cancelled. The wait stops the handler's thread, so messages keep
-    their order; it ends at once, with `Cancelled`, when the router closes or the partition is revoked: then the message is
-    neither acked nor poisoned. Once it is given up, `message.context.values["attempts"]` is its number of attempts, for the
-    poison record.
+    Never retried: `PermanentError`; `HaltedError`, `StateError` and `ConfigurationError`, which stop the router; being cancelled.
+    The wait stops the handler's thread, so messages keep their order; it ends at once, with `Cancelled`, when the router closes or
+    the partition is revoked: then the message is neither acked nor poisoned. Each attempt starts from the payload that the first
+    one had, whatever was put into its place. Once it is given up, `message.context.values["attempts"]` is its number of attempts,
+    for the poison record.
 
     One instance may serve any number of handlers and threads.
 
@@ -89,15 +91,16 @@ class Retry:
         def retrying(message: Message) -> Sequence[Message] | None:
             # Only a time limit is worth reading the clock, which makes the message's context, before anything has failed.
             give_up_at = None if max_elapsed is None else message.context.clock.now() + max_elapsed
+            payload = message.payload
             try:
                 return next_handler(message)
             except Exception as error:  # noqa: BLE001 - what a handler may raise is its own affair
-                return self._retry(next_handler, message, error, give_up_at)
+                return self._retry(next_handler, message, payload, error, give_up_at)
 
         return retrying
 
     def _retry(
-        self, handler: HandlerFunc, message: Message, error: Exception, give_up_at: float | None
+        self, handler: HandlerFunc, message: Message, payload: bytes, error: Exception, give_up_at: float | None
     ) -> Sequence[Message] | None:
         context = message.context
         schedule = RetrySchedule(
@@ -110,6 +113,8 @@ class Retry:
                 if delay is None:
                     raise error
                 context.wait(delay)
+                if message.payload is not payload:
+                    message.payload = payload
                 try:
                     return handler(message)
                 except Exception as later:  # noqa: BLE001 - as above
@@ -134,7 +139,7 @@ class Retry:
         return delay
 
     def _is_retried(self, error: Exception) -> bool:
-        if isinstance(error, PermanentError | HaltedError):
+        if isinstance(error, PermanentError) or is_about_us(error):
             return False
         return self._retry_if is None or self._retry_if(error)
 

@@ -14,9 +14,13 @@
 
 `Cancelled` stands beside the tree: it says "not now, somebody else's turn", never "failed". It derives from
 `BaseException`, so that an `except Exception` in a handler cannot turn a shutdown into a handled message.
+
+Whose fault an error is, is its class's to say: `StateError`, `ConfigurationError` and `HaltedError` speak of the program and
+what it runs on, never of the message that met them (`is_about_us`). Nobody retries them or poisons a message for them: they stop
+the router.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 
 class MillstreamError(Exception):
@@ -56,6 +60,11 @@ class PublishError(MillstreamError):
         self.refused = frozenset(refused)
         uuid, reason = next(iter(self.failures.items()))
         super().__init__(f"{len(self.failures)} messages were not published to {topic!r}; {uuid}: {reason}")
+
+    def places(self, uuids: Sequence[str]) -> set[int]:
+        """Return the places of the messages that did not get out in a call with *uuids*; all, where nothing tells which."""
+        by_uuid = [place for place, uuid in enumerate(uuids) if uuid in self.failures]
+        return set(self.positions or by_uuid or range(len(uuids)))
 
 
 class HaltedError(MillstreamError):
@@ -101,6 +110,11 @@ class RecoveredPanicError(MillstreamError):
         self.value = value
         self.stacktrace = stacktrace
         super().__init__(f"panic in a handler: {type(value).__name__}: {value}")
+
+
+def is_about_us(error: BaseException) -> bool:
+    """Whether *error* says nothing of the message that met it: the program, its configuration or its state is at fault."""
+    return isinstance(error, StateError | ConfigurationError | HaltedError)
 
 
 class Cancelled(BaseException):

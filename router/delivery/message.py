@@ -165,6 +165,24 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         if self.assignment is not None and self.assignment.route is not None:
             self.assignment.route.report_failure(self._delivered)
 
+    @property
+    def original(self) -> bytes:
+        """The payload that was delivered, whatever a middleware has put into its place since."""
+        extra = self.delivery.extra
+        return self.payload if extra is None or extra.original is None else extra.original
+
+    def restore(self) -> None:
+        """Start over with the payload that was delivered. For the router, before a redelivery."""
+        original = self.original
+        if original is not self.payload:
+            self.payload = original
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Here, where nearly no message comes by: to keep each payload twice would cost all of them.
+        if name == "payload" and self.assignment is not None and self._delivered is self:
+            self.delivery.keep_original(self.payload)
+        super().__setattr__(name, value)
+
     def wake(self) -> None:
         """Tell its subscription, if any, that something was settled. Once per flush is enough."""
         if self.assignment is not None:

@@ -18,6 +18,8 @@ Two loops by which every message comes write calls of this file out: `Runner` (`
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -35,7 +37,7 @@ RARE = threading.Lock()
 class Extra:
     """The less common part of one delivery."""
 
-    __slots__ = ("failures", "holds", "is_confirmed", "is_void")
+    __slots__ = ("failures", "holds", "is_confirmed", "is_void", "original", "unsent")
 
     def __init__(self) -> None:
         self.holds: dict[tuple[int, int], tuple[object, bool]] = {}
@@ -45,6 +47,10 @@ class Extra:
         """The poison sink has the message: nobody else need finish with it."""
         self.is_confirmed = False
         """The poison sink's record is safe."""
+        self.original: bytes | None = None
+        """The payload that was delivered, once something else was put into its place."""
+        self.unsent: Sequence[Any] = ()
+        """What its handler has produced and its publisher has not confirmed: sent again instead of asking the handler again."""
 
     def let_go(self, owner: object, part: int) -> bool:
         """Close the further hold of *owner*; returns whether it was open. Under `RARE`."""
@@ -199,6 +205,18 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
             is_new, extra.is_void = not extra.is_void, True
             return is_new
 
+    def keep_original(self, payload: bytes) -> None:
+        """*payload* is about to be replaced; the first one counts."""
+        with RARE:
+            extra = self._make_extra()
+            if extra.original is None:
+                extra.original = payload
+
+    def keep_unsent(self, produced: Sequence[Any]) -> None:
+        """The handler is done, but *produced* is not published: a redelivery has only that left to do."""
+        with RARE:
+            self._make_extra().unsent = produced
+
     def confirm(self) -> None:
         """The poison record is safe: whatever hold is still out, the message is settled."""
         with RARE:
@@ -252,6 +270,11 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
     def is_poisoned(self) -> bool:
         """Whether the poison sink has it."""
         return self.extra is not None and self.extra.is_void
+
+    @property
+    def unsent(self) -> Sequence[Any]:
+        """What its handler has produced and is not published yet: messages; empty for one whose handler is to be asked."""
+        return () if self.extra is None else self.extra.unsent
 
     @property
     def failures(self) -> list[Failure]:

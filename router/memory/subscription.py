@@ -99,8 +99,7 @@ class InMemorySubscription:
     def _next_nacked(self, now: float, max_messages: int) -> list[Message]:
         due = self._due
         if self._parking:
-            for _, parked in self._parking.take_due(now):
-                due.extend(sorted(parked, key=_offset))
+            due.extend(sorted(self._parking.take_due(now), key=_place))
         if not due:
             return []
         assignment = due[0].assignment
@@ -181,5 +180,5 @@ class InMemorySubscription:
         self._forget(self)
 
 
-def _offset(message: Message) -> int:
-    return message.offset
+def _place(message: Message) -> tuple[int, int]:
+    return message.partition, message.offset

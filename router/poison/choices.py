@@ -62,8 +62,7 @@ class PoisonTopic:
         try:
             self.publisher.publish(self.topic, *messages)
         except PublishError as error:
-            by_uuid = [place for place, message in enumerate(messages) if message.uuid in error.failures]
-            places = set(error.positions or by_uuid or range(len(messages)))
+            places = error.places([message.uuid for message in messages])
             raise NotWritten(places, places & error.refused, str(error)) from error
 
     def close(self) -> None:

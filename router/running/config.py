@@ -12,15 +12,19 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Args:
         close_timeout: seconds that `close` waits for handlers, flushes and poison records.
-        nack_resend_delay: seconds before a nacked message is delivered again.
-        max_redeliveries: redeliveries of one message before its handler's poison sink takes it; unlimited without a sink.
+        nack_resend_delay: seconds before a message that was not handled is delivered again; doubled with each time.
+        max_nack_resend_delay: seconds that this grows to at most.
+        max_redeliveries: redeliveries before the handler's poison sink takes a message that was nacked, or whose error no
+            middleware has judged. Unlimited without a sink, for a `TransientError`, for output that cannot be published, and for
+            what `PoisonQueue` or `FailurePolicy` has declined.
     """
 
     close_timeout: float = 30.0
     nack_resend_delay: float = 0.1
+    max_nack_resend_delay: float = 10.0
     max_redeliveries: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("close_timeout", "nack_resend_delay", "max_redeliveries"):
+        for name in ("close_timeout", "nack_resend_delay", "max_nack_resend_delay", "max_redeliveries"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"RouterConfig.{name} must not be negative, not {getattr(self, name)}")

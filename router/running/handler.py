@@ -8,6 +8,7 @@ from typing import Protocol
 from ..errors import ConfigurationError, StateError
 from ..poison.choices import Poison
 from ..protocols import HandlerFunc, Middleware, Publisher, Subscriber
+from .returned import require_synchronous
 
 
 class Work(Protocol):
@@ -40,6 +41,7 @@ class Handler:
     ) -> None:
         if concurrency < 1:
             raise ConfigurationError(f"handler {name!r}: concurrency must be at least 1, not {concurrency}")
+        require_synchronous(name, function)
         self.name = name
         self.topic = topic
         self.subscriber = subscriber

@@ -12,13 +12,15 @@ from ..delivery.assignment import Assignment
 from ..delivery.context import Scope
 from ..delivery.message import Message
 from ..delivery.route import Route
-from ..errors import ConfigurationError, HaltedError, StateError
+from ..errors import ConfigurationError, HaltedError
 from ..poison.sinks import make_sink
 from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
 from ..worker_thread import WorkerThread
 from .chain import build_chain
 from .fan_out import FanOut
 from .handler import Handler
+from .outgoing import Outgoing
+from .returned import checked
 from .runner import Retries, Runner, Source
 
 LOOK_AGAIN_SECONDS = 0.001
@@ -62,24 +64,19 @@ class HandlerRun:
         """Once it is started."""
         self._runners: list[Runner] = []
         self._fan_out: FanOut | None = None
-        self._chain = self._build_chain(middlewares)
+        self._outgoing = Outgoing(handler.name, handler.publish_topic, publisher)
+        chain = [*middlewares, *handler.middlewares]
+        self._is_judged = any(getattr(each, "judges_errors", False) for each in chain)
+        self._chain = self._build_chain(chain)
 
     def _build_chain(self, middlewares: Sequence[Middleware]) -> HandlerFunc:
-        for middleware in [*middlewares, *self.handler.middlewares]:
+        for middleware in middlewares:
             if getattr(middleware, "needs_poison_sink", False) and self.sink is None:
                 raise ConfigurationError(
                     f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
                     "poison=PoisonTopic(…), PoisonFile(…), 'none' or 'drop' where the handler is added"
                 )
-        return build_chain(self.handler.function, middlewares, self.handler.middlewares)
-
-    def _publish(self, produced: Sequence[Message]) -> None:
-        """Publish what the chain returned, before its message counts as handled."""
-        topic, publisher = self.handler.publish_topic, self.publisher
-        if publisher is None or topic is None:
-            name = self.handler.name
-            raise StateError(f"handler {name!r} returned messages but has no publisher: use Router.add_handler")
-        publisher.publish(topic, *produced)
+        return build_chain(checked(self.handler.name, self.handler.function), middlewares)
 
     def start(self) -> None:
         """Subscribe and start the threads."""
@@ -104,9 +101,10 @@ class HandlerRun:
             name,
             source,
             self._chain,
-            self._publish,
+            self._outgoing.send,
             sink=self.sink,
             retries=self._retries,
+            is_judged=self._is_judged,
             now=self._scope.clock.now,
             is_blocked=(lambda: False) if worker is None else lambda: worker.is_blocked,
             order_key=order_key,

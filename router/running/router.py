@@ -183,7 +183,8 @@ class Router:
         logger.bind(handlers=list(self._handlers)).info("router started")
 
     def _start_runs(self) -> None:
-        retries = Retries(self.config.nack_resend_delay, self.config.max_redeliveries)
+        config = self.config
+        retries = Retries(config.nack_resend_delay, config.max_nack_resend_delay, config.max_redeliveries)
         subscribers: dict[int, Subscriber] = {}
         publishers: dict[int, Publisher] = {}
         for handler in self._handlers.values():

@@ -16,7 +16,7 @@ from ..delivery.assignment import Assignment
 from ..delivery.message import Assigned, Message, PoisonSink
 from ..delivery.parking import Parking
 from ..delivery.settlement import ACKED, NACKED, RETURNED, RUNNING
-from ..errors import Cancelled, HaltedError, PermanentError, SubscriptionClosed
+from ..errors import Cancelled, PermanentError, PublishError, SubscriptionClosed, TransientError, is_about_us
 from ..protocols import HandlerFunc
 from ..worker_thread import WorkerThread
 
@@ -24,8 +24,8 @@ CHUNK_MESSAGES = 1000
 """Messages per hand-over: at 1,000 the hand-over costs less than 10 ns a message, and a chunk is done in a few ms."""
 RECEIVE_SECONDS = 0.02
 """How long an idle thread waits before it looks whether it should stop or retry something."""
-MAX_PARKED = 10_000
-"""Messages waiting behind nacked ones before the thread takes in no more, so that the subscription's bound holds again."""
+MAX_DOUBLINGS = 60
+"""Of a delay: past that any is at its limit, and past 1,000 a float overflows."""
 
 
 class Source(Protocol):
@@ -44,16 +44,22 @@ class Nacked(Exception):
 
 
 class Retries:
-    """How a runner delivers a message again that was nacked.
+    """How a runner delivers a message again that was not handled.
 
     Args:
-        delay: seconds before each redelivery.
+        delay: seconds before the first redelivery; each later one waits twice as long.
+        max_delay: seconds that this grows to at most; a longer *delay* stays what it is.
         limit: redeliveries before the poison sink takes the message; without a sink there is no limit.
     """
 
-    def __init__(self, delay: float, limit: int) -> None:
-        self.delay = delay
+    def __init__(self, delay: float, max_delay: float, limit: int) -> None:
         self.limit = limit
+        self._delay = delay
+        self._max_delay = max(delay, max_delay)
+
+    def delay(self, redeliveries: int) -> float:
+        """Return the seconds before the next redelivery of a message that has had some."""
+        return min(self._delay * 2.0 ** min(redeliveries, MAX_DOUBLINGS), self._max_delay)
 
 
 class Runner:
@@ -64,10 +70,11 @@ class Runner:
         name: str,
         source: Source,
         chain: HandlerFunc,
-        publish: Callable[[Sequence[Message]], None],
+        publish: Callable[[Message, Sequence[Message]], None],
         *,
         sink: PoisonSink | None,
         retries: Retries,
+        is_judged: bool,
         now: Callable[[], float],
         is_blocked: Callable[[], bool],
         order_key: Callable[[Message], Hashable],
@@ -81,6 +88,7 @@ class Runner:
         self._publish = publish
         self._sink = sink
         self._retries = retries
+        self._is_judged = is_judged
         self._now = now
         self._is_blocked = is_blocked
         self._order_key = order_key
@@ -115,12 +123,10 @@ class Runner:
         while self._gone:
             parking.discard(self._gone.popleft())
         if parking:
-            for key, messages in parking.take_due(self._now()):
-                self._redeliver(key, messages)
-            self.current = None
+            self._deliver_parked()
             due = parking.next_due()
             timeout = RECEIVE_SECONDS if due is None else min(timeout, max(0.0, due - self._now()))
-        if len(parking) >= MAX_PARKED or self._is_blocked():
+        if self._is_blocked():
             self._pause.wait(timeout)
             return
         chunk = self._source.receive(CHUNK_MESSAGES, timeout)
@@ -130,9 +136,9 @@ class Runner:
             self._dispatch(iter(chunk))
         self.current = None
 
-    def _dispatch(self, messages: Iterator[Message]) -> None:
+    def _dispatch(self, messages: Iterator[Message], chain: HandlerFunc | None = None) -> None:
         """Take *messages* through the chain. `Delivery.begin` and `finish` are written out, for speed."""
-        chain = self._chain
+        chain = chain or self._chain
         for message in messages:
             self.current = assignment = message.assignment
             if self._is_stopping or (assignment is not None and assignment.is_closing):
@@ -142,12 +148,12 @@ class Runner:
             try:
                 produced = chain(message)
                 if produced:
-                    self._publish(produced)
+                    self._publish(message, produced)
             except Cancelled:
                 self._cancelled(message)
-            except HaltedError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the top of the chain: every error of a handler ends here
+            except Exception as error:
+                if is_about_us(error):
+                    raise
                 self._failed(message, error)
             else:
                 if delivery.verdict != NACKED:
@@ -168,17 +174,26 @@ class Runner:
             else:
                 self._dispatch(iter((message,)))
 
-    def _redeliver(self, key: Hashable, messages: list[Message]) -> None:
-        first, *behind = messages
-        if first.failures:
-            first.delivery.leave_to_sink()
+    def _deliver_parked(self) -> None:
+        """Deliver what is due; a chunk at most, as others wait for their turn."""
+        now = self._now()
+        for _ in range(CHUNK_MESSAGES):
+            message = self._parking.next_message(now)
+            if message is None:
+                break
+            self._deliver_again(message)
+        self.current = None
+
+    def _deliver_again(self, message: Message) -> None:
+        delivery = message.delivery
+        if not delivery.is_running:  # it has only waited for its turn
+            self._dispatch(iter((message,)))
+        elif message.failures:
+            delivery.leave_to_sink()
         else:
-            first.delivery.restart()
-            self._dispatch(iter((first,)))
-        if self._parking.holds(key):
-            self._parking.queue(key, behind)
-        else:
-            self._dispatch_some(iter(behind))
+            delivery.restart()
+            message.restore()
+            self._dispatch(iter((message,)), _unsent if delivery.unsent else None)
 
     def _cancelled(self, message: Message) -> None:
         """Leave *message* as it is, never settled: whoever gets the partition next handles it.
@@ -201,9 +216,18 @@ class Runner:
             logger.bind(handler=self.name, message=repr(message), error=repr(error)).error(
                 "message not handled, it will be delivered again"
             )
-        self._parking.park(self._order_key(message), message, self._now() + self._retries.delay)
+        due = self._now() + self._retries.delay(message.redeliveries)
+        self._parking.park(self._order_key(message), message, due)
 
     def _is_final(self, message: Message, error: Exception) -> bool:
+        """Whether the sink takes *message*. What may pass, or a middleware has declined to poison, is never too often."""
         if isinstance(error, PermanentError) or message.failures:
             return True
+        if isinstance(error, TransientError | PublishError) or (self._is_judged and not isinstance(error, Nacked)):
+            return False
         return message.redeliveries >= self._retries.limit
+
+
+def _unsent(message: Message) -> Sequence[Message]:
+    """Stand for the chain of a message whose handler is done: it has only its output left to publish."""
+    return message.delivery.unsent

@@ -71,9 +71,10 @@ class ReceivedMessage(Message, gc=False, eq=False):
             _metadata.fill(self, metadata)
             _key.fill(self, record.key())
             _timestamp.fill(self, None if kind == NO_TIMESTAMP else milliseconds / 1000)
-            self._record = None  # last: whoever finds it gone reads the fields without the lock
+            _record.__set__(self, None)  # last: whoever finds it gone reads the fields without the lock
 
 
+_record = ReceivedMessage.__dict__["_record"]
 for _name, _late in (("uuid", _uuid), ("metadata", _metadata), ("key", _key), ("timestamp", _timestamp)):
     setattr(ReceivedMessage, _name, _late)
 

@@ -43,8 +43,7 @@ class Redeliveries:
         if not self._parking and not self._ready:
             return []
         with self._lock:
-            due = [message for _, messages in self._parking.take_due(MONOTONIC.now()) for message in messages]
-            self._ready.extend(sorted(due, key=_place))
+            self._ready.extend(sorted(self._parking.take_due(MONOTONIC.now()), key=_place))
             due = [self._ready.popleft() for _ in range(min(max_messages, len(self._ready)))]
         for message in due:
             message.delivery.restart()

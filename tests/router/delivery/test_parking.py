@@ -11,9 +11,9 @@ def message(name, assignment=FIRST):
     return Message(name.encode(), assignment=assignment)
 
 
-def names(due):
-    """Return what `take_due` gave as (key, names)."""
-    return [(key, [each.payload.decode() for each in messages]) for key, messages in due]
+def names(messages):
+    """Return the names of *messages*."""
+    return [each.payload.decode() for each in messages]
 
 
 def test_empty_parking_holds_nothing():
@@ -34,7 +34,7 @@ def test_parked_message_comes_back_at_its_moment_with_those_behind_it_in_order()
     size = len(parking)
 
     assert (early, size, parking.next_due()) == ([], 4, 5.0)
-    assert names(parking.take_due(5.0)) == [(FIRST, ["a", "b", "c", "d"])]
+    assert names(parking.take_due(5.0)) == ["a", "b", "c", "d"]
     assert (len(parking), parking.holds(FIRST), parking.next_due()) == (0, False, None)
 
 
@@ -43,13 +43,40 @@ def test_message_parked_again_stands_before_those_behind_it():
     parking = Parking()
     parking.park(FIRST, message("a"), 1.0)
     parking.queue(FIRST, [message("b")])
-    ((key, (first, *behind)),) = parking.take_due(1.0)
+    first = parking.next_message(1.0)
 
-    parking.park(key, first, 2.0)
-    parking.queue(key, behind)
+    parking.park(FIRST, first, 2.0)
 
-    assert (len(parking), parking.next_due()) == (2, 2.0)
-    assert names(parking.take_due(2.0)) == [(FIRST, ["a", "b"])]
+    assert (len(parking), parking.next_due(), parking.next_message(1.9)) == (2, 2.0, None)
+    assert names(parking.take_due(2.0)) == ["a", "b"]
+
+
+def test_message_that_is_due_is_taken_and_those_behind_it_stay_due():
+    """Whoever takes them one by one may stop in between: the rest waits for its turn, and the key is held until then."""
+    parking = Parking()
+    parking.park(FIRST, message("a"), 1.0)
+    parking.queue(FIRST, [message("b")])
+
+    taken = [parking.next_message(1.0)]
+    between = (parking.holds(FIRST), parking.next_due(), len(parking))
+    parking.queue(FIRST, [message("c")])
+    taken += [parking.next_message(1.0), parking.next_message(1.0), parking.next_message(1.0)]
+
+    assert between == (True, 1.0, 1)
+    assert names(taken[:3]) == ["a", "b", "c"]
+    assert taken[3] is None
+    assert not parking.holds(FIRST)
+
+
+def test_key_that_was_due_first_comes_first():
+    """However many keys there are: one that fails again goes behind the others that are due."""
+    parking = Parking()
+    for number in range(100):
+        parking.park(number, message(str(number)), 100.0 - number)
+    first = parking.next_message(100.0)
+    parking.park(99, first, 100.0)
+
+    assert names(parking.take_due(100.0)) == [str(number) for number in reversed(range(99))] + ["99"]
 
 
 def test_keys_wait_apart():
@@ -59,7 +86,7 @@ def test_keys_wait_apart():
     parking.park(SECOND, message("b"), 3.0)
 
     assert (parking.holds(FIRST), parking.holds(SECOND), parking.next_due()) == (True, True, 3.0)
-    assert names(parking.take_due(4.0)) == [(SECOND, ["b"])]
+    assert names(parking.take_due(4.0)) == ["b"]
     assert (parking.holds(FIRST), parking.holds(SECOND), parking.next_due(), len(parking)) == (True, False, 5.0, 1)
 
 
@@ -73,4 +100,4 @@ def test_messages_of_a_lost_partition_are_dropped():
     assert parking.discard([FIRST]) == 2
     assert (len(parking), parking.holds((FIRST, b"k")), parking.next_due()) == (1, False, 2.0)
     assert parking.discard([FIRST]) == 0
-    assert names(parking.take_due(2.0)) == [((SECOND, b"k"), ["c"])]
+    assert names(parking.take_due(2.0)) == ["c"]

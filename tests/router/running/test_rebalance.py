@@ -75,7 +75,7 @@ def test_poison_sink_is_told_of_revoked_and_lost_partitions_like_a_worker():
         publisher=None,
         scope=Scope(),
         workers=[worker],
-        retries=Retries(0.0, 1),
+        retries=Retries(0.0, 0.0, 1),
         fail=print,
     )
     run.sink_worker = sink

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from millstream.router import Cancelled, InMemoryPubSub, Message, PublishError, Router, RouterConfig, StateError
+from millstream.router import Cancelled, InMemoryPubSub, Message, Router, RouterConfig
 from millstream.router.testing import (
     FakeSubscriber,
     ManualClock,
@@ -63,46 +63,6 @@ def test_produced_messages_are_published_in_one_call_before_the_message_settles(
 
     assert seen[0] == ("publish out", False)
     assert [[m.payload for m in messages] for _, messages in publisher.calls] == [[b"a", b"b"]]
-
-
-def test_message_is_delivered_again_when_its_output_cannot_be_published():
-    """A failed publish is a failure of the message: the handler runs again and nothing is committed before."""
-    publisher = RecordingPublisher([PublishError("out", {"u": "full"}), None])
-    handler = RecordingHandler(answer=lambda m: [Message(m.payload)])
-    subscriber = FakeSubscriber()
-    router = Router(AT_ONCE)
-    router.add_handler("h", "t", subscriber, "out", publisher, handler)
-
-    with running(router):
-        subscriber.subscription.deliver(b"x")
-        assert subscriber.subscription.wait_committed(1)
-
-    assert handler.payloads == [b"x", b"x"]
-    assert len(publisher.messages("out")) == 1
-
-
-def test_consumer_handler_that_returns_messages_is_an_error():
-    """There is nowhere to publish them: the message is not handled, and the poison record names the way out."""
-    poison = RecordingPublisher()
-    handler = RecordingHandler(answer=lambda m: [Message(b"lost?")])
-    config = RouterConfig(nack_resend_delay=0.0, max_redeliveries=0)
-    written = []
-
-    class Writer:
-        def write(self, messages):
-            written.extend(messages)
-
-        def close(self):
-            poison.close()
-
-    router, subscriber = consumer(handler, config=config, poison=Writer())
-
-    with running(router):
-        subscriber.subscription.deliver(b"x")
-        assert subscriber.subscription.wait_committed(1)
-
-    assert written[0].metadata["error_class_poisoned"] == StateError.__name__
-    assert "Router.add_handler" in written[0].metadata["reason_poisoned"]
 
 
 def test_failed_message_comes_again_before_any_later_message_of_its_partition():
