@@ -25,11 +25,12 @@ ExhaustedHook = Callable[[Message, Exception, int], None]
 class Retry:
     """Call the handler again when it raises, after a wait that grows; past the last retry the last error passes on.
 
-    Never retried: `PermanentError`; `HaltedError`, `StateError` and `ConfigurationError`, which stop the router; being cancelled.
-    The wait stops the handler's thread, so messages keep their order; it ends at once, with `Cancelled`, when the router closes or
-    the partition is revoked: then the message is neither acked nor poisoned. Each attempt starts from the payload that the first
-    one had, whatever was put into its place. Once it is given up, `message.context.values["attempts"]` is its number of attempts,
-    for the poison record.
+    Never retried: `PermanentError`; `HaltedError`, `StateError` and `ConfigurationError`, which stop the router; and `Cancelled`.
+    The wait stops the handler's thread, so messages keep their order; it ends at once, with `Cancelled`, when the router closes
+    or the partition is revoked: then the message is neither acked nor poisoned. Each attempt starts from the payload that the
+    first one had, whatever was put into its place.
+
+    Once a message is given up, `message.context.values["attempts"]` is its number of attempts, for the poison record.
 
     One instance may serve any number of handlers and threads.
 

@@ -20,7 +20,8 @@ what it runs on, never of the message that met them (`is_about_us`). Nobody retr
 the router.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 
 class MillstreamError(Exception):
@@ -110,6 +111,18 @@ class RecoveredPanicError(MillstreamError):
         self.value = value
         self.stacktrace = stacktrace
         super().__init__(f"panic in a handler: {type(value).__name__}: {value}")
+
+
+def text_of(value: object, render: Callable[[Any], str] = str) -> str:
+    """Return *value*, such as an error of anybody's making, as a text that can be written anywhere. Never raises.
+
+    Half a character, which no file takes, becomes an escape; what has no text (its `__str__` raises) is named by its type.
+    """
+    try:
+        text = render(value)
+    except Exception as error:  # noqa: BLE001 - a method of the user's own
+        text = f"{type(value).__name__}, of which {type(error).__name__} came instead of a text"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def is_about_us(error: BaseException) -> bool:

@@ -257,7 +257,9 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
 
     def __repr__(self) -> str:
         place = f", {self.topic}[{self.partition}]@{self.offset}" if self.topic else ""
-        return f"<Message {self.uuid}, {len(self.payload)} bytes{place}>"
+        payload: object = self.payload  # a middleware may have put anything in its place
+        content = f"{len(payload)} bytes" if isinstance(payload, bytes) else f"a {type(payload).__name__}"
+        return f"<Message {self.uuid}, {content}{place}>"
 
 
 class _Copy(Message, gc=False, eq=False, kw_only=True):

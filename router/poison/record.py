@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ..delivery.failure import Failure
 from ..delivery.message import Message
+from ..errors import text_of
 
 REASON = "reason_poisoned"
 TOPIC = "topic_poisoned"
@@ -29,9 +31,8 @@ CUT_REASON_CHARACTERS = 1000
 def poison_record(message: Message, failure: Failure) -> Message:
     """Return what the sink writes for *message*: its content, with metadata that says what happened."""
     route = None if message.assignment is None else message.assignment.route
-    metadata = dict(message.metadata)
-    # An error may quote half a character of what it choked on; no file or header could take that.
-    metadata[REASON] = str(failure.error).encode(errors="backslashreplace").decode()
+    metadata = _metadata_of(message)
+    metadata[REASON] = text_of(failure.error)
     metadata[TOPIC] = message.topic
     metadata[HANDLER] = "" if route is None else route.handler
     metadata[SUBSCRIBER] = "" if route is None else route.subscriber
@@ -40,7 +41,34 @@ def poison_record(message: Message, failure: Failure) -> Message:
     metadata[OFFSET] = str(message.offset)
     metadata[ERROR_CLASS] = type(failure.error).__name__
     metadata[TIME] = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Message(message.payload, uuid=message.uuid, metadata=metadata, key=message.key, timestamp=message.timestamp)
+    key, timestamp = message.key, message.timestamp
+    return Message(
+        _bytes_of(message.original),
+        uuid=text_of(message.uuid),
+        metadata=metadata,
+        key=None if key is None else _bytes_of(key),
+        timestamp=timestamp if isinstance(timestamp, float | int) else None,
+    )
+
+
+def size_of(message: Message) -> int:
+    """Return the bytes of payload that the record of *message* has."""
+    return len(_bytes_of(message.original))
+
+
+def _metadata_of(message: Message) -> dict[str, str]:
+    """Return a copy of the metadata, texts only, whatever somebody has put there."""
+    metadata: object = message.metadata
+    if not isinstance(metadata, Mapping):
+        return {"metadata": text_of(metadata, repr)}
+    return {text_of(name): text_of(value) for name, value in metadata.items()}
+
+
+def _bytes_of(value: object) -> bytes:
+    """Return *value* if it is bytes, as it should be; else what Python shows for it, so that a person can see it."""
+    if isinstance(value, bytes):
+        return value
+    return bytes(value) if isinstance(value, bytearray | memoryview) else text_of(value, repr).encode()
 
 
 def cut(record: Message) -> Message:
@@ -54,8 +82,8 @@ def cut(record: Message) -> Message:
 
 def attempts_of(message: Message) -> int:
     """Return how often *message* was tried: in its last delivery as counted by `Retry`, and once in each earlier one."""
-    attempts: int = message.context.values.get("attempts", 1)
-    return attempts + message.redeliveries
+    attempts = message.context.values.get("attempts", 1)
+    return (attempts if isinstance(attempts, int) else 1) + message.redeliveries
 
 
 def describe(message: Message) -> dict[str, Any]:

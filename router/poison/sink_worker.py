@@ -15,9 +15,11 @@ from loguru import logger
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
 from ..delivery.message import Message
+from ..errors import text_of
 from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
+from .record import size_of
 
 RETRY_SECONDS = 1.0
 """Between attempts to write: a full disk or an absent broker is not mended faster."""
@@ -61,7 +63,7 @@ class SinkWorker:
 
     def _make_ready(self, message: Message) -> None:
         self._ready.append(message)
-        self._ready_bytes += len(message.payload)
+        self._ready_bytes += size_of(message)
 
     def take_failed(self, message: Message) -> None:
         """Take over *message*, of which a hold was failed, once its other holds are in."""
@@ -132,10 +134,10 @@ class SinkWorker:
         while (
             self._ready
             and len(batch) < MAX_RECORDS
-            and (not batch or size + len(self._ready[0].payload) <= MAX_WRITE_BYTES)
+            and (not batch or size + size_of(self._ready[0]) <= MAX_WRITE_BYTES)
         ):
             batch.append(self._ready.popleft())
-            size += len(batch[-1].payload)
+            size += size_of(batch[-1])
         self._ready_bytes -= size
         return batch
 
@@ -177,11 +179,11 @@ class SinkWorker:
     def _put_back(self, messages: list[Message]) -> None:
         with self._condition:
             self._ready.extendleft(reversed(messages))
-            self._ready_bytes += sum(len(message.payload) for message in messages)
+            self._ready_bytes += sum(map(size_of, messages))
 
     def _wait_to_retry(self, error: Exception) -> bool:
         if not self._is_blocked:
-            logger.bind(sink=repr(self._writer), error=str(error)).error("poison record not written, intake stops")
+            logger.bind(sink=repr(self._writer), error=text_of(error)).error("poison record not written, intake stops")
         self._is_blocked = True
         with self._condition:
             now = MONOTONIC.now()

@@ -8,7 +8,7 @@ from loguru import logger
 
 from ..delivery.message import Message, PoisonSink
 from ..delivery.route import HaltFunction
-from ..errors import ConfigurationError, HaltedError
+from ..errors import ConfigurationError, HaltedError, text_of
 from .choices import Poison
 from .sink_worker import SinkWorker
 
@@ -37,7 +37,7 @@ class HaltingSink:
     def take(self, message: Message, error: BaseException) -> None:
         """Stop: raises `HaltedError` into the chain."""
         raise HaltedError(
-            f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {error}"
+            f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {text_of(error)}"
         ) from error
 
     def take_failed(self, message: Message) -> None:

@@ -12,7 +12,7 @@ from ..delivery.assignment import Assignment
 from ..delivery.context import Scope
 from ..delivery.message import Message
 from ..delivery.route import Route
-from ..errors import ConfigurationError, HaltedError
+from ..errors import ConfigurationError, HaltedError, text_of
 from ..poison.sinks import make_sink
 from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
 from ..worker_thread import WorkerThread
@@ -145,7 +145,9 @@ class HandlerRun:
 
     def _halt(self, message: Message) -> None:
         error = message.failures[0].error
-        halted = HaltedError(f"handler {self.handler.name!r} halts at {message!r}, which nobody can take: {error}")
+        halted = HaltedError(
+            f"handler {self.handler.name!r} halts at {message!r}, which nobody can take: {text_of(error)}"
+        )
         halted.__cause__ = error
         self._fail(halted)
 

@@ -1,7 +1,7 @@
 """What a handler may return, checked where an error still counts as the handler's.
 
 Python calls a handler of any type: a coroutine would never run, a generator would be used up by the first middleware that looks
-into it, and a text would be published letter by letter. So the innermost function of a chain is wrapped, unless it says `-> None`.
+into it, a text be published letter by letter. So the innermost function of a chain is wrapped, unless it says `-> None`.
 """
 
 from __future__ import annotations

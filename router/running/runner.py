@@ -16,7 +16,7 @@ from ..delivery.assignment import Assignment
 from ..delivery.message import Assigned, Message, PoisonSink
 from ..delivery.parking import Parking
 from ..delivery.settlement import ACKED, NACKED, RETURNED, RUNNING
-from ..errors import Cancelled, PermanentError, PublishError, SubscriptionClosed, TransientError, is_about_us
+from ..errors import Cancelled, PermanentError, PublishError, SubscriptionClosed, TransientError, is_about_us, text_of
 from ..protocols import HandlerFunc
 from ..worker_thread import WorkerThread
 
@@ -213,7 +213,7 @@ class Runner:
             message.delivery.leave_to_sink()
             return
         if message.redeliveries == 0:
-            logger.bind(handler=self.name, message=repr(message), error=repr(error)).error(
+            logger.bind(handler=self.name, message=repr(message), error=text_of(error, repr)).error(
                 "message not handled, it will be delivered again"
             )
         due = self._now() + self._retries.delay(message.redeliveries)

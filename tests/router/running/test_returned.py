@@ -25,7 +25,6 @@ class AsyncHandler:
 
     async def __call__(self, message):
         """Do nothing."""
-        return None
 
 
 def generator(message):
