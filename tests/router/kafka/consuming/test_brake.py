@@ -48,6 +48,46 @@ def test_bytes_past_the_commit_are_bounded():
     assert resumed
 
 
+def give(loop, partition, first, count, size):
+    """Let *loop* receive *count* records of *size* bytes of *partition*; returns the holds on them."""
+    loop.consumer.give(*[record(first + each, partition=partition, value=b"x" * size) for each in range(count)])
+    return [handle(message, "user") for message in loop.receive(count)]
+
+
+def test_partition_that_stands_still_leaves_the_others_what_they_need():
+    """It ends at half of all bytes, and a second one at half of the rest; who settles goes on all the time."""
+    with Loop(Listener(), max_pending_bytes=1000) as loop:
+        for partition in range(3):
+            loop.consumer.call("assign", partition)
+        give(loop, 0, 0, 5, 100)
+        alone = eventually(lambda: loop.consumer.paused == {0})
+        give(loop, 1, 0, 3, 100)
+        both = eventually(lambda: loop.consumer.paused == {0, 1})
+        for number in range(50):
+            for held in give(loop, 2, number, 1, 100):
+                held.release()
+            assert loop.polls_on()
+        paused = set(loop.consumer.paused)
+
+    assert (alone, both, paused) == (True, True, {0, 1})
+
+
+def test_partition_held_back_for_its_bytes_goes_on_at_half_of_them():
+    """Not at the first that settles: each pause costs the prefetch."""
+    with Loop(Listener(), max_pending_bytes=1000) as loop:
+        loop.consumer.call("assign", 0, 1)
+        holds = [give(loop, 0, number, 1, 100)[0] for number in range(5)]  # bytes are let go poll by poll
+        assert eventually(lambda: loop.consumer.paused == {0})
+        for held in holds[:2]:
+            held.release()
+        assert loop.polls_on()
+        above = set(loop.consumer.paused)
+        holds[2].release()
+
+        assert above == {0}
+        assert eventually(lambda: loop.consumer.paused == set())
+
+
 def test_nothing_is_fetched_while_the_poison_sink_is_blocked():
     """What is set aside undecoded never reaches the buffer: the sink itself has to hold back."""
     sink, listener = Sink(), Listener()
