@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from .delivery.assignment import Assignment
 from .delivery.message import Message
+from .delivery.offset_book import OffsetBook
 
 
 class HandlerFunc(Protocol):
@@ -87,6 +88,16 @@ class ClosesSlowly(Subscription, Protocol):
 
     def begin_close(self, seconds: float = ..., /) -> None:
         """Begin to close and return, so that several close side by side; in *seconds*, if given."""
+        ...
+
+
+@runtime_checkable
+class ShowsBooks(Subscription, Protocol):
+    """A subscription that shows what it keeps: a handler that stops by itself waits for it before the subscription closes."""
+
+    @property
+    def books(self) -> Sequence[OffsetBook]:
+        """The offset books of its partitions, up to date, to look at. From any thread."""
         ...
 
 

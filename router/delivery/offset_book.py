@@ -110,7 +110,8 @@ class OffsetBook:
 
         A front that no chain has finished (never started, cancelled, waiting for a redelivery) will not settle here.
         """
-        return bool(self._pending) and self._pending[0].delivery.is_handled
+        front = self.oldest
+        return front is not None and front.delivery.is_handled
 
     @property
     def pending(self) -> int:
@@ -129,5 +130,8 @@ class OffsetBook:
 
     @property
     def oldest(self) -> Message | None:
-        """The message that keeps the commit back, or `None`."""
-        return self._pending[0] if self._pending else None
+        """The message that keeps the commit back, or `None`. From any thread."""
+        try:
+            return self._pending[0]
+        except IndexError:
+            return None

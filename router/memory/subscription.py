@@ -156,6 +156,13 @@ class InMemorySubscription:
             return {book.assignment.partition: book.next_offset or 0 for book in self._books}
 
     @property
+    def books(self) -> list[OffsetBook]:
+        """See `ShowsBooks`."""
+        with self._condition:
+            self._advance()
+            return list(self._books)
+
+    @property
     def unread(self) -> int:
         """Messages published to it that were not received."""
         return self._queued

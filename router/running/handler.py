@@ -19,8 +19,8 @@ class Work(Protocol):
         """Messages whose poison record is safe."""
         ...
 
-    def stop(self) -> None:
-        """Take in nothing new; returns at once."""
+    def leave(self) -> None:
+        """Stop by itself while the others go on; returns at once."""
         ...
 
 
@@ -66,23 +66,24 @@ class Handler:
         self.middlewares.extend(middlewares)
 
     def stop(self) -> None:
-        """Stop taking in messages and return at once; what it has in hand is finished. `wait_stopped` tells when.
+        """Stop taking in messages and return at once; what it has in hand is finished, flushed and committed.
 
-        A publisher that others share stays open. When every handler has stopped, the router closes itself.
+        Then its subscription is closed: others of its consumer group get the partitions. `wait_stopped` tells when. A publisher
+        that others share stays open. When every handler has stopped, the router closes itself.
 
         Raises:
             StateError: it was not started.
         """
         if self._work is None:
             raise StateError(f"handler {self.name!r} was not started")
-        self._work.stop()
+        self._work.leave()
 
     def wait_started(self, timeout: float | None = None) -> bool:
         """Wait until it is subscribed; returns False after *timeout* seconds."""
         return self._started.wait(timeout)
 
     def wait_stopped(self, timeout: float | None = None) -> bool:
-        """Wait until it has stopped taking in messages and none is being handled; returns False after *timeout* seconds."""
+        """Wait until it has stopped and its subscription is closed; returns False after *timeout* seconds."""
         return self._stopped.wait(timeout)
 
     @property

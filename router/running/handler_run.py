@@ -17,6 +17,7 @@ from ..poison.sinks import make_sink
 from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
 from ..worker_thread import WorkerThread
 from .chain import build_chain
+from .departure import Departure
 from .fan_out import FanOut
 from .handler import Handler
 from .outgoing import Outgoing
@@ -37,6 +38,7 @@ class HandlerRun:
         scope: the router's; ends waits at shutdown.
         workers: all workers of the router, to be told of revoked and lost partitions.
         retries: how a nacked message is delivered again.
+        close_timeout: seconds that it may take to flush when it stops by itself.
         fail: stops the router with an error.
     """
 
@@ -50,6 +52,7 @@ class HandlerRun:
         scope: Scope,
         workers: Sequence[Worker],
         retries: Retries,
+        close_timeout: float,
         fail: Callable[[BaseException], None],
     ) -> None:
         self.handler = handler
@@ -64,6 +67,7 @@ class HandlerRun:
         """Once it is started."""
         self._runners: list[Runner] = []
         self._fan_out: FanOut | None = None
+        self._departure = Departure(handler.name, scope, self._all_workers, close_timeout)
         self._outgoing = Outgoing(handler.name, handler.publish_topic, publisher)
         chain = [*middlewares, *handler.middlewares]
         self._is_judged = any(getattr(each, "judges_errors", False) for each in chain)
@@ -90,7 +94,7 @@ class HandlerRun:
             self._fan_out = FanOut(name, subscription, count)
             shares = enumerate(self._fan_out.shares)
             self._runners = [self._runner(f"{name}-{number}", share, _by_key) for number, share in shares]
-        for thread in self.threads:
+        for thread in self._message_threads:
             thread.start()
         self.handler.mark_started(self)
         logger.bind(handler=name, topic=self.handler.topic).info("handler started")
@@ -112,7 +116,11 @@ class HandlerRun:
 
     @property
     def threads(self) -> list[WorkerThread]:
-        """The threads that handle messages."""
+        """Its threads: those that handle messages, and the one that sees to its end when it stops by itself."""
+        return [*self._message_threads, self._departure.thread]
+
+    @property
+    def _message_threads(self) -> list[WorkerThread]:
         fan_out = [] if self._fan_out is None else [self._fan_out.thread]
         return fan_out + [runner.thread for runner in self._runners]
 
@@ -122,6 +130,12 @@ class HandlerRun:
             self._fan_out.stop()
         for runner in self._runners:
             runner.stop()
+
+    def leave(self) -> None:
+        """Stop by itself while the others go on; see `Handler.stop`."""
+        self.stop()
+        if self.subscription is not None:
+            self._departure.begin(self._message_threads, self.subscription)
 
     def feeds(self, other: HandlerRun) -> bool:
         """Whether what it publishes goes to *other* inside the process, through a pub/sub that both share."""

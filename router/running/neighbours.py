@@ -37,13 +37,17 @@ def publishers_of(runs: Sequence[HandlerRun]) -> list[Publisher]:
     return [*own, *_poison_publishers(runs)]
 
 
-def in_closing_order(runs: Sequence[HandlerRun]) -> list[Closable]:
-    """Return subscribers, then publishers; those of poison topics unless a handler has them too."""
-    subscribers: list[Closable] = [run.subscriber for run in runs]
-    publishers = [run.publisher for run in runs if run.publisher is not None]
-    known = [run.handler.publisher for run in runs]
-    topics = [topic for topic in _poison_publishers(runs) if all(topic is not each for each in known)]
-    return [*subscribers, *publishers, *topics]
+def to_close(runs: Sequence[HandlerRun], others: Sequence[object]) -> list[Closable]:
+    """Return the publishers of *runs* that are in none of *others*: as the handlers have them, then those of poison topics only.
+
+    Subscribers are not among them: a router closes the subscriptions that it has opened, and they may have more.
+    """
+    publishers = [(run.handler.publisher, run.publisher) for run in runs]
+    known = [given for given, _ in publishers]
+    topics = [(topic, topic) for topic in _poison_publishers(runs) if all(topic is not each for each in known)]
+    return [
+        own for given, own in [*publishers, *topics] if own is not None and all(given is not each for each in others)
+    ]
 
 
 def _poison_publishers(runs: Sequence[HandlerRun]) -> list[Publisher]:

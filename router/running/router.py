@@ -9,7 +9,7 @@ from loguru import logger
 from ..clock import MONOTONIC, Clock
 from ..delivery.context import Scope
 from ..errors import ConfigurationError
-from ..poison.choices import Poison
+from ..poison.choices import Poison, PoisonTopic
 from ..protocols import (
     HandlerFunc,
     Middleware,
@@ -19,6 +19,7 @@ from ..protocols import (
     SubscriberDecorator,
     Worker,
 )
+from .claims import Claims
 from .config import RouterConfig
 from .handler import Handler
 from .handler_run import HandlerRun
@@ -50,7 +51,10 @@ class Router:
         self._runs: list[HandlerRun] = []
         self._scope = Scope(clock)
         self._life = Lifecycle()
-        self._supervisor = Supervisor(self._life, self._runs, self._workers, self._scope, self.config.close_timeout)
+        self._claims = Claims()
+        self._supervisor = Supervisor(
+            self._life, self._runs, self._workers, self._scope, self.config.close_timeout, self._claims
+        )
 
     def add_handler(
         self,
@@ -69,9 +73,9 @@ class Router:
         Args:
             name: unique in this router; it stands in logs, errors and poison records.
             topic: where messages come from.
-            subscriber: what subscribes to it.
+            subscriber: what subscribes to it; the router closes its own subscriptions, the subscriber is yours to close.
             publish_topic: where produced messages go.
-            publisher: what sends them; closed last, once, also when several handlers share it.
+            publisher: what sends them; closed last, once, also when several handlers share it; by the last of several routers.
             handler: called once per message; see `HandlerFunc`.
             poison: what becomes of messages that cannot be handled; `None`: they are delivered again, without end.
             concurrency: threads; with more than one, order is kept per message key (per partition without one).
@@ -111,6 +115,8 @@ class Router:
         if handler.name in self._handlers:
             raise ConfigurationError(f"a handler called {handler.name!r} exists already: names are unique in a router")
         self._handlers[handler.name] = handler
+        poison = handler.poison.publisher if isinstance(handler.poison, PoisonTopic) else None
+        self._claims.add([handler.subscriber, handler.publisher, poison])
         return handler
 
     def add_middleware(self, *middlewares: Middleware) -> None:
@@ -196,6 +202,7 @@ class Router:
                 scope=self._scope,
                 workers=self._workers,
                 retries=retries,
+                close_timeout=config.close_timeout,
                 fail=self.fail,
             )
             self._runs.append(run)

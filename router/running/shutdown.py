@@ -5,7 +5,7 @@
 3. Drain the workers: batchers flush what was handed to them, and may still poison.
 4. Drain the poison sinks: a record must be safe before its message is committed.
 5. Commit and leave: subscriptions close only now, so that whatever was finished is never delivered again.
-6. Close subscribers, then publishers, each once.
+6. Close publishers, each once, but for those that another router uses.
 """
 
 from __future__ import annotations

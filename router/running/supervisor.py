@@ -12,9 +12,10 @@ from ..delivery.context import Scope
 from ..errors import UndrainedError
 from ..protocols import Worker
 from ..worker_thread import WorkerThread
+from .claims import Claims
 from .handler_run import HandlerRun
 from .lifecycle import Lifecycle, State
-from .neighbours import death_of, in_closing_order, publishers_of
+from .neighbours import death_of, publishers_of, to_close
 from .shutdown import close_once, shut_down
 
 WATCH_SECONDS = 0.02
@@ -32,6 +33,7 @@ class Supervisor:
         workers: started with them.
         scope: ends the waits of messages in hand.
         close_timeout: seconds for an orderly end.
+        claims: what this router uses, and others may.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Supervisor:
         workers: Sequence[Worker],
         scope: Scope,
         close_timeout: float,
+        claims: Claims,
     ) -> None:
         self._life = life
         self._runs = runs
         self._workers = workers
         self._scope = scope
         self._close_timeout = close_timeout
+        self._claims = claims
         self._thread = WorkerThread("millstream-router", self._supervise)
 
     def start(self) -> None:
@@ -61,7 +65,7 @@ class Supervisor:
     def close_everything(self) -> None:
         """Close in order; what is not done in time is kept as the error of the router."""
         left = shut_down(self._runs, self._workers, self._scope, self._close_timeout, self._life.fail)
-        close_once(in_closing_order(self._runs))
+        close_once(to_close(self._runs, self._claims.give_up()))
         self._scope.cancel()
         self._watch()
         if left and self._life.error is None:

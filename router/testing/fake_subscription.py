@@ -218,6 +218,13 @@ class FakeSubscription:
         with self._condition:
             return sum(book.pending for book in self._books.values())
 
+    @property
+    def books(self) -> list[OffsetBook]:
+        """See `ShowsBooks`."""
+        self.commit()
+        with self._condition:
+            return list(self._books.values())
+
     def _wake(self) -> None:
         with self._condition:
             self._condition.notify_all()

@@ -12,6 +12,7 @@ from loguru import logger
 from ...clock import MONOTONIC
 from ...delivery.assignment import Assignment
 from ...delivery.message import Message
+from ...delivery.offset_book import OffsetBook
 from ...errors import ConfigurationError, UndrainedError
 from ...protocols import AssignmentListener
 from ...worker_thread import WorkerThread
@@ -94,6 +95,11 @@ class KafkaSubscription:
     def statistics(self) -> SubscriptionStatistics:
         """Return how far it is: what waits, and what is pending in each partition. Asks no broker; from any thread."""
         return self._loop.statistics()
+
+    @property
+    def books(self) -> list[OffsetBook]:
+        """The offset books of its partitions, to look at; its poll thread brings them up to date several times a second."""
+        return list(self._owned.books.values())
 
     @property
     def error(self) -> BaseException | None:

@@ -4,8 +4,15 @@ import threading
 
 import pytest
 
-from millstream.router import Router, StateError
-from millstream.router.testing import FakeSubscriber, RecordingHandler, RecordingPublisher, running
+from millstream.router import InMemoryConfig, InMemoryPubSub, Message, Router, RouterConfig, StateError
+from millstream.router.testing import (
+    FakeSubscriber,
+    FakeWorker,
+    RecordingHandler,
+    RecordingPublisher,
+    eventually,
+    running,
+)
 
 
 def two_handlers():
@@ -78,6 +85,80 @@ def test_stop_of_a_concurrent_handler_stops_all_its_threads():
 
     assert handler.wait_stopped(10)
     assert router.wait_closed(10)
+
+
+def test_stop_flushes_and_commits_what_workers_hold_and_then_gives_the_partitions_back():
+    """The worker serves others too: it is asked for a flush, and the subscription closes when the holds are in."""
+    router, subscriber, held, calls = Router(), FakeSubscriber(2), [], []
+    worker = FakeWorker("batcher", record=calls.append)
+    router.add_worker(worker)
+    handler = router.add_consumer_handler("h", "t", subscriber, lambda m: held.append(m.hold(worker)))
+    router.add_consumer_handler("other", "u", FakeSubscriber(), RecordingHandler())
+
+    with running(router):
+        subscription = subscriber.subscription
+        subscription.deliver(b"x", b"y", partition=1)
+        assert eventually(lambda: len(held) == 2)
+        handler.stop()
+        assert eventually(lambda: len(worker.sealed) == 2)
+        before = subscription.is_closed, handler.wait_stopped(0.05)
+        for hold in held:
+            hold.release()
+        assert handler.wait_stopped(10)
+        after = subscription.is_closed, router.is_running, list(calls)
+
+    assert before == (False, False)
+    assert after == (True, True, ["start batcher", "seal batcher"])
+    assert subscription.committed(1) == 2
+
+
+def test_stop_waits_no_longer_than_the_close_timeout():
+    """A hold that is never released keeps the partition from nobody: the message is delivered again there."""
+    router, subscriber, worker = Router(RouterConfig(close_timeout=0.2)), FakeSubscriber(), FakeWorker("batcher")
+    router.add_worker(worker)
+    handler = router.add_consumer_handler("h", "t", subscriber, lambda m: m.hold(worker) and None)
+    router.add_consumer_handler("other", "u", FakeSubscriber(), RecordingHandler())
+
+    with running(router):
+        (message,) = subscriber.subscription.deliver(b"x")
+        assert eventually(lambda: message.is_acked)
+        handler.stop()
+        assert handler.wait_stopped(10)
+
+    assert subscriber.subscription.is_closed
+    assert subscriber.subscription.committed() == 0
+
+
+def test_in_memory_publisher_does_not_wait_for_a_handler_that_has_stopped():
+    """Its subscription took in messages until it was full, and then everybody waited."""
+    pubsub, router = InMemoryPubSub(InMemoryConfig(buffer_messages=1)), Router()
+    handler = router.add_consumer_handler("h", "t", pubsub, RecordingHandler())
+    router.add_consumer_handler("other", "u", pubsub, RecordingHandler())
+
+    with running(router):
+        handler.stop()
+        assert handler.wait_stopped(10)
+        publishing = threading.Thread(target=pubsub.publish, args=("t", *[Message(b"x")] * 10), daemon=True)
+        publishing.start()
+        publishing.join(10)
+        assert not publishing.is_alive()
+
+
+def test_stop_beside_a_close_leaves_the_rest_to_it():
+    """The router's close drains the workers as well, and closes every subscription after that."""
+    router, subscriber, held = Router(), FakeSubscriber(), []
+    worker = FakeWorker("batcher", on_drain=lambda deadline: held[0].release() is None)
+    router.add_worker(worker)
+    handler = router.add_consumer_handler("h", "t", subscriber, lambda m: held.append(m.hold(worker)))
+    router.add_consumer_handler("other", "u", FakeSubscriber(), RecordingHandler())
+    router.start()
+    subscriber.subscription.deliver(b"x")
+    assert eventually(lambda: held)
+    handler.stop()
+    router.close()
+
+    assert handler.wait_stopped(0)
+    assert subscriber.subscription.committed() == 1
 
 
 def test_stop_before_the_start_raises():

@@ -76,6 +76,7 @@ def test_poison_sink_is_told_of_revoked_and_lost_partitions_like_a_worker():
         scope=Scope(),
         workers=[worker],
         retries=Retries(0.0, 0.0, 1),
+        close_timeout=1.0,
         fail=print,
     )
     run.sink_worker = sink

@@ -10,13 +10,13 @@ from millstream.router.testing import FakeSubscriber, FakeWorker, RecordingHandl
 
 def test_close_twice_does_nothing_more():
     """The second close returns at once and closes nobody again."""
-    subscriber, router = FakeSubscriber(), Router()
-    router.add_consumer_handler("h", "t", subscriber, RecordingHandler())
+    publisher, router = RecordingPublisher(), Router()
+    router.add_handler("h", "t", FakeSubscriber(), "out", publisher, RecordingHandler())
     router.start()
     router.close()
     router.close()
 
-    assert subscriber.close_count == 1
+    assert publisher.close_count == 1
 
 
 def test_close_after_an_undrained_close_says_it_again():
@@ -49,7 +49,7 @@ def test_concurrent_closes_all_return_when_it_is_over():
         thread.join(10)
 
     assert states == [True] * 10
-    assert (subscriber.close_count, publisher.close_count) == (1, 1)
+    assert (subscriber.subscription.is_closed, publisher.close_count) == (True, 1)
 
 
 def test_close_before_the_start_returns_at_once_and_touches_nothing():
@@ -132,7 +132,7 @@ def test_worker_whose_error_cannot_be_asked_stops_the_router():
     with pytest.raises(AttributeError, match="no error here"):
         router.wait_closed(10)
 
-    assert (router.is_closed, subscriber.close_count) == (True, 1)
+    assert (router.is_closed, subscriber.subscription.is_closed) == (True, True)
 
 
 class MortalPublisher(RecordingPublisher):

@@ -79,7 +79,6 @@ def test_everything_ends_in_the_order_that_loses_nothing():
         "drain worker",
         "publish dlq",
         "close subscription t",
-        "close subscriber",
         "close publisher",
     ]
     assert subscriber.subscription.commits[-1][1] == 1
