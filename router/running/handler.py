@@ -72,7 +72,7 @@ class Handler:
         that others share stays open. When every handler has stopped, the router closes itself.
 
         Raises:
-            StateError: it was not started.
+            StateError: it was not started, or this is a forked child.
         """
         if self._work is None:
             raise StateError(f"handler {self.name!r} was not started")

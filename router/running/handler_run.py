@@ -13,6 +13,7 @@ from ..delivery.context import Scope
 from ..delivery.message import Message
 from ..delivery.route import Route
 from ..errors import ConfigurationError, HaltedError, text_of
+from ..own_process import OwnProcess
 from ..poison.sinks import make_sink
 from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
 from ..worker_thread import WorkerThread
@@ -65,6 +66,7 @@ class HandlerRun:
         self._fail = fail
         self.subscription: Subscription | None = None
         """Once it is started."""
+        self._process = OwnProcess("handler")
         self._runners: list[Runner] = []
         self._fan_out: FanOut | None = None
         self._departure = Departure(handler.name, scope, self._all_workers, close_timeout)
@@ -133,6 +135,7 @@ class HandlerRun:
 
     def leave(self) -> None:
         """Stop by itself while the others go on; see `Handler.stop`."""
+        self._process.require("only the process that started the router can stop it")
         self.stop()
         if self.subscription is not None:
             self._departure.begin(self._message_threads, self.subscription)

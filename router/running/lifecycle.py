@@ -12,6 +12,7 @@ from loguru import logger
 from ..clock import MONOTONIC
 from ..errors import StateError
 from ..exit_codes import is_bug
+from ..own_process import OwnProcess
 
 SIGNAL_SECONDS = 0.5
 """After which a wait begins anew: a signal that reaches another thread, or comes right before the wait, does not end it."""
@@ -38,6 +39,8 @@ class Lifecycle:
         self.error: BaseException | None = None
         """What stopped it."""
         self._changed = threading.Condition()
+        self._process: OwnProcess | None = None
+        """Where it was started."""
 
     def require_new(self, what: str) -> None:
         """Raise StateError unless *what* still can be done."""
@@ -49,6 +52,12 @@ class Lifecycle:
         with self._changed:
             self.require_new("a router runs once, make a new one and")
             self.state = State.STARTING
+            self._process = OwnProcess("router")
+
+    def require_own_process(self) -> None:
+        """Raise StateError in a process that was forked from the one that runs the router."""
+        if self._process is not None:
+            self._process.require("only the process that started it can close it")
 
     def reach(self, state: State) -> None:
         """Take note that the router has come to *state*."""
@@ -84,6 +93,7 @@ class Lifecycle:
 
     def wait_closed(self, timeout: float | None) -> bool:
         """Wait for the end and raise what ended it, if that was an error; returns False after *timeout* seconds."""
+        self.require_own_process()
         if not self.wait_for({State.CLOSED}, timeout):
             return False
         if self.error is not None:

@@ -226,7 +226,9 @@ class Router:
         Raises:
             UndrainedError: names what was still running after `close_timeout`; nothing of it is lost.
             HaltedError, or another error: what had stopped the router before.
+            StateError: in a forked child, which has none of its threads.
         """
+        self._life.require_own_process()
         self.request_close()
         self._life.close_if_new()
         if not self._supervisor.is_on_handler_thread:
@@ -242,4 +244,5 @@ class Router:
 
     def abort(self) -> None:
         """Commit what is durable, leave, and return, without a flush: for a second signal, right before the process ends."""
+        self._life.require_own_process()
         self._supervisor.abort()

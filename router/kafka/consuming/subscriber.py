@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from ...errors import StateError, UndrainedError
+from ...own_process import OwnProcess
 from ...protocols import AssignmentListener
 from ..config import KafkaSubscriberConfig
 from .statistics import SubscriptionStatistics
@@ -22,14 +23,16 @@ class KafkaSubscriber:
         self._lock = threading.Lock()
         self._subscriptions: list[KafkaSubscription] = []
         self._is_closed = False
+        self._process = OwnProcess("Kafka subscriber")
 
     def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> KafkaSubscription:
         """Join the group for *topic*. Returns at once; brokers that are away are waited for.
 
         Raises:
-            StateError: closed.
+            StateError: closed, or made by another process (make it after the fork).
             ConfigurationError: librdkafka refuses a property.
         """
+        self._process.require("make the subscriber in the child")
         with self._lock:
             if self._is_closed:
                 raise StateError("the Kafka subscriber is closed")
@@ -48,7 +51,9 @@ class KafkaSubscriber:
 
         Raises:
             UndrainedError: one did not close in order, see `KafkaSubscription.close`; the others were closed nevertheless.
+            StateError: in a forked child, which has none of them.
         """
+        self._process.require("only the process that made it can close it")
         with self._lock:
             self._is_closed = True
             subscriptions = list(self._subscriptions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from loguru import logger
 
 from ...delivery.message import Message
 from ...errors import ConfigurationError, MillstreamError, StateError
+from ...own_process import OwnProcess
 from ...worker_thread import WorkerThread
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
@@ -36,7 +36,7 @@ class KafkaPublisher:
     def __init__(self, config: KafkaPublisherConfig) -> None:
         self.config = config
         self._watch = ConnectionWatch(config)
-        self._process = os.getpid()
+        self._process = OwnProcess("Kafka publisher")
         self._gate = Gate()
         producer = SteadyProducer(config, {}, self._watch.on_error)
         outcomes = Outcomes(config, self._watch)
@@ -98,11 +98,7 @@ class KafkaPublisher:
         return confirmation
 
     def _require_own_process(self) -> None:
-        if os.getpid() != self._process:
-            raise StateError(
-                f"the Kafka publisher was made in process {self._process} and cannot work in process {os.getpid()}: its thread "
-                "and connections did not come along in the fork; make the publisher in the child"
-            )
+        self._process.require("make the publisher in the child")
 
     @property
     def error(self) -> BaseException | None:
@@ -114,7 +110,7 @@ class KafkaPublisher:
 
         What is not confirmed by then is dropped, and its calls raise `KafkaPublishError`. In a forked child it does nothing.
         """
-        if os.getpid() != self._process:
+        if not self._process.is_this:
             return
         closes_at = self._gate.close(self.config.close_timeout)
         if not self._thread.is_current and not self._thread.join(closes_at + 2 * PURGE_SECONDS):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from millstream.router import ForcedExit, Router, SignalsHandler
+from millstream.router.testing import FakeSubscriber, RecordingHandler
 
 pytestmark = pytest.mark.slow  # a process for each test
 
@@ -157,6 +158,150 @@ def test_handler_of_signals_counts_and_restores():
     assert (closed, received, handler.received) == (True, 1, 2)
     assert caught.value.code == 128 + signal.SIGUSR1
     assert signal.getsignal(signal.SIGUSR1) == earlier
+
+
+def listening(*signals):
+    """Return a started router that listens to *signals*, and its plugin."""
+    handler, router = SignalsHandler(signals or [signal.SIGUSR1]), Router()
+    router.add_plugin(handler)
+    router.add_consumer_handler("h", "t", FakeSubscriber(), RecordingHandler())
+    router.start()
+    return router, handler
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["a plugin each", "one plugin for both"])
+def test_one_signal_closes_all_routers_that_listen(is_shared):
+    """Python has one handler per signal: the second router would otherwise take it away from the first."""
+    first, handler = listening()
+    if is_shared:
+        second = Router()
+        second.add_plugin(handler)
+        second.add_consumer_handler("h", "t", FakeSubscriber(), RecordingHandler())
+        second.start()
+        handlers = [handler]
+    else:
+        second, other = listening()
+        handlers = [handler, other]
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        closed = [first.wait_closed(10), second.wait_closed(10)]
+        with pytest.raises(ForcedExit):
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        for each in handlers:
+            each.restore()
+
+    assert closed == [True, True]
+    assert [each.received for each in handlers] == [2] * len(handlers)
+
+
+def test_earlier_handler_is_back_after_the_last_restore_in_any_order():
+    """A restore of the first that began does not silence the second."""
+    earlier = signal.getsignal(signal.SIGUSR1)
+    first, one = listening()
+    second, two = listening()
+    first.close()
+    one.restore()
+    one.restore()
+    signal.raise_signal(signal.SIGUSR1)
+    closed = second.wait_closed(10)
+    two.restore()
+
+    assert (closed, one.received, two.received) == (True, 0, 1)
+    assert signal.getsignal(signal.SIGUSR1) == earlier
+
+
+def test_router_that_has_closed_makes_no_second_signal_of_the_first_of_another():
+    """A program that runs one router after another is closed in order each time."""
+    first, one = listening()
+    signal.raise_signal(signal.SIGUSR1)
+    assert first.wait_closed(10)
+    second, two = listening()
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        closed = second.wait_closed(10)
+    finally:
+        one.restore()
+        two.restore()
+
+    assert (closed, one.received, two.received) == (True, 1, 1)
+
+
+def test_restore_leaves_a_handler_alone_that_was_set_since():
+    """It is not ours to take away."""
+    earlier = signal.getsignal(signal.SIGUSR1)
+    router, handler = listening()
+    router.close()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    handler.restore()
+    found = signal.signal(signal.SIGUSR1, earlier)
+
+    assert found == signal.SIG_IGN
+
+
+FORKED = """
+import os
+import signal
+import sys
+import threading
+
+from millstream.router import InMemoryPubSub, Message, Router, RouterConfig, SignalsHandler, StateError
+
+def say(text):
+    os.write(1, f"{text}\\n".encode())
+
+def child():
+    calls = [router.close, router.wait_closed, router.abort, handler.stop]
+    for call in calls:
+        try:
+            call()
+        except StateError as error:
+            say("refused" if "fork" in str(error) else error)
+    say("child")
+    threading.Event().wait(60)
+    os._exit(7)
+
+def handle(message):
+    pid = os.fork()
+    if pid == 0:
+        child()
+    children.append(pid)
+
+children, pubsub = [], InMemoryPubSub()
+router = Router(RouterConfig(close_timeout=5.0))
+router.add_plugin(SignalsHandler())
+handler = router.add_consumer_handler("h", "t", pubsub, handle)
+router.start()
+pubsub.publish("t", Message(b"x"))
+for line in sys.stdin:
+    os.kill(children[0], getattr(signal, line.strip()))
+    _, status = os.waitpid(children[0], 0)
+    say(f"ended by {os.waitstatus_to_exitcode(status)}, router running {router.is_running}")
+    break
+router.close()
+say("closed")
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("signum", "code"), [("SIGTERM", -15), ("SIGINT", 0)])
+def test_forked_child_owns_nothing_and_dies_of_a_signal(signum, code):
+    """As a worker of a `multiprocessing.Pool` has to: it inherits the handler, which would swallow every signal."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", FORKED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    guard = threading.Timer(120.0, process.kill)
+    guard.start()
+    try:
+        lines = read_until(process, "child")
+        output, _ = process.communicate(f"{signum}\n", timeout=60)
+    finally:
+        guard.cancel()
+        process.kill()
+
+    assert lines == ["refused"] * 4 + ["child"]
+    assert output.splitlines()[-2:] == [f"ended by {code}, router running True", "closed"]
+    assert process.returncode == 0
 
 
 def test_signals_can_only_be_heard_in_the_main_thread():
