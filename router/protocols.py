@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Protocol, runtime_checkable
 
 from .delivery.assignment import Assignment
@@ -42,6 +42,26 @@ class Supervised(Protocol):
     @property
     def error(self) -> BaseException | None:
         """What it died of: the router looks several times a second, and stops when there is something."""
+        ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A publisher or subscriber that says where its topics are, so that a router can see two of them clash."""
+
+    @property
+    def places(self) -> Collection[Hashable]:
+        """Addresses, or whatever else tells one place from another: two that have one in common speak of the same topics."""
+        ...
+
+
+@runtime_checkable
+class InGroup(Protocol):
+    """A subscriber whose subscriptions share a topic's messages with each other and with those of others in the group."""
+
+    @property
+    def group_id(self) -> str:
+        """The group's name."""
         ...
 
 

@@ -95,6 +95,11 @@ class KafkaClientConfig(RedactedSettings, frozen=True, kw_only=True):
         return ",".join(broker.strip() for broker in self.brokers)
 
     @property
+    def places(self) -> frozenset[str]:
+        """The addresses of the brokers, to be compared with those of another client."""
+        return frozenset(broker.strip().lower() for broker in self.brokers)
+
+    @property
     def secrets(self) -> list[str]:
         """What must not appear in any text."""
         own = [self.tls.key_password if self.tls else None, self.sasl.password if self.sasl else None]

@@ -40,8 +40,10 @@ class Commits:
 class InMemoryGroup:
     """The subscriber of one consumer group; implements `Subscriber`. Made by `InMemoryPubSub.group`. Thread-safe."""
 
-    def __init__(self, name: str, commits: Commits, opener: Opener) -> None:
-        self.name = name
+    def __init__(self, name: str, commits: Commits, places: frozenset[int], opener: Opener) -> None:
+        self.name = self.group_id = name
+        self.places = places
+        """Its pub/sub; see `Located`."""
         self._commits = commits
         self._opener = opener
         self._own: list[InMemorySubscription] = []

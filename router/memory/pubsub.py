@@ -73,6 +73,11 @@ class InMemoryPubSub:
         self._groups: dict[str, Commits] = {}
         self._is_closed = False
 
+    @property
+    def places(self) -> frozenset[int]:
+        """Itself; see `Located`."""
+        return frozenset([id(self)])
+
     def publish(self, topic: str, *messages: Message) -> None:
         """Hand *messages* to every subscription of *topic*, in order; waits for room, and for acks where configured.
 
@@ -106,7 +111,7 @@ class InMemoryPubSub:
             raise ConfigurationError(f"group {name!r} needs InMemoryConfig(persistent=True): else nothing waits for it")
         with self._lock:
             commits = self._groups.setdefault(name, Commits())
-        return InMemoryGroup(name, commits, self._open)
+        return InMemoryGroup(name, commits, self.places, self._open)
 
     def _open(
         self,

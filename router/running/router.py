@@ -20,6 +20,7 @@ from ..protocols import (
     Worker,
 )
 from .claims import Claims
+from .clashes import refuse_clashes
 from .config import RouterConfig
 from .handler import Handler
 from .handler_run import HandlerRun
@@ -81,7 +82,7 @@ class Router:
             concurrency: threads; with more than one, order is kept per message key (per partition without one).
 
         Raises:
-            ConfigurationError: the name is taken.
+            ConfigurationError: the name is taken, or the handler is an async function.
             StateError: the router has started.
         """
         return self._add(
@@ -172,9 +173,15 @@ class Router:
         self.wait_closed()
 
     def start(self) -> None:
-        """Start everything and return once every handler is subscribed. `run` is this and waiting for the end."""
+        """Start everything and return once every handler is subscribed. `run` is this and waiting for the end.
+
+        Raises:
+            ConfigurationError: what was added does not go together, see `clashes`, or a neighbour cannot be used as it is.
+            StateError: it ran before; make a new router.
+        """
         self._life.begin()
         try:
+            refuse_clashes(list(self._handlers.values()))
             for plugin in self._plugins:
                 plugin(self)
             self._start_runs()

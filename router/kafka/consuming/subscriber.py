@@ -25,6 +25,16 @@ class KafkaSubscriber:
         self._is_closed = False
         self._process = OwnProcess("Kafka subscriber")
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Its brokers; see `Located`."""
+        return self.config.places
+
+    @property
+    def group_id(self) -> str:
+        """Its consumer group; see `InGroup`."""
+        return self.config.group_id
+
     def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> KafkaSubscription:
         """Join the group for *topic*. Returns at once; brokers that are away are waited for.
 

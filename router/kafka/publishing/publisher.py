@@ -45,6 +45,11 @@ class KafkaPublisher:
         self._sender = Sender(config, producer, self._gate, outcomes.on_delivery, self._thread)
         self._thread.start()
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Its brokers; see `Located`."""
+        return self.config.places
+
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.
 
