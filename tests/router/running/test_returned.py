@@ -93,6 +93,7 @@ def test_error_in_a_generator_is_the_handlers_and_is_retried():
     router.close()
 
     assert [m.payload for m in publisher.messages("out")] == [b"1"]
+    assert subscription.messages[0].redeliveries == 0
 
 
 def test_generator_without_publisher_runs_when_it_yields_nothing():

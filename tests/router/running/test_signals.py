@@ -258,7 +258,7 @@ def child():
         except StateError as error:
             say("refused" if "fork" in str(error) else error)
     say("child")
-    threading.Event().wait(60)
+    threading.Event().wait(10)
     os._exit(7)
 
 def handle(message):
