@@ -1,0 +1,1 @@
+"""Members of one group, in this process, that come and go in order all the time."""
