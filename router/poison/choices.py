@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from ..delivery.message import Message
 from ..errors import MillstreamError, PublishError
-from ..protocols import Publisher
+from ..protocols import ChecksTopics, Publisher
 
 
 class NotWritten(MillstreamError):
@@ -54,6 +54,8 @@ class PoisonTopic:
     """
 
     def __init__(self, publisher: Publisher, topic: str) -> None:
+        if isinstance(publisher, ChecksTopics):
+            publisher.check_topic(topic)
         self.publisher = publisher
         self.topic = topic
 

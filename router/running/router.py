@@ -77,7 +77,7 @@ class Router:
             concurrency: threads; with more than one, order is kept per message key (per partition without one).
 
         Raises:
-            ConfigurationError: the name is taken.
+            ConfigurationError: the name is taken, or a topic cannot be called so.
             StateError: the router has started.
         """
         return self._add(

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 
 from loguru import logger
 
 from ...delivery.message import Message
-from ...errors import ConfigurationError, MillstreamError, StateError
+from ...errors import MillstreamError, StateError
 from ...worker_thread import WorkerThread
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
+from ..names import checked_topic
 from .confirmation import Confirmation
 from .gate import Gate
 from .outcomes import Outcomes
 from .report_loop import PURGE_SECONDS, ReportLoop
 from .sender import Sender
 from .steady_producer import SteadyProducer
-
-TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 
 
 class KafkaPublisher:
@@ -44,6 +42,10 @@ class KafkaPublisher:
         self._thread = WorkerThread(f"kafka-publisher-{config.client_id}", loop.run)
         self._sender = Sender(config, producer, self._gate, outcomes.on_delivery, self._thread)
         self._thread.start()
+
+    def check_topic(self, topic: object) -> None:
+        """Raise ConfigurationError unless *topic* may be the name of one; see `ChecksTopics`."""
+        checked_topic(topic)
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.
@@ -82,8 +84,7 @@ class KafkaPublisher:
         Raises:
             ConfigurationError, StateError, MillstreamError: as for `publish`.
         """
-        if not TOPIC_NAME.fullmatch(topic):
-            raise ConfigurationError(f"{topic!r} cannot be the name of a Kafka topic")
+        checked_topic(topic)
         self._require_own_process()
         confirmation = Confirmation(topic, messages, on_done)
         self._gate.enter(confirmation)
