@@ -64,6 +64,11 @@ class HandlerRun:
         self._fan_out: FanOut | None = None
         self._chain = self._build_chain(middlewares)
 
+    @property
+    def name(self) -> str:
+        """What the handler is called; see `Named`."""
+        return self.handler.name
+
     def _build_chain(self, middlewares: Sequence[Middleware]) -> HandlerFunc:
         for middleware in [*middlewares, *self.handler.middlewares]:
             if getattr(middleware, "needs_poison_sink", False) and self.sink is None:
