@@ -11,8 +11,9 @@ from .names import checked_id, checked_name
 Partitioner = Literal["consistent_random", "murmur2_random", "fnv1a_random"]
 """Which partition a key belongs to: librdkafka's own hash (CRC32), Java's, or that of Go services (sarama, Watermill).
 
-Without a key each of them spreads the messages. Producers that write the same keys to a topic must agree on it, or
-the messages of one key are in two partitions and out of order.
+Without a key each of them spreads the messages, and the first one also those with an empty key, which to the other two and to the
+in-memory transport is a key like any other. Producers that write the same keys to a topic must agree on it, or the messages of
+one key are in two partitions and out of order.
 """
 
 # The bounds of librdkafka; it would refuse what is beyond them only once a client is opened.
