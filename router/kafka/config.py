@@ -31,7 +31,7 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
         close_timeout: seconds that `close` waits for confirmations.
         max_message_bytes: the largest message sent; the broker has a limit of its own (`max.message.bytes` of the topic).
         buffer_messages: messages that may be on the way before `publish` waits for room.
-        buffer_bytes: the same in bytes.
+        buffer_bytes: the same in bytes of payload; keys and headers are not counted by librdkafka, whose bound it is.
     """
 
     partitioner: Partitioner = "consistent_random"
@@ -59,6 +59,9 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
 class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
     """How `KafkaSubscriber` receives. Offsets are stored by us, after settlement, and never by librdkafka.
 
+    What messages have in bytes is their payload, key and headers; the latter two are read of one in about 500, and the others are
+    taken to be like it: reading costs as much as half of all that happens to a message.
+
     Args:
         group_id: the consumer group; its members share the partitions, and it has one committed offset for each.
         start_from: where a partition without a committed offset begins. An offset out of range later is an error.
@@ -73,8 +76,8 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         buffer_messages: messages that may wait to be received before the poll thread waits for room.
         buffer_bytes: the same in bytes.
         max_pending: messages of one partition that may be delivered past the commit before it is paused.
-        max_pending_bytes: bytes of payload that may be delivered past the commit, in all partitions, before everything is paused.
-        max_message_bytes: a larger message goes to the poison sink undecoded.
+        max_pending_bytes: bytes that may be delivered past the commit, in all partitions, before everything is paused; at least 2.
+        max_message_bytes: a message with a larger payload goes to the poison sink undecoded.
         pause_after: seconds that the poll thread waits for room before it pauses; a pause throws the prefetch away, about 1 s.
         nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
         warn_after: seconds that one message may keep the commit of its partition back before a warning names who holds it;

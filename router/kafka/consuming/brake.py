@@ -23,7 +23,7 @@ class Brake:
         owned: which of them are ours, and how much of each is pending.
         buffer: what is full or has room.
         pause_after: seconds to wait for room before everything is paused.
-        max_pending_bytes: bytes of payload that may be past the commit, in all partitions together.
+        max_pending_bytes: bytes that may be past the commit, in all partitions together.
     """
 
     def __init__(
