@@ -76,7 +76,7 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         buffer_messages: messages that may wait to be received before the poll thread waits for room.
         buffer_bytes: the same in bytes.
         max_pending: messages of one partition that may be delivered past the commit before it is paused.
-        max_pending_bytes: bytes that may be delivered past the commit, in all partitions, before everything is paused; at least 2.
+        max_pending_bytes: bytes that may be delivered past the commit, in all partitions, before all are paused; at least 2.
         max_message_bytes: a message with a larger payload goes to the poison sink undecoded.
         pause_after: seconds that the poll thread waits for room before it pauses; a pause throws the prefetch away, about 1 s.
         nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
