@@ -12,7 +12,7 @@ from ..clock import MONOTONIC
 from ..errors import ConfigurationError, TransientError
 from .client_config import KafkaClientConfig
 from .errors import UNKNOWN_TOPIC
-from .names import checked_topic
+from .names import checked_topic, is_sendable
 from .patient_admin import LOOK_AGAIN_SECONDS, UNREACHABLE, PatientAdmin
 
 BROKER_DEFAULT = -1
@@ -50,6 +50,12 @@ class KafkaAdmin:
             TransientError: no answer within *timeout*.
         """
         topic = checked_topic(topic)
+        for name, value in (settings or {}).items():
+            if not is_sendable(f"{name}{value}"):
+                rule = "be text in UTF-8 without a NUL"
+                raise ConfigurationError(
+                    f"topic {topic!r} cannot be created: the setting {name!r} and its value must {rule}"
+                )
         deadline = MONOTONIC.now() + timeout
         what = f"topic {topic!r} cannot be created"
         try:

@@ -23,8 +23,8 @@ HASH_CHARACTERS = 12
 NAME_RULE = f"be 1 to {MAX_NAME} of the characters a-z A-Z 0-9 . _ - and not . or .. alone"
 MAX_TEXT_BYTES = 32_000
 """Kafka's texts have 32,767 bytes at most, and brokers make longer ones of these: a member's id is its client's and 37 more."""
-TEXT_RULE = "be text that is not empty, begins with no blank and has no NUL in it"
-ID_RULE = f"{TEXT_RULE}, at most {MAX_TEXT_BYTES:,} bytes as UTF-8"
+TEXT_RULE = "be text in UTF-8 that is not empty, begins with no blank and has no NUL in it"
+ID_RULE = f"{TEXT_RULE}, of at most {MAX_TEXT_BYTES:,} bytes"
 CLIENT_RULE = f'{ID_RULE}, printable and without " and \\'
 """librdkafka writes it as it is into its statistics, which are JSON: without them nobody sees that a client has lost its way."""
 MAX_SHOWN = 60

@@ -144,6 +144,23 @@ def test_instance_id_that_a_broker_would_refuse_is_refused_by_name(instance: Any
         KafkaSubscriberConfig(brokers=BROKERS, group_id="g", group_instance_id=instance)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"cleanup.policy\0x": "compact"}, id="nul-in-a-name"),
+        pytest.param({"cleanup.policy": "compact\0,x"}, id="nul-in-a-value"),
+        pytest.param({"cleanup\ud800": "compact"}, id="half-a-character-in-a-name"),
+        pytest.param({"cleanup.policy": "compact\ud800"}, id="half-a-character-in-a-value"),
+    ],
+)
+def test_topic_setting_that_would_be_read_differently_is_refused(settings: dict[str, str]) -> None:
+    """Expect an error that names it, and no topic with another setting."""
+    admin = KafkaAdmin(KafkaPublisherConfig(brokers=BROKERS))
+
+    with pytest.raises(ConfigurationError, match=r"'events' cannot be created: the setting 'cleanup"):
+        admin.create_topic("events", partitions=1, settings=settings)
+
+
 def test_long_name_is_cut_in_the_error() -> None:
     """Expect the beginning of it."""
     with pytest.raises(ConfigurationError) as caught:
