@@ -54,6 +54,8 @@ class PublishError(MillstreamError):
 
     positions: Mapping[int, str] = {}
     """The reasons by place in the call, where the publisher tells: uuids may repeat, places do not."""
+    against_rules: frozenset[int] = frozenset()
+    """Which of `refused` the topic would refuse at any size, where the publisher tells: without a key in a compacted topic."""
 
     def __init__(self, topic: str, failures: Mapping[str, str], refused: Collection[int] = ()) -> None:
         self.topic = topic

@@ -140,6 +140,25 @@ class AssignmentListener(Protocol):
         ...
 
 
+@runtime_checkable
+class Named(Protocol):
+    """A listener that says whose it is, as that of a router does. What a subscriber calls its member is then made of it."""
+
+    @property
+    def name(self) -> str:
+        """The name of its handler."""
+        ...
+
+
+@runtime_checkable
+class ChecksTopics(Protocol):
+    """A publisher or subscriber that tells at once whether a topic may be called so: before anything was sent or subscribed."""
+
+    def check_topic(self, topic: object) -> None:
+        """Raise ConfigurationError unless *topic* may be the name of one. Asks no broker."""
+        ...
+
+
 class Subscriber(Protocol):
     """Opens subscriptions. Thread-safe."""
 

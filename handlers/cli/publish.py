@@ -21,6 +21,7 @@ from millstream.router import (
     KafkaPublisherConfig,
     Message,
 )
+from millstream.router.kafka.names import checked_name
 from millstream.router.poison import REASON
 
 from .event_files import REPEAT, EventFiles, file_parameters, say_unreadable
@@ -69,7 +70,7 @@ def publish(
     store. Exits 0 when everything is confirmed, 3 when lines were set aside, 5 when something was not confirmed.
     """
     config = settings.kafka.publisher_config(_addresses(brokers))
-    topic = settings.event_processing.topic if topic is None else topic
+    topic = settings.event_processing.topic if topic is None else checked_name("--topic", topic)
     events = EventFiles(files, poison, max_poison)
     if partitions is not None:
         create_topic(config, topic, partitions)

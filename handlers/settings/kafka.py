@@ -23,6 +23,15 @@ WORDS = {
     "name the certificates to trust in tls instead": "name the certificates to trust in tls_ca_cert_file instead",
 }
 """What refused properties are to be replaced by, in the words of the clients' fields and in those of this section."""
+FIELDS = {
+    "KafkaTls.ca_file": "tls_ca_cert_file",
+    "KafkaTls.certificate_file": "tls_certificate_file",
+    "KafkaTls.key_file": "tls_key_file",
+    "KafkaTls.key_password": "tls_key_password",
+    "KafkaSasl.username": "sasl_user",
+    "KafkaSasl.password": "sasl_password",
+}
+"""What fields of the clients are called in this section, where that is something else."""
 NOT_GIVEN = "localhost:9092"
 """Stands in for the brokers while everything else is checked."""
 
@@ -46,7 +55,7 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         max_message_bytes: the largest message that is published; the broker has a limit of its own.
         buffer_messages, buffer_bytes: what a publisher may have on the way before it waits for room; `millstream publish` takes
             no less than it hands over at a time.
-        properties: further librdkafka properties, by their own names; only in a file.
+        properties: further librdkafka properties, by their own names: text, numbers, true or false; only in a file.
 
     Raises:
         ConfigurationError: values that do not go together, or a property that may not be set.
@@ -175,5 +184,7 @@ def _in_our_words(error: ConfigurationError) -> ConfigurationError:
     text = str(error)
     for kind in (KafkaPublisherConfig, KafkaSubscriberConfig):
         text = text.removeprefix(f"{kind.__name__}.")
+    field, blank, rest = text.partition(" ")
+    text = f"{FIELDS.get(field, field)}{blank}{rest}"
     rule, colon, hint = text.rpartition(": ")
     return ConfigurationError(f"kafka.{rule}{colon}{WORDS.get(hint, hint)}")

@@ -50,7 +50,12 @@ def load_settings(
     sections: dict[str, dict[str, Given]] = {}
     for (section, key), each in given.items():
         sections.setdefault(section, {})[key] = each
-    return Settings(**{section: _build(section, values) for section, values in sections.items()})
+    built = {section: _build(section, values) for section, values in sections.items()}
+    try:
+        return Settings(**built)
+    except ConfigurationError as error:
+        section = str(error).partition(".")[0]
+        raise _located(section, sections[section], str(error)) from None
 
 
 @cache

@@ -11,6 +11,7 @@ from millstream.handlers.events import LAZY, REGULAR, BillingConfig, LaneConfig
 from millstream.handlers.store import StoreDsn, quote_identifier
 from millstream.middleware import Retry
 from millstream.router import ConfigurationError, RouterConfig
+from millstream.router.kafka.names import checked_id, checked_name
 
 from .kafka import KafkaConfig
 
@@ -18,6 +19,8 @@ DEFAULT_DSN = "chdb://millstream-data"
 """An embedded store in the current folder: works without any set-up, and is easily found and removed."""
 DEFAULT_DATABASE = "default"
 """What ClickHouse itself calls the database that every server and chDB folder has."""
+NO_TOPIC = ("none", "drop")
+"""What `topic_dlq` says instead of a topic."""
 
 
 class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,6 +87,8 @@ class PostProcessingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     def __post_init__(self) -> None:
         if self.topic is not None and not self.topic:
             raise ConfigurationError("post_processing.topic must not be empty; leave it out to tell nobody")
+        if self.topic is not None:
+            checked_name("post_processing.topic", self.topic)
 
 
 class RetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,6 +148,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         retry: how failed messages are tried again.
         router: how the router ends.
         kafka: where the brokers are.
+
+    Raises:
+        ConfigurationError: a topic or group of a lane cannot be called so.
     """
 
     clickhouse: ClickHouseConfig = ClickHouseConfig()
@@ -154,3 +162,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retry: RetryConfig = RetryConfig()
     router: RouterSettings = RouterSettings()
     kafka: KafkaConfig = KafkaConfig()
+
+    def __post_init__(self) -> None:
+        for section in ("event_processing", "event_processing_lazy"):
+            lane: LaneConfig = getattr(self, section)
+            checked_name(f"{section}.topic", lane.topic)
+            checked_id(f"{section}.consumer_group", lane.consumer_group)
+            if lane.topic_dlq not in NO_TOPIC:
+                checked_name(f"{section}.topic_dlq", lane.topic_dlq)

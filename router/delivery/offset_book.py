@@ -32,7 +32,7 @@ class OffsetBook:
         """Messages settled so far."""
         self._max_pending = max_pending
         self.pending_bytes = 0
-        """Bytes of payload of what is pending, as far as `account` was told of them; let go run by run."""
+        """Bytes of what is pending, as far as `account` was told of them; let go run by run."""
         self.newest = -1
         """The offset of the last message that was taken in."""
         self._pending: deque[Message] = deque()

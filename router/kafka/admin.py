@@ -12,6 +12,7 @@ from ..clock import MONOTONIC
 from ..errors import ConfigurationError, TransientError
 from .client_config import KafkaClientConfig
 from .errors import UNKNOWN_TOPIC
+from .names import checked_topic, is_sendable
 from .patient_admin import LOOK_AGAIN_SECONDS, UNREACHABLE, PatientAdmin
 
 BROKER_DEFAULT = -1
@@ -48,6 +49,13 @@ class KafkaAdmin:
                 credentials.
             TransientError: no answer within *timeout*.
         """
+        topic = checked_topic(topic)
+        for name, value in (settings or {}).items():
+            if not is_sendable(f"{name}{value}"):
+                rule = "be text in UTF-8 without a NUL"
+                raise ConfigurationError(
+                    f"topic {topic!r} cannot be created: the setting {name!r} and its value must {rule}"
+                )
         deadline = MONOTONIC.now() + timeout
         what = f"topic {topic!r} cannot be created"
         try:
@@ -96,6 +104,7 @@ class KafkaAdmin:
         Raises:
             ConfigurationError, TransientError: as for `create_topic`.
         """
+        topic = checked_topic(topic)
         try:
             found = self._admin.ask(
                 lambda seconds: self._admin.client.list_topics(topic, timeout=seconds), timeout

@@ -47,7 +47,7 @@ def open_client(
     if tokens is not None:
         callbacks["oauth_cb"] = tokens
     try:
-        return factory({**properties, **callbacks})
+        return factory({**_as_plain_text(properties), **callbacks})
     except KafkaException as error:
         reason = error.args[0].str()
     except (TypeError, ValueError) as error:
@@ -56,6 +56,13 @@ def open_client(
     del properties
     # Outside the handlers: the original, as a context, would show what was just hidden.
     raise _refusal(config, reason, "" if tokens is None else tokens.failure)
+
+
+def _as_plain_text(properties: Properties) -> Properties:
+    """Return *properties* with every text as exactly a `str`: of a member of an enum confluent-kafka would take the name."""
+    return {
+        str.__str__(name): str.__str__(value) if isinstance(value, str) else value for name, value in properties.items()
+    }
 
 
 def _refusal(config: KafkaClientConfig, reason: str, token_failure: str) -> ConfigurationError:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
-from .forbidden import COMMON
+from .forbidden import check_properties, refuse
+from .names import checked_client
 from .redaction import RedactedSettings, mask_urls, secrets_in
 from .security import KafkaSasl, KafkaTls
 
 Property = str | int | float | bool
 """A value of a librdkafka property."""
 
-HOST_PORT = re.compile(r"(?:[^\s/:@\[\]]+|\[[0-9a-fA-F:.]+(?:%\w+)?\]):(\d{1,5})", re.ASCII)
+HOST_PORT = re.compile(r"(?:[^\s/:@\[\]\0\ud800-\udfff]+|\[[0-9a-fA-F:.]+(?:%\w+)?\]):(\d{1,5})", re.ASCII)
 MAX_PORT = 65_535
 MAX_SECONDS = 2_147_483
 """librdkafka counts milliseconds in 32 bits, and what does not fit wraps around unnoticed."""
@@ -41,13 +42,14 @@ class KafkaClientConfig(RedactedSettings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         self._check_brokers()
-        self._refuse(COMMON)
+        checked_client(f"{type(self).__name__}.client_id", self.client_id)
+        check_properties(type(self).__name__, self.properties)
         self._check_token()
 
     def _check_brokers(self) -> None:
         # librdkafka would take a slip for a host that cannot be reached, and wait for it.
         given: object = self.brokers  # whatever the type says
-        if not given or isinstance(given, str):
+        if not isinstance(given, list | tuple) or not given or not all(isinstance(each, str) for each in given):
             raise self._fault("brokers", "be a list that names at least one host:port", given)
         for broker in self.address.split(","):
             found = HOST_PORT.fullmatch(broker.strip())
@@ -67,11 +69,7 @@ class KafkaClientConfig(RedactedSettings, frozen=True, kw_only=True):
             )
 
     def _refuse(self, forbidden: Mapping[str, str]) -> None:
-        for name in self.properties:
-            known = name.removeprefix("topic.")  # librdkafka's other name for what belongs to a topic
-            if known in forbidden or name.endswith("_cb"):
-                reason = forbidden.get(known, "callbacks belong to us")
-                raise ConfigurationError(f"{type(self).__name__}.properties must not set {name}: {reason}")
+        refuse(type(self).__name__, self.properties, forbidden)
 
     def _require(self, is_right: bool, name: str, rule: str) -> None:
         if not is_right:
@@ -84,10 +82,10 @@ class KafkaClientConfig(RedactedSettings, frozen=True, kw_only=True):
         for name in names:
             self._require(getattr(self, name) > 0, name, "be more than 0")
 
-    def _require_seconds(self, *names: str) -> None:
+    def _require_seconds(self, *names: str, most: int = MAX_SECONDS) -> None:
         for name in names:
-            is_right = 0.001 <= getattr(self, name) <= MAX_SECONDS
-            self._require(is_right, name, f"be more than 0: from 0.001 to {MAX_SECONDS:,} seconds")
+            is_right = 0.001 <= getattr(self, name) <= most
+            self._require(is_right, name, f"be more than 0: from 0.001 to {most:,} seconds")
 
     @property
     def address(self) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .client_config import KafkaClientConfig
+from .client_config import MAX_SECONDS, KafkaClientConfig
 from .forbidden import PUBLISHER, SUBSCRIBER
+from .names import checked_id, checked_name
 
 Partitioner = Literal["consistent_random", "murmur2_random", "fnv1a_random"]
 """Which partition a key belongs to: librdkafka's own hash (CRC32), Java's, or that of Go services (sarama, Watermill).
 
-Without a key each of them spreads the messages. Producers that write the same keys to a topic must agree on it, or
-the messages of one key are in two partitions and out of order.
+Without a key each of them spreads the messages, and the first one also those with an empty key, which to the other two and to the
+in-memory transport is a key like any other. Producers that write the same keys to a topic must agree on it, or the messages of
+one key are in two partitions and out of order.
 """
+
+# The bounds of librdkafka; it would refuse what is beyond them only once a client is opened.
+MAX_LINGER = 900
+MAX_COUNT = 2_147_483_647
 
 
 class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
@@ -25,7 +31,7 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
         close_timeout: seconds that `close` waits for confirmations.
         max_message_bytes: the largest message sent; the broker has a limit of its own (`max.message.bytes` of the topic).
         buffer_messages: messages that may be on the way before `publish` waits for room.
-        buffer_bytes: the same in bytes.
+        buffer_bytes: the same in bytes of payload; keys and headers are not counted by librdkafka, whose bound it is.
     """
 
     partitioner: Partitioner = "consistent_random"
@@ -39,24 +45,30 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._refuse(PUBLISHER)
-        self._require(self.linger >= 0, "linger", "not be negative")
-        self._require_seconds("delivery_timeout")
-        self._require_positive("close_timeout", "buffer_messages")
+        self._require(0 <= self.linger <= MAX_LINGER, "linger", f"not be negative, nor more than {MAX_LINGER} seconds")
+        self._require_seconds("delivery_timeout", "close_timeout")
+        self._require_positive("buffer_messages")
+        self._require(self.buffer_messages <= MAX_COUNT, "buffer_messages", f"be at most {MAX_COUNT:,}")
         self._require(self.delivery_timeout > self.linger, "delivery_timeout", f"be more than linger={self.linger:g}")
         # librdkafka's own bounds: smaller values are no message, no buffer.
         self._require(1000 <= self.max_message_bytes <= 1_000_000_000, "max_message_bytes", "be 1,000 to 1,000,000,000")
         self._require(self.buffer_bytes >= self.max_message_bytes, "buffer_bytes", "be at least max_message_bytes")
+        self._require(self.buffer_bytes <= MAX_COUNT * 1024, "buffer_bytes", f"be at most {MAX_COUNT:,} KiB")
 
 
 class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
     """How `KafkaSubscriber` receives. Offsets are stored by us, after settlement, and never by librdkafka.
+
+    What messages have in bytes is their payload, key and headers; the latter two are read of one in about 500, and the others are
+    taken to be like it: reading costs as much as half of all that happens to a message.
 
     Args:
         group_id: the consumer group; its members share the partitions, and it has one committed offset for each.
         start_from: where a partition without a committed offset begins. An offset out of range later is an error.
         group_protocol: `"consumer"` is the new one (KIP-848, Apache Kafka 4.0 and newer).
         assignment_strategy: how the members share the partitions; with `"consumer"` the broker decides.
-        group_instance_id: makes the member static: one that is back within `session_timeout` keeps its partitions.
+        group_instance_id: makes the members static: one that is back within `session_timeout` keeps its partitions. Each
+            subscription is a member of its own, called after this, its handler and its topic, such as `pod-0-billing-events`.
         session_timeout: seconds without a heartbeat after which the group gives a member up; the broker's with `"consumer"`.
         heartbeat_interval: seconds between heartbeats; the broker's with `"consumer"`.
         max_poll_interval: seconds after which a client that is not polled counts as dead.
@@ -64,9 +76,9 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         buffer_messages: messages that may wait to be received before the poll thread waits for room.
         buffer_bytes: the same in bytes.
         max_pending: messages of one partition that may be delivered past the commit before it is paused.
-        max_pending_bytes: bytes of payload that may be delivered past the commit, in all partitions together; one of several
+        max_pending_bytes: bytes that may be delivered past the commit, in all partitions together, at least 2; one of several
             partitions is paused when it has more than are left.
-        max_message_bytes: a larger message goes to the poison sink undecoded.
+        max_message_bytes: a message with a larger payload goes to the poison sink undecoded.
         pause_after: seconds that the poll thread waits for room before it pauses; a pause throws the prefetch away, about 1 s.
         nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
         warn_after: seconds that one message may keep the commit of its partition back before a warning names who holds it;
@@ -94,20 +106,22 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._refuse(SUBSCRIBER)
-        self._require(bool(self.group_id), "group_id", "not be empty")
-        self._require(self.group_instance_id != "", "group_instance_id", "be a name or None")
-        self._require_seconds("session_timeout", "heartbeat_interval", "max_poll_interval", "commit_interval")
+        checked_id("KafkaSubscriberConfig.group_id", self.group_id)
+        if self.group_instance_id is not None:
+            checked_name("KafkaSubscriberConfig.group_instance_id", self.group_instance_id)
+        self._require_seconds("session_timeout", "heartbeat_interval", most=3600)
+        self._require_seconds("max_poll_interval", "commit_interval", most=86_400)
         self._require_positive("warn_after")
         self._require_positive("buffer_messages", "buffer_bytes", "max_pending", "max_message_bytes")
-        self._require_positive("max_pending_bytes")
+        # Intake goes on once less than half of it is left, and less than half of 1 is never.
+        self._require(self.max_pending_bytes >= 2, "max_pending_bytes", "be at least 2")
         for name in ("pause_after", "nack_resend_delay"):
-            self._require(getattr(self, name) >= 0, name, "not be negative")
+            self._require(0 <= getattr(self, name) <= MAX_SECONDS, name, f"be 0 to {MAX_SECONDS:,} seconds")
         half = self.max_poll_interval / 2
         self._require(self.pause_after <= half, "pause_after", f"be at most half of max_poll_interval, {half:g}")
         if self.group_protocol == "classic":
-            self._require_order("heartbeat_interval", "session_timeout")
-            self._require_order("session_timeout", "max_poll_interval")
-
-    def _require_order(self, smaller: str, larger: str) -> None:
-        limit = getattr(self, larger)
-        self._require(getattr(self, smaller) <= limit, smaller, f"be at most {larger}={limit:g}")
+            # As long as a session, each heartbeat would come when the member is given up.
+            session, longest = self.session_timeout, self.max_poll_interval
+            is_right = self.heartbeat_interval < session
+            self._require(is_right, "heartbeat_interval", f"be less than session_timeout={session:g}")
+            self._require(session <= longest, "session_timeout", f"be at most max_poll_interval={longest:g}")

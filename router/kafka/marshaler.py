@@ -1,8 +1,9 @@
 """How a message looks in a Kafka record, so that Go Watermill services on the same topics understand it.
 
 Writing: the uuid is the header `_watermill_message_uuid`, each metadata entry a header, the payload the value. The record key
-is the message's key, else the metadata entry `partition_key`, else none (an empty one is a key). The record is stamped when it
-is sent, whatever the message's own time: a record that is older than the topic's retention would be deleted at once.
+is the message's key, else the metadata entry `partition_key`, else none. An empty one is written as it is, and a compacted topic
+takes it for a key; of the partitioners the default one does not, and spreads such records as if they had none. The record is
+stamped when it is sent, whatever the message's own time: one that is older than the topic's retention would be deleted at once.
 
 Reading: every other header becomes metadata, the last one where a name comes twice. Without the uuid header the uuid is
 empty. A record without a value (a tombstone) is a message with an empty payload, a header without one an empty entry.
@@ -52,7 +53,7 @@ def headers_of(message: Message) -> Headers:
 
 
 def key_of(message: Message) -> bytes | None:
-    """Return the record key of *message*: its key, else its metadata entry `partition_key`, else none."""
+    """Return the record key of *message*: its key, else its metadata entry `partition_key`, else none; either may be empty."""
     if message.key is not None:
         return message.key
     partition_key = message.metadata.get(PARTITION_KEY)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Literal
 
 from ..errors import ConfigurationError
+from .names import TEXT_RULE, is_text
 from .redaction import RedactedSettings
 
 TokenProvider = Callable[[str], tuple[str, float]]
@@ -32,6 +34,7 @@ class KafkaTls(RedactedSettings, frozen=True, kw_only=True):
     verify_hostname: bool = True
 
     def __post_init__(self) -> None:
+        _check_texts(self, "ca_file", "certificate_file", "key_file", "key_password")
         if (self.certificate_file is None) != (self.key_file is None):
             raise ConfigurationError("KafkaTls.certificate_file and key_file belong together: give both or neither")
 
@@ -61,3 +64,12 @@ class KafkaSasl(RedactedSettings, frozen=True, kw_only=True):
             raise ConfigurationError(f"KafkaSasl.username and password are needed for {self.mechanism}")
         elif self.token is not None:
             raise ConfigurationError(f"KafkaSasl.token is for OAUTHBEARER, not for {self.mechanism}")
+        _check_texts(self, "username", "password")
+
+
+def _check_texts(settings: RedactedSettings, *names: str) -> None:
+    """Refuse what librdkafka would read differently; the error shows none of it, as some are secrets."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not (isinstance(value, str | os.PathLike) and is_text(str(value))):
+            raise ConfigurationError(f"{type(settings).__name__}.{name} must {TEXT_RULE}")

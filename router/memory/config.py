@@ -4,6 +4,9 @@ import msgspec
 
 from ..errors import ConfigurationError
 
+MAX_SECONDS = 1_000_000_000
+"""31 years: what waits without end, or for what is no number, never comes again."""
+
 
 class InMemoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How `InMemoryPubSub` behaves.
@@ -31,7 +34,8 @@ class InMemoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         for name in ("partitions", "buffer_messages", "max_pending"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"InMemoryConfig.{name} must be at least 1, not {getattr(self, name)}")
-        if self.nack_resend_delay < 0:
-            raise ConfigurationError("InMemoryConfig.nack_resend_delay must not be negative")
-        if self.warn_after <= 0:
-            raise ConfigurationError("InMemoryConfig.warn_after must be more than 0")
+        if not 0 <= self.nack_resend_delay <= MAX_SECONDS:
+            rule = f"be 0 to {MAX_SECONDS:,} seconds"
+            raise ConfigurationError(f"InMemoryConfig.nack_resend_delay must {rule}, not {self.nack_resend_delay}")
+        if not self.warn_after > 0:
+            raise ConfigurationError(f"InMemoryConfig.warn_after must be more than 0, not {self.warn_after}")

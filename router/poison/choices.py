@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 
 from ..delivery.message import Message
 from ..errors import MillstreamError, PublishError
-from ..protocols import Publisher
+from ..protocols import ChecksTopics, Publisher
+from .record import PARTITION_KEY
 
 
 class NotWritten(MillstreamError):
@@ -49,11 +50,19 @@ Poison = PoisonWriter | Literal["none", "drop"]
 class PoisonTopic:
     """Publish poisoned messages to *topic*, unchanged but for the metadata that says why.
 
-    Of a message that the topic does not take, as it is too large, go the first 1,000 bytes; the metadata says how many it had
-    (`payload_bytes_poisoned`) and where it stands.
+    Of a message that the topic does not take, as it is too large, go the first 1,000 bytes and its key; the metadata says how
+    many it had (`payload_bytes_poisoned`) and where it stands.
+
+    A compacted *topic* takes no message without a key: intake then stops, and an error says why. Of those with one it keeps the
+    last of each key only, so it is no good place for them.
+
+    Raises:
+        ConfigurationError: *topic* cannot be a topic's name with this publisher.
     """
 
     def __init__(self, publisher: Publisher, topic: str) -> None:
+        if isinstance(publisher, ChecksTopics):
+            publisher.check_topic(topic)
         self.publisher = publisher
         self.topic = topic
 
@@ -63,7 +72,18 @@ class PoisonTopic:
             self.publisher.publish(self.topic, *messages)
         except PublishError as error:
             places = error.places([message.uuid for message in messages])
-            raise NotWritten(places, places & error.refused, str(error)) from error
+            refused = places & error.refused
+            hint = self._hint([messages[place] for place in refused & error.against_rules])
+            raise NotWritten(places, refused - error.against_rules, f"{error}{hint}") from error
+
+    def _hint(self, messages: Sequence[Message]) -> str:
+        keyless = sum(message.key is None and PARTITION_KEY not in message.metadata for message in messages)
+        if not keyless:
+            return ""
+        return (
+            f"; {keyless} of them have no key, and a compacted topic takes none without: give {self.topic!r} the"
+            " cleanup.policy delete, or use another topic for poison records"
+        )
 
     def close(self) -> None:
         """Leave the publisher to the router, which closes every publisher it knows once, last."""

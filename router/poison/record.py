@@ -23,8 +23,11 @@ TIME = "time_poisoned"
 CUT = "payload_bytes_poisoned"
 """Only where the payload was cut: how many bytes it had."""
 
+PARTITION_KEY = "partition_key"
+"""The metadata entry that Kafka makes a key of where the message has none."""
+
 CUT_PAYLOAD_BYTES = 1000
-"""What is left of a payload that its topic does not take: enough to see what it was, less than any topic's limit."""
+"""What is left of a payload, or key, that its topic does not take: enough to see what it was, less than any topic's limit."""
 CUT_REASON_CHARACTERS = 1000
 
 
@@ -72,12 +75,17 @@ def _bytes_of(value: object) -> bytes:
 
 
 def cut(record: Message) -> Message:
-    """Return *record* with as much of it as any topic takes: the beginning of its payload, and what points to the message."""
+    """Return *record* with as much of it as any topic takes: its key, the beginning of its payload, where the message stands."""
     kept = (TOPIC, HANDLER, SUBSCRIBER, ATTEMPTS, PARTITION, OFFSET, ERROR_CLASS, TIME)
     metadata = {name: record.metadata[name] for name in kept}
     metadata[REASON] = record.metadata[REASON][:CUT_REASON_CHARACTERS]
     metadata[CUT] = str(len(record.payload))
-    return Message(record.payload[:CUT_PAYLOAD_BYTES], uuid=record.uuid, metadata=metadata, timestamp=record.timestamp)
+    # A compacted topic takes nothing without a key.
+    key = None if record.key is None else record.key[:CUT_PAYLOAD_BYTES]
+    if key is None and PARTITION_KEY in record.metadata:
+        metadata[PARTITION_KEY] = record.metadata[PARTITION_KEY][:CUT_REASON_CHARACTERS]
+    payload = record.payload[:CUT_PAYLOAD_BYTES]
+    return Message(payload, uuid=record.uuid, metadata=metadata, key=key, timestamp=record.timestamp)
 
 
 def attempts_of(message: Message) -> int:

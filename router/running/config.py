@@ -6,6 +6,9 @@ import msgspec
 
 from ..errors import ConfigurationError
 
+MAX_SECONDS = 1_000_000_000
+"""31 years: what is endless can be waited for by no thread, and what is no number is never over."""
+
 
 class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of a router.
@@ -26,5 +29,8 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         for name in ("close_timeout", "nack_resend_delay", "max_nack_resend_delay", "max_redeliveries"):
-            if getattr(self, name) < 0:
-                raise ConfigurationError(f"RouterConfig.{name} must not be negative, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ConfigurationError(f"RouterConfig.{name} must not be negative, not {value}")
+            if value > MAX_SECONDS and name != "max_redeliveries":
+                raise ConfigurationError(f"RouterConfig.{name} must be at most {MAX_SECONDS:,} seconds, not {value}")

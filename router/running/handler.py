@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..errors import ConfigurationError, StateError
 from ..poison.choices import Poison
-from ..protocols import HandlerFunc, Middleware, Publisher, Subscriber
+from ..protocols import ChecksTopics, HandlerFunc, Middleware, Publisher, Subscriber
 from .returned import require_synchronous
 
 
@@ -42,6 +42,8 @@ class Handler:
         if concurrency < 1:
             raise ConfigurationError(f"handler {name!r}: concurrency must be at least 1, not {concurrency}")
         require_synchronous(name, function)
+        _check_topic(subscriber, topic)
+        _check_topic(publisher, publish_topic)
         self.name = name
         self.topic = topic
         self.subscriber = subscriber
@@ -102,3 +104,8 @@ class Handler:
 
     def __repr__(self) -> str:
         return f"<Handler {self.name!r} on {self.topic!r}>"
+
+
+def _check_topic(neighbour: object, topic: object) -> None:
+    if isinstance(neighbour, ChecksTopics):
+        neighbour.check_topic(topic)

@@ -75,6 +75,11 @@ class HandlerRun:
         self._is_judged = any(getattr(each, "judges_errors", False) for each in chain)
         self._chain = self._build_chain(chain)
 
+    @property
+    def name(self) -> str:
+        """What the handler is called; see `Named`."""
+        return self.handler.name
+
     def _build_chain(self, middlewares: Sequence[Middleware]) -> HandlerFunc:
         for middleware in middlewares:
             if getattr(middleware, "needs_poison_sink", False) and self.sink is None:

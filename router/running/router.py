@@ -82,7 +82,7 @@ class Router:
             concurrency: threads; with more than one, order is kept per message key (per partition without one).
 
         Raises:
-            ConfigurationError: the name is taken, or the handler is an async function.
+            ConfigurationError: the name is taken, a topic cannot be called so, or the handler is an async function.
             StateError: the router has started.
         """
         return self._add(

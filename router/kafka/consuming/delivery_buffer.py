@@ -13,7 +13,7 @@ from ...errors import SubscriptionClosed
 
 
 class _Chunk:
-    """Messages, and the bytes of their payloads: counted once, though they are accounted for twice."""
+    """Messages, and the bytes that they were counted for: once, though they are accounted for twice."""
 
     __slots__ = ("bytes", "messages")
 
@@ -21,12 +21,16 @@ class _Chunk:
         self.messages = messages
         self.bytes = sum([len(message.payload) for message in messages]) if size is None else size
 
+    def part(self, messages: list[Message]) -> _Chunk:
+        """Return some of its *messages* with their share of the bytes."""
+        return _Chunk(messages, self.bytes * len(messages) // len(self.messages))
+
 
 class DeliveryBuffer:
     """A bounded queue of chunks. One thread puts, one receives; any may close it.
 
     Args:
-        max_messages, max_bytes: what may wait here before the poll thread waits, and then pauses; bytes of payload.
+        max_messages, max_bytes: what may wait here before the poll thread waits, and then pauses.
     """
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
@@ -45,7 +49,7 @@ class DeliveryBuffer:
 
         Args:
             chunk: the messages.
-            size: the bytes of their payloads, where they were counted already.
+            size: what they count for in bytes; by default their payloads.
         """
         if not chunk:
             return
@@ -77,7 +81,7 @@ class DeliveryBuffer:
             chunk = self._chunks.popleft()
             self._account(chunk, -1)
             if len(chunk.messages) > max_messages:
-                rest = _Chunk(chunk.messages[max_messages:])
+                rest = chunk.part(chunk.messages[max_messages:])
                 self._chunks.appendleft(rest)
                 self._account(rest, 1)
             if self.has_room:
@@ -91,7 +95,7 @@ class DeliveryBuffer:
 
     @property
     def bytes(self) -> int:
-        """Bytes of their payloads."""
+        """What they count for in bytes."""
         return self._bytes
 
     @property
@@ -113,8 +117,11 @@ class DeliveryBuffer:
         """Drop what was not received of *assignments*."""
         gone = set(map(id, assignments))
         with self._condition:
-            kept = [[each for each in chunk.messages if id(each.assignment) not in gone] for chunk in self._chunks]
-            self._chunks = deque(_Chunk(messages) for messages in kept if messages)
+            kept = [
+                chunk.part([each for each in chunk.messages if id(each.assignment) not in gone])
+                for chunk in self._chunks
+            ]
+            self._chunks = deque(chunk for chunk in kept if chunk.messages)
             self._count = self._bytes = 0
             for chunk in self._chunks:
                 self._account(chunk, 1)

@@ -70,7 +70,8 @@ class ReceivedMessage(Message, gc=False, eq=False):
             _uuid.fill(self, metadata.pop(UUID_HEADER, ""))
             _metadata.fill(self, metadata)
             _key.fill(self, record.key())
-            _timestamp.fill(self, None if kind == NO_TIMESTAMP else milliseconds / 1000)
+            # A producer may leave it at -1, which says "none" as well.
+            _timestamp.fill(self, None if kind == NO_TIMESTAMP or milliseconds < 0 else milliseconds / 1000)
             _record.__set__(self, None)  # last: whoever finds it gone reads the fields without the lock
 
 

@@ -33,7 +33,7 @@ class SubscriptionStatistics(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         topic: what it reads.
         buffered_messages: fetched and not received by a handler yet.
-        buffered_bytes: bytes of their payloads.
+        buffered_bytes: what they count for in bytes: payloads, and about what keys and headers have.
         is_paused: whether nothing is fetched because nobody receives what waits.
         outage: why no broker can be reached; empty while one can, or nobody knows.
         partitions: those that are ours, by number.

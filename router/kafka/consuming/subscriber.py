@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+
+import msgspec
 
 from ...errors import StateError, UndrainedError
 from ...own_process import OwnProcess
-from ...protocols import AssignmentListener
+from ...protocols import AssignmentListener, Named
 from ..config import KafkaSubscriberConfig
+from ..names import checked_topic, name_of
 from .statistics import SubscriptionStatistics
 from .subscription import KafkaSubscription
 
@@ -35,20 +39,38 @@ class KafkaSubscriber:
         """Its consumer group; see `InGroup`."""
         return self.config.group_id
 
+    def check_topic(self, topic: object) -> None:
+        """Raise ConfigurationError unless *topic* may be the name of one; see `ChecksTopics`."""
+        checked_topic(topic)
+
     def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> KafkaSubscription:
         """Join the group for *topic*. Returns at once; brokers that are away are waited for.
 
+        A static member is named after its handler (the `name` of *listener*, if it has one) and *topic* as well.
+
         Raises:
             StateError: closed, or made by another process (make it after the fork).
-            ConfigurationError: librdkafka refuses a property.
+            ConfigurationError: *topic* cannot be a topic's name, or librdkafka refuses a property.
         """
         self._process.require("make the subscriber in the child")
+        topic = checked_topic(topic)
+        handler = (listener.name,) if isinstance(listener, Named) else ()
         with self._lock:
             if self._is_closed:
                 raise StateError("the Kafka subscriber is closed")
-            subscription = KafkaSubscription(topic, self.config, listener)
+            subscription = KafkaSubscription(topic, self._config_of(*handler, topic), listener)
             self._subscriptions.append(subscription)
         return subscription
+
+    def _config_of(self, *parts: str) -> KafkaSubscriberConfig:
+        """Return the settings of one subscription. Two members with one instance id would fence each other."""
+        instance = self.config.group_instance_id
+        if instance is None:
+            return self.config
+        taken = {each.instance_id for each in self._subscriptions if each.is_open}
+        more = (name_of(instance, *parts, str(number)) for number in itertools.count(2))
+        own = next(name for name in itertools.chain([name_of(instance, *parts)], more) if name not in taken)
+        return msgspec.structs.replace(self.config, group_instance_id=own)
 
     def statistics(self) -> list[SubscriptionStatistics]:
         """Return how far each of its subscriptions is, in the order they were opened."""

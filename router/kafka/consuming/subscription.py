@@ -106,6 +106,16 @@ class KafkaSubscription:
         """What its poll thread died of: while nobody receives, nobody would hear of it."""
         return self._thread.error
 
+    @property
+    def instance_id(self) -> str | None:
+        """The instance id of this member; `None`: it is not static."""
+        return self._config.group_instance_id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is in its group, or on its way in or out."""
+        return self._thread.is_alive
+
     def begin_close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Begin to close and return at once, so that several can leave their groups side by side, in *seconds* altogether."""
         self._closes_at = min(self._closes_at, MONOTONIC.now() + seconds)

@@ -1,7 +1,7 @@
 """Records as they come out of a poll, made into messages in their offset books.
 
 Every record comes by here, so the loop is written out: a call for each would cost as much as all the rest. Bytes are accounted
-for by run, the records of one partition that follow each other.
+for by run, the records of one partition that follow each other; `besides` adds what is not payload.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError
 from ...delivery.assignment import Assignment
 from ...delivery.message import Message
 from ...delivery.offset_book import OffsetBook
+from .besides import Besides
 from .owned_partitions import OwnedPartitions
 from .received import UNREAD, ReceivedMessage
 
@@ -23,7 +24,7 @@ class Unpacked(NamedTuple):
 
     messages: list[Message]
     size: int
-    """Bytes of their payloads."""
+    """Bytes of their payloads, and about those of their keys and headers."""
     largest: int
     """Bytes of the largest payload."""
 
@@ -46,6 +47,7 @@ class Unpacker:
         self._owned = owned
         self._on_error = on_error
         self._on_rewound = on_rewound
+        self._besides = Besides()
 
     def unpack(self, records: Sequence[Any]) -> Unpacked:
         """Return the messages of *records*, each in its book."""
@@ -59,7 +61,7 @@ class Unpacker:
                 continue
             if record.partition() != partition:
                 if book is not None:
-                    _take_in(book, messages[first:], size - before)
+                    size += self._take_in(book, messages[first:], size - before)
                 partition, first, before = record.partition(), len(messages), size
                 book = books.get(partition)
                 if book is not None:
@@ -68,7 +70,7 @@ class Unpacker:
                 continue
             offset = record.offset()
             if offset <= newest:
-                _take_in(book, messages[first:], size - before)
+                size += self._take_in(book, messages[first:], size - before)
                 book = self._renewed(book)
                 assignment, first, before = book.assignment, len(messages), size
             newest = offset
@@ -79,7 +81,7 @@ class Unpacker:
                 largest = length
             append(ReceivedMessage(payload, "", UNREAD, topic, partition, offset, assignment, record))
         if book is not None:
-            _take_in(book, messages[first:], size - before)
+            size += self._take_in(book, messages[first:], size - before)
         return Unpacked(messages, size, largest)
 
     def _renewed(self, book: OffsetBook) -> OffsetBook:
@@ -89,8 +91,12 @@ class Unpacker:
         self._on_rewound(old, new)
         return self._owned.books[new.partition]
 
+    def _take_in(self, book: OffsetBook, run: list[Message], size: int) -> int:
+        """Put a run into its book at once, as a call for each message would cost as much as making it; *size* is of its payloads.
 
-def _take_in(book: OffsetBook, run: list[Message], size: int) -> None:
-    """Put a run into its book at once: a call for each message would cost as much as making it."""
-    book.extend(run)
-    book.account(size)
+        Returns what it counts for besides.
+        """
+        book.extend(run)
+        besides = self._besides.of(run)
+        book.account(size + besides)
+        return besides

@@ -46,6 +46,7 @@ class KafkaPublishError(PublishError):
         for position, reason in self.positions.items():
             failures.setdefault(messages[position].uuid, reason)
         super().__init__(topic, failures, [place for place, code in self.codes.items() if code in MESSAGE_REFUSED])
+        self.against_rules = frozenset(place for place, code in self.codes.items() if code == KafkaError.INVALID_RECORD)
 
 
 def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> str:
@@ -58,6 +59,9 @@ def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> st
         return f"no right to write to topic {topic!r} on {config.address}: {text}; have it granted to this user"
     if code == KafkaError.MSG_SIZE_TOO_LARGE:
         return f"message too large: over max_message_bytes={config.max_message_bytes}, or over the topic's max.message.bytes"
+    if code == KafkaError.INVALID_RECORD:
+        text = hide(error.str(), config.secrets)
+        return f"against the rules of topic {topic!r} ({text}): a compacted one takes no message without a key"
     if code == KafkaError._MSG_TIMED_OUT:
         return f"not confirmed within delivery_timeout={config.delivery_timeout:g} s; it may have been written"
     if code == KafkaError._PURGE_QUEUE:

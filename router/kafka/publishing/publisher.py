@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from loguru import logger
 
 from ...delivery.message import Message
-from ...errors import ConfigurationError, MillstreamError, StateError
+from ...errors import MillstreamError, StateError
 from ...own_process import OwnProcess
 from ...worker_thread import WorkerThread
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
+from ..names import checked_topic
 from .confirmation import Confirmation
 from .gate import Gate
 from .outcomes import Outcomes
 from .report_loop import PURGE_SECONDS, ReportLoop
 from .sender import Sender
 from .steady_producer import SteadyProducer
-
-TOPIC_NAME = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 
 
 class KafkaPublisher:
@@ -49,6 +47,10 @@ class KafkaPublisher:
     def places(self) -> frozenset[str]:
         """Its brokers; see `Located`."""
         return self.config.places
+
+    def check_topic(self, topic: object) -> None:
+        """Raise ConfigurationError unless *topic* may be the name of one; see `ChecksTopics`."""
+        checked_topic(topic)
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.
@@ -87,8 +89,7 @@ class KafkaPublisher:
         Raises:
             ConfigurationError, StateError, MillstreamError: as for `publish`.
         """
-        if not TOPIC_NAME.fullmatch(topic):
-            raise ConfigurationError(f"{topic!r} cannot be the name of a Kafka topic")
+        checked_topic(topic)
         self._require_own_process()
         confirmation = Confirmation(topic, messages, on_done)
         self._gate.enter(confirmation)

@@ -128,6 +128,18 @@ def test_brokers_that_are_none_are_refused_and_not_replaced(tmp_path, monkeypatc
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("topic", ["^events.*", "", "dead letters", ".."])
+def test_a_topic_that_kafka_could_not_have_is_refused_before_anything_is_sent(tmp_path, capsys, topic):
+    """One line names the option and the rule, whether or not the topic is to be created."""
+    (tmp_path / "in.ndjson").write_bytes(make_payload())
+    options = ["publish", "in.ndjson", "--brokers", "127.0.0.1:1", "--topic", topic]
+    codes = [run_main(*options, *more, folder=tmp_path) for more in ([], ["--create-topic", "1"])]
+    err = capsys.readouterr().err
+
+    assert codes == [2, 2]
+    assert err.count("--topic must be 1 to 249 of the characters") == 2
+
+
 @pytest.mark.parametrize("partitions", ["0", "100001", "200000"])
 def test_a_number_of_partitions_that_no_broker_takes_is_wrong_usage(tmp_path, capsys, partitions):
     """It is told with its range, without a traceback."""

@@ -53,6 +53,20 @@ MISTAKES = [
     pytest.param("[kafka]\nbuffer_bytes = 1000", "kafka.buffer_bytes must be at least max_message_bytes", id="buffer"),
     pytest.param("[kafka]\nmax_message_bytes = 1", "kafka.max_message_bytes must be 1,000 to", id="message size"),
     pytest.param("[kafka]\nbuffer_messages = 0", "kafka.buffer_messages must be more than 0", id="no buffer"),
+    pytest.param('[kafka]\nclient_id = "a\\"b"', "kafka.client_id must be text in UTF-8", id="client id with a quote"),
+    pytest.param(
+        "[kafka]\ntls = true\ntls_ca_cert_file = ' ca.pem'", "kafka.tls_ca_cert_file must be text", id="blank in a file"
+    ),
+    pytest.param(
+        '[kafka]\nuse_sasl = true\nsasl_user = "u"\nsasl_password = "hunter2\\u0000"',
+        "kafka.sasl_password must be text",
+        id="nul in a password",
+    ),
+    pytest.param(
+        "[kafka.properties]\n'default.topic.config' = 'hunter2'",
+        "kafka.properties must not set default.topic.config: give what is in it by name",
+        id="properties in a property",
+    ),
     pytest.param("[kafka]\ndelivery_timeout = 3e6", "kafka.delivery_timeout must be more than 0: from", id="wraps"),
 ]
 

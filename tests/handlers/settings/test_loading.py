@@ -33,6 +33,26 @@ MISTAKES = [
     pytest.param(
         "[retry]\nqqq = 5", "retry.qqq is no setting; known are max_retries, initial_interval", id="strange key"
     ),
+    pytest.param(
+        '[event_processing]\ntopic = "^events.*"',
+        "event_processing.topic must be 1 to 249 of the characters",
+        id="pattern for a topic",
+    ),
+    pytest.param(
+        '[event_processing_lazy]\nconsumer_group = " lazy"',
+        "event_processing_lazy.consumer_group must be text",
+        id="group with a blank",
+    ),
+    pytest.param(
+        '[event_processing]\ntopic_dlq = "dead letters"',
+        "event_processing.topic_dlq must be 1 to 249 of the characters",
+        id="blank in a poison topic",
+    ),
+    pytest.param(
+        '[post_processing]\ntopic = ".."',
+        "post_processing.topic must be 1 to 249 of the characters",
+        id="post-processing topic",
+    ),
     pytest.param("[bach]\nbatch_size = 5", "unknown section [bach]; did you mean [batch]?", id="misspelt section"),
     pytest.param("[bach]", "unknown section [bach]", id="misspelt section without keys"),
     pytest.param(
@@ -179,6 +199,14 @@ def test_an_empty_variable_is_no_limit() -> None:
 
     assert settings.retry.max_elapsed is None
     assert settings.event_processing.rate_limit is None
+
+
+@pytest.mark.parametrize("choice", ["none", "drop", "events.dlq"])
+def test_a_poison_topic_may_be_a_choice_instead(choice: str) -> None:
+    """Both words are what they say, and everything else is a topic."""
+    settings = load_settings(environ={"MILLSTREAM_EVENT_PROCESSING__TOPIC_DLQ": choice})
+
+    assert settings.event_processing.topic_dlq == choice
 
 
 def test_other_variables_are_left_alone() -> None:

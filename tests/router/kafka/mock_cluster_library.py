@@ -1,4 +1,4 @@
-"""The mock cluster's C functions, from the very librdkafka that confluent-kafka brings along.
+"""The mock cluster's C functions, and those of its properties, from the very librdkafka that confluent-kafka brings along.
 
 librdkafka calls this interface experimental; `constraints.txt` pins the version, and a missing function fails at once by name.
 """
@@ -16,6 +16,8 @@ PRODUCER = 0  # RD_KAFKA_PRODUCER
 SIGNATURES = {
     "rd_kafka_conf_new": (c_void_p, []),
     "rd_kafka_conf_set": (c_int, [c_void_p, c_char_p, c_char_p, c_char_p, c_size_t]),
+    "rd_kafka_conf_destroy": (None, [c_void_p]),
+    "rd_kafka_conf_properties_show": (None, [c_void_p]),
     "rd_kafka_new": (c_void_p, [c_int, c_void_p, c_char_p, c_size_t]),
     "rd_kafka_destroy": (None, [c_void_p]),
     "rd_kafka_mock_cluster_new": (c_void_p, [c_void_p, c_int]),

@@ -1,5 +1,6 @@
 """Settings of Kafka clients: what is refused, what librdkafka gets, and that secrets stay secret."""
 
+import math
 import re
 from typing import Any
 
@@ -38,6 +39,12 @@ def subscriber_config(**settings: Any) -> KafkaSubscriberConfig:
         pytest.param({"max_message_bytes": 10}, "max_message_bytes", id="tiny-message"),
         pytest.param({"buffer_bytes": 1000}, "buffer_bytes", id="buffer-below-message"),
         pytest.param({"buffer_messages": 0}, "buffer_messages", id="no-buffer"),
+        pytest.param({"buffer_messages": 2**31}, "buffer_messages", id="more-messages-than-are-counted"),
+        pytest.param({"buffer_bytes": 2**41}, "buffer_bytes", id="more-bytes-than-are-counted"),
+        pytest.param({"linger": 901.0, "delivery_timeout": 1000.0}, "linger", id="longer-than-librdkafka-lingers"),
+        pytest.param({"close_timeout": 0.0}, "close_timeout", id="no-close-timeout"),
+        pytest.param({"close_timeout": math.inf}, "close_timeout", id="endless-close"),
+        pytest.param({"linger": math.nan}, "linger", id="linger-that-is-no-number"),
     ],
 )
 def test_wrong_publisher_setting_is_refused_by_name(settings: dict[str, Any], named: str) -> None:
@@ -56,6 +63,16 @@ def test_wrong_publisher_setting_is_refused_by_name(settings: dict[str, Any], na
         pytest.param({"max_poll_interval": 4_294_968.0}, "max_poll_interval", id="poll-interval-that-wraps"),
         pytest.param({"pause_after": -0.1}, "pause_after", id="negative-pause"),
         pytest.param({"max_pending": 0}, "max_pending", id="nothing-pending"),
+        pytest.param({"max_pending_bytes": 0}, "max_pending_bytes", id="no-bytes-pending"),
+        pytest.param({"max_pending_bytes": 1}, "max_pending_bytes", id="half-a-byte-to-go-on"),
+        pytest.param({"nack_resend_delay": math.inf}, "nack_resend_delay", id="never-again"),
+        pytest.param({"nack_resend_delay": math.nan}, "nack_resend_delay", id="delay-that-is-no-number"),
+        pytest.param({"heartbeat_interval": 45.0}, "heartbeat_interval", id="heartbeat-at-the-end-of-the-session"),
+        pytest.param({"max_poll_interval": 86_401.0}, "max_poll_interval", id="poll-interval-beyond-librdkafkas"),
+        pytest.param({"commit_interval": 86_401.0}, "commit_interval", id="commit-interval-beyond-librdkafkas"),
+        pytest.param(
+            {"session_timeout": 3601.0, "max_poll_interval": 4000.0}, "session_timeout", id="session-beyond-librdkafkas"
+        ),
         pytest.param({"heartbeat_interval": 50.0}, "heartbeat_interval", id="heartbeat-after-session"),
         pytest.param({"session_timeout": 400.0}, "session_timeout", id="session-after-poll-interval"),
     ],

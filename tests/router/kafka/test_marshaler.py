@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka import Message as Record
 
 from millstream.router import Assignment, Message, PermanentError
@@ -163,6 +163,18 @@ def test_null_value_is_an_empty_payload() -> None:
 def test_missing_timestamp_is_none() -> None:
     """Expect no time rather than one in 1970."""
     assert message_of(record(timestamp=(TIMESTAMP_NOT_AVAILABLE, 0))).timestamp is None
+
+
+@pytest.mark.parametrize("kind", [TIMESTAMP_NOT_AVAILABLE, TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME])
+@pytest.mark.parametrize("milliseconds", [-1, -1000])
+def test_negative_timestamp_is_none_whoever_set_it(kind: int, milliseconds: int) -> None:
+    """Expect what Kafka means by it, and not the last millisecond of 1969."""
+    assert message_of(record(timestamp=(kind, milliseconds))).timestamp is None
+
+
+def test_timestamp_of_zero_is_one() -> None:
+    """Expect the beginning of 1970."""
+    assert message_of(record(timestamp=(TIMESTAMP_CREATE_TIME, 0))).timestamp == 0.0
 
 
 def test_written_headers_read_the_same() -> None:

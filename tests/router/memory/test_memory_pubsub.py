@@ -277,6 +277,9 @@ def test_concurrent_publishers_lose_nothing_and_each_keeps_its_order():
         ({"buffer_messages": 0}, "buffer_messages"),
         ({"max_pending": 0}, "max_pending"),
         ({"nack_resend_delay": -0.1}, "nack_resend_delay"),
+        ({"nack_resend_delay": float("inf")}, "nack_resend_delay"),
+        ({"nack_resend_delay": float("nan")}, "nack_resend_delay"),
+        ({"warn_after": float("nan")}, "warn_after"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(options, name):

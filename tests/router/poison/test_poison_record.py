@@ -7,7 +7,7 @@ import pytest
 from millstream.router import Assignment, Message, PoisonTopic
 from millstream.router.delivery.failure import Failure
 from millstream.router.delivery.route import Route
-from millstream.router.poison.record import poison_record
+from millstream.router.poison.record import cut, poison_record
 
 
 def test_record_is_the_message_with_metadata_that_says_what_happened():
@@ -52,6 +52,24 @@ def test_record_belongs_to_no_assignment():
     record = poison_record(message, Failure(ValueError()))
 
     assert (record.assignment, record.topic, record.offset) == (None, "", -1)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        pytest.param(Message(b"", key=b"k"), (b"k", None), id="key"),
+        pytest.param(Message(b"", key=b""), (b"", None), id="empty-key"),
+        pytest.param(Message(b"", key=b"k" * 5000), (b"k" * 1000, None), id="key-that-is-too-large-itself"),
+        pytest.param(Message(b"", metadata={"partition_key": "m"}), (None, "m"), id="key-in-the-metadata"),
+        pytest.param(Message(b"", key=b"k", metadata={"partition_key": "m"}), (b"k", None), id="both"),
+        pytest.param(Message(b""), (None, None), id="none"),
+    ],
+)
+def test_record_that_is_cut_keeps_its_key(message, expected):
+    """A compacted topic takes none without."""
+    record = cut(poison_record(message, Failure(ValueError())))
+
+    assert (record.key, record.metadata.get("partition_key")) == expected
 
 
 def test_record_of_a_message_without_a_router_leaves_the_names_empty():

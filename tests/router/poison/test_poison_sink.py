@@ -16,7 +16,7 @@ from millstream.router import (
     RouterConfig,
     UndrainedError,
 )
-from millstream.router.poison import sink_worker
+from millstream.router.poison import NotWritten, sink_worker
 from millstream.router.poison.sink_worker import SinkWorker
 from millstream.router.poison.sinks import make_sink
 from millstream.router.testing import (
@@ -305,6 +305,66 @@ def test_record_that_is_refused_though_cut_is_tried_again_like_any(monkeypatch):
 
     assert before == 0
     assert publisher.sizes[:4] == [[6000], [1000], [1000], [1000]]
+
+
+class CompactedPublisher(RecordingPublisher):
+    """Takes no message without a key, as a compacted topic does."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+        """Of the payloads that it refused."""
+        self.is_compacted = True
+
+    def publish(self, topic, *messages):
+        """Keep what has a key, and refuse the rest."""
+        refused = {place for place, message in enumerate(messages) if self.is_compacted and message.key is None}
+        super().publish(topic, *[message for place, message in enumerate(messages) if place not in refused])
+        if refused:
+            self.sizes += [len(messages[place].payload) for place in refused]
+            error = PublishError(topic, {messages[place].uuid: "no" for place in refused}, refused=refused)
+            error.positions = dict.fromkeys(refused, "no")
+            error.against_rules = frozenset(refused)
+            raise error
+
+
+def test_record_without_a_key_waits_whole_for_a_topic_that_takes_it(monkeypatch):
+    """Cutting it would help nobody: once the topic is mended the record is written as it is."""
+    monkeypatch.setattr(sink_worker, "RETRY_SECONDS", 0.005)
+    publisher = CompactedPublisher()
+    router, subscriber = consumer(RecordingHandler(answer=fail), publisher)
+    with running(router):
+        subscriber.subscription.deliver(b"x" * 6000)
+        assert eventually(lambda: len(publisher.sizes) >= 3)
+        before = subscriber.subscription.committed()
+        publisher.is_compacted = False
+        assert subscriber.subscription.wait_committed(1)
+
+    assert before == 0
+    assert set(publisher.sizes) == {6000}
+    assert [len(record.payload) for record in publisher.messages("dlq")] == [6000]
+
+
+def test_topic_that_takes_nothing_without_a_key_is_told_of_in_the_error():
+    """What the log then says: how many have none, and what to do."""
+    messages = [Message(b"a", key=b"k"), Message(b"b"), Message(b"c"), Message(b"d", key=b"")]
+    with pytest.raises(NotWritten) as caught:
+        PoisonTopic(CompactedPublisher(), "dlq").write(messages)
+
+    assert (caught.value.places, caught.value.refused) == ({1, 2}, set())
+    assert str(caught.value).endswith(
+        "; 2 of them have no key, and a compacted topic takes none without: give 'dlq' the cleanup.policy delete, or use "
+        "another topic for poison records"
+    )
+
+
+def test_topic_that_refuses_a_record_with_a_key_is_not_taken_for_compacted():
+    """The metadata entry that becomes the key counts as one."""
+    publisher = CompactedPublisher()
+    with pytest.raises(NotWritten) as caught:
+        PoisonTopic(publisher, "dlq").write([Message(b"a", metadata={"partition_key": "k"})])
+
+    assert "no key" not in str(caught.value)
 
 
 def test_sink_stops_intake_by_bytes_as_well(monkeypatch):

@@ -126,6 +126,14 @@ def test_negative_setting_raises(name):
         RouterConfig(**{name: -1})
 
 
+@pytest.mark.parametrize("name", ["close_timeout", "nack_resend_delay"])
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e10])
+def test_time_that_is_never_over_raises(name, seconds):
+    """No thread can wait as long as that, and what is no number is never reached."""
+    with pytest.raises(ConfigurationError, match=f"RouterConfig.{name} must"):
+        RouterConfig(**{name: seconds})
+
+
 def test_unknown_poison_choice_raises_at_the_start():
     """A misspelt choice must not mean "no poison sink"."""
     router = Router()

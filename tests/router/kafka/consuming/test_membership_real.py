@@ -61,6 +61,27 @@ def join(real_kafka):
         subscriber.close()
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_handlers_of_one_subscriber_are_static_members_side_by_side(real_kafka, protocol):
+    """Each reads its topic: with one instance id for both, the broker fences one of them."""
+    topics = [real_kafka.create_topic(), real_kafka.create_topic()]
+    config = KafkaSubscriberConfig(
+        brokers=[real_kafka.bootstrap_servers], group_id=topics[0], group_instance_id="pod-0", group_protocol=protocol
+    )
+    subscriber, router = KafkaSubscriber(config), Router()
+    handlers = [RecordingHandler(), RecordingHandler()]
+    for name, topic, handler in zip(("regular", "lazy"), topics, handlers, strict=True):
+        router.add_consumer_handler(name, topic, subscriber, handler)
+    producer = Producer({"bootstrap.servers": real_kafka.bootstrap_servers})
+    with running(router):
+        for topic in topics:
+            producer.produce(topic, topic.encode())
+        assert producer.flush(TIMEOUT) == 0
+        assert eventually(lambda: all(handler.payloads for handler in handlers), TIMEOUT)
+
+    assert [handler.payloads for handler in handlers] == [[topic.encode()] for topic in topics]
+
+
 def test_static_member_comes_back_without_a_rebalance(real_kafka, join):
     """The other member never loses a partition, and the one that was away gets its own back."""
     topic, staying, first, again = real_kafka.create_topic(PARTITIONS), Notes(), Notes(), Notes()

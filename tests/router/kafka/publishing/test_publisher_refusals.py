@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 
-from millstream.router import Message, MillstreamError
+from millstream.router import MONOTONIC, Message, MillstreamError, PoisonTopic
 from millstream.router.kafka import Confirmation, KafkaPublisher, KafkaPublisherConfig, KafkaPublishError
+from millstream.router.poison import NotWritten
+from millstream.router.poison.sink_worker import SinkWorker
 from tests.router.kafka.mock_cluster import MockCluster, Request
 from tests.router.kafka.publisher_fixtures import MakePublisher
 from tests.router.kafka.raw_records import read_records
@@ -152,6 +154,25 @@ def test_real_broker_refuses_the_large_ones_only(real_kafka: RealKafka) -> None:
     assert real_kafka.end_offsets(topic) == {0: 97}
 
 
+def test_compacted_poison_topic_takes_what_has_a_key_and_says_why_not_the_rest(real_kafka: RealKafka) -> None:
+    """Expect a record that is cut to keep its key, an empty one to be a key, and one without to wait whole."""
+    topic = real_kafka.create_topic(config={"cleanup.policy": "compact", "max.message.bytes": "10000"})
+    publisher = KafkaPublisher(KafkaPublisherConfig(brokers=[real_kafka.bootstrap_servers]))
+    noise = random.Random(7)  # must not shrink by compression
+    sink = SinkWorker("h", PoisonTopic(publisher, topic))
+    for key in (b"k", b""):
+        sink.take(Message(noise.randbytes(30_000), key=key), ValueError("bad"))
+    sink.start()
+    assert sink.drain(MONOTONIC.now() + 60.0)
+    with pytest.raises(NotWritten, match="1 of them have no key, and a compacted topic takes none without") as caught:
+        PoisonTopic(publisher, topic).write([Message(b"x")])
+    publisher.close()
+    records = read_records(real_kafka.bootstrap_servers, topic, 2)
+
+    assert [(record.key(), len(record.value() or b"")) for record in records] == [(b"k", 1000), (b"", 1000)]
+    assert (caught.value.places, caught.value.refused) == ({0}, set())
+
+
 def test_real_broker_refuses_records_without_key_in_a_compacted_topic(real_kafka: RealKafka) -> None:
     """Expect only those to be named: what has a key is written, though it shared their request."""
     topic = real_kafka.create_topic(config={"cleanup.policy": "compact"})
@@ -162,7 +183,8 @@ def test_real_broker_refuses_records_without_key_in_a_compacted_topic(real_kafka
     publisher.close()
 
     assert caught.value.codes == {3: KafkaError.INVALID_RECORD}
-    assert caught.value.refused == {3}
+    assert caught.value.refused == caught.value.against_rules == {3}
+    assert "a compacted one takes no message without a key" in caught.value.positions[3]
     assert real_kafka.end_offsets(topic) == {0: 9}
 
 
