@@ -55,8 +55,10 @@ def poison_record(message: Message, failure: Failure) -> Message:
 
 
 def size_of(message: Message) -> int:
-    """Return the bytes of payload that the record of *message* has."""
-    return len(_bytes_of(message.original))
+    """Return the bytes that *message* has brought, which its record has as well: payload, key, metadata."""
+    key, metadata = message.key, _metadata_of(message)
+    size = len(_bytes_of(message.original)) + (0 if key is None else len(_bytes_of(key)))
+    return size + sum(len(name) + len(value) for name, value in metadata.items())
 
 
 def _metadata_of(message: Message) -> dict[str, str]:

@@ -7,7 +7,6 @@ From an owner that failed its hold: it waits for the other holds first, so that 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 
 from loguru import logger
@@ -19,21 +18,12 @@ from ..errors import text_of
 from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
-from .record import size_of
+from .ready import Ready
 
 RETRY_SECONDS = 1.0
 """Between attempts to write: a full disk or an absent broker is not mended faster."""
 LOOK_AGAIN_SECONDS = 0.05
 """How soon a message is looked at again whose other holds are not in: they settle without telling the sink."""
-MAX_RECORDS = 1000
-"""Records per write: one fsync or one publish for many."""
-MAX_READY = 10 * MAX_RECORDS
-"""Messages that wait to be written before the handler takes in nothing new: a topic of nothing but bad messages must not
-pile up in memory."""
-MAX_WRITE_BYTES = 8 * 1024 * 1024
-"""Bytes of payload per write, but for one message that has more."""
-MAX_READY_BYTES = 4 * MAX_WRITE_BYTES
-"""The same as `MAX_READY`, in bytes of payload."""
 
 
 class SinkWorker:
@@ -45,8 +35,7 @@ class SinkWorker:
         """Messages whose record is safe."""
         self._writer = writer
         self._condition = threading.Condition()
-        self._ready: deque[Message] = deque()
-        self._ready_bytes = 0
+        self._ready = Ready()
         self._waiting: list[Message] = []
         """Messages whose other holds are not in."""
         self._deadline: float | None = None
@@ -58,12 +47,8 @@ class SinkWorker:
         if not message.delivery.poison(error):
             return
         with self._condition:
-            self._make_ready(message)
+            self._ready.put(message)
             self._condition.notify_all()
-
-    def _make_ready(self, message: Message) -> None:
-        self._ready.append(message)
-        self._ready_bytes += size_of(message)
 
     def take_failed(self, message: Message) -> None:
         """Take over *message*, of which a hold was failed, once its other holds are in."""
@@ -79,7 +64,7 @@ class SinkWorker:
     @property
     def is_blocked(self) -> bool:
         """Whether records cannot be written right now; the handler then takes in nothing new."""
-        return self._is_blocked or len(self._ready) >= MAX_READY or self._ready_bytes >= MAX_READY_BYTES
+        return self._is_blocked or self._ready.is_full
 
     def start(self) -> None:
         """Start the thread."""
@@ -104,14 +89,8 @@ class SinkWorker:
         """Drop the messages of *assignments*: they come again to somebody else. Those that wait for holds are void already."""
         gone = set(map(id, assignments))
         with self._condition:
-            for message in self._ready:
-                if id(message.assignment) in gone:
-                    forget_tracebacks(message)
-            kept = [message for message in self._ready if id(message.assignment) not in gone]
-            self._ready.clear()
-            self._ready_bytes = 0
-            for message in kept:
-                self._make_ready(message)
+            for message in self._ready.drop(lambda message: id(message.assignment) in gone):
+                forget_tracebacks(message)
 
     def _run(self) -> None:
         while (batch := self._next_batch()) and self._write(batch):
@@ -123,23 +102,10 @@ class SinkWorker:
             while True:
                 self._look_at_waiting()
                 if self._ready:
-                    return self._take_ready()
+                    return self._ready.take()
                 if self._deadline is not None and (not self._waiting or MONOTONIC.now() >= self._deadline):
                     return []
                 self._condition.wait(LOOK_AGAIN_SECONDS if self._waiting else None)
-
-    def _take_ready(self) -> list[Message]:
-        batch: list[Message] = []
-        size = 0
-        while (
-            self._ready
-            and len(batch) < MAX_RECORDS
-            and (not batch or size + size_of(self._ready[0]) <= MAX_WRITE_BYTES)
-        ):
-            batch.append(self._ready.popleft())
-            size += size_of(batch[-1])
-        self._ready_bytes -= size
-        return batch
 
     def _look_at_waiting(self) -> None:
         """Sort the waiting messages: ready, still waiting, or nobody's business any more."""
@@ -152,7 +118,7 @@ class SinkWorker:
                 still_waiting.append(message)
                 continue
             if message.delivery.poison_failed():
-                self._make_ready(message)
+                self._ready.put(message)
         self._waiting = still_waiting
 
     def _write(self, batch: list[Message]) -> bool:
@@ -178,8 +144,7 @@ class SinkWorker:
 
     def _put_back(self, messages: list[Message]) -> None:
         with self._condition:
-            self._ready.extendleft(reversed(messages))
-            self._ready_bytes += sum(map(size_of, messages))
+            self._ready.put_back(messages)
 
     def _wait_to_retry(self, error: Exception) -> bool:
         if not self._is_blocked:

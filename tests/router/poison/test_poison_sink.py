@@ -16,7 +16,7 @@ from millstream.router import (
     RouterConfig,
     UndrainedError,
 )
-from millstream.router.poison import NotWritten, sink_worker
+from millstream.router.poison import NotWritten, ready, sink_worker
 from millstream.router.poison.sink_worker import SinkWorker
 from millstream.router.poison.sinks import make_sink
 from millstream.router.testing import (
@@ -367,13 +367,16 @@ def test_topic_that_refuses_a_record_with_a_key_is_not_taken_for_compacted():
     assert "no key" not in str(caught.value)
 
 
-def test_sink_stops_intake_by_bytes_as_well(monkeypatch):
-    """A few large messages are as much to keep as many small ones."""
-    monkeypatch.setattr(sink_worker, "MAX_READY_BYTES", 2000)
+@pytest.mark.parametrize(
+    "content", [{"payload": b"x" * 900}, {"key": b"x" * 900}, {"metadata": {"x": "x" * 900}}], ids="".join
+)
+def test_sink_stops_intake_by_bytes_as_well(monkeypatch, content):
+    """A few large messages are as much to keep as many small ones, whatever is large in them."""
+    monkeypatch.setattr(ready, "MAX_READY_BYTES", 2000)
     worker = SinkWorker("h", PoisonTopic(RecordingPublisher(), "dlq"))
     sizes = []
     for _ in range(3):
-        worker.take(Message(b"x" * 900), ValueError("bad"))
+        worker.take(Message(**{"payload": b"", **content}), ValueError("bad"))
         sizes.append(worker.is_blocked)
     worker.start()
     assert worker.drain(MONOTONIC.now() + 10.0)
@@ -384,7 +387,7 @@ def test_sink_stops_intake_by_bytes_as_well(monkeypatch):
 
 def test_writes_are_bounded_in_bytes(monkeypatch):
     """What is larger than one write may be goes alone."""
-    monkeypatch.setattr(sink_worker, "MAX_WRITE_BYTES", 1000)
+    monkeypatch.setattr(ready, "MAX_WRITE_BYTES", 1000)
     publisher = ChoosyPublisher(10_000)
     worker = SinkWorker("h", PoisonTopic(publisher, "dlq"))
     for size in (600, 300, 600, 5000):
