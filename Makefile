@@ -8,9 +8,10 @@ ARGS ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Three workers for two cores, as tests wait as well as work; each has brokers and a store of its own. Slow tests of one class, or free
-# in one file, stay together, and what comes first in our order begins first (tests/conftest.py).
+# More workers than the two cores, as tests wait as well as work; each has brokers and a store of its own. Slow tests of one class, or
+# free in one file, stay together, and what comes first in our order begins first (tests/conftest.py).
 WORKERS ?= 3
+SLOW_WORKERS ?= 4
 
 # Byte code is kept, whatever the shell says: to rewrite the asserts of all tests takes longer than a third of their run, and
 # the slow ones start hundreds of processes.
@@ -53,7 +54,7 @@ lint: $(INSTALLED)
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
 
 slow: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(SLOW_WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # One after the other: they measure, and take the machine.
 soak: $(INSTALLED)

@@ -104,7 +104,7 @@ def test_one_signal_drains_and_ends_with_code_zero(signum):
 def test_signal_that_does_not_wake_the_main_thread_closes_too():
     """It reached another thread, or came right before the main thread began to wait: Python only notes it."""
     with program(b"signal") as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=20)
 
     assert process.returncode == 0
     assert "drained" in output.split("\n")
