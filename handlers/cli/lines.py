@@ -29,7 +29,7 @@ GZIP_WBITS = 31
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
-"""What follows the first byte, 0x50 to 0x5F, of a zstd frame without content, which may stand before others: pzstd writes one before each."""
+"""What follows the first byte, 0x50 to 0x5F, of a zstd frame without content: pzstd writes one before each other frame."""
 PADDING = b"\0"
 """What fills a gzip file up to the end of a block or a tape; no member begins with it."""
 LOOK_SECONDS = 0.1
