@@ -71,9 +71,9 @@ def decode_event(payload: bytes, *, max_message_bytes: int = DEFAULT_MAX_MESSAGE
 def _may_be_rounded_up(microsecond: int, payload: bytes) -> bool:
     # Only rounding that carries into a new millisecond counts; the digits may be written as escapes. `partition` is the
     # fastest search of bytes for what is not there: `in` takes twice as long, as it raises and drops an error inside.
-    return bool(payload.partition(_ROUNDED_UP[microsecond // 1000])[1]) or (
-        bool(payload.partition(b"\\")[1]) and may_escape_time(payload)
-    )
+    if payload.partition(_ROUNDED_UP[microsecond // 1000])[1]:
+        return True
+    return payload.partition(b"\\")[1] != b"" and may_escape_time(payload)
 
 
 def _settle_odd(event: Event, payload: bytes) -> Event:

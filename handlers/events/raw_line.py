@@ -22,7 +22,8 @@ def store_line(event: Event, payload: bytes) -> bytes:
     """Return the line that stores *event*: its *payload*, or the canonical line where the store may read that differently."""
     if not _FIRST_YEAR <= event.timestamp.year <= _LAST_YEAR:  # as it is written: its offset is still with it
         return canonical_line(event)
-    if (event.customer_id is None or event.source is None) and payload.find(b"null") < 0:  # `in` takes twice as long
+    # `in` takes twice as long as `partition` to find that nothing is there.
+    if (event.customer_id is None or event.source is None) and not payload.partition(b"null")[1]:
         return payload
     if b"\\" not in payload and all(payload.count(key) <= 1 for key in _KEYS):
         return payload
