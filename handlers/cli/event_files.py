@@ -74,6 +74,11 @@ class EventFiles:
                 self.lines += len(lines)
                 yield place, lines
 
+    @property
+    def left_out(self) -> list[Input]:
+        """The compressed files that end with something else: it is left out, as gzip does, which warns and exits 2 as well."""
+        return [source for source in self._sources if source.left_out_from is not None]
+
     def part_read(self) -> float | None:
         """Return the part that was read, 0 to 1, or `None` where the size of a file is not known."""
         sizes = [source.size_bytes for source in self._sources]
@@ -96,11 +101,14 @@ class EventFiles:
             is_whole: nothing is left to do: poison files of earlier runs that this one had no use for are removed.
         """
         self.sink.close()
-        for path, why in self.sink.remove_stale() if is_whole else ():
+        for path, why in self.sink.remove_stale() if is_whole and not self.left_out else ():
             click.echo(f"millstream: {path} is not of this run and cannot be removed: {why}", err=True)
         where = "".join(f", set aside in {path}" for path in self.sink.used())
         rate = events / max(seconds, 1e-9)
         click.echo(f"{counts} in {seconds:.1f} s ({rate:,.0f} events/s){where}", err=True)
+        for source in self.left_out:
+            what = f"what follows the compressed data, from byte {source.left_out_from} on, is none and was left out"
+            click.echo(f"millstream: {source.name}: {what}; everything before it was read", err=True)
 
 
 def say_unreadable(error: InputError, known: str = "") -> None:

@@ -124,6 +124,8 @@ class Ingest:
         if self._signals.received:
             click.echo(f"millstream: interrupted; {REPEAT}", err=True)
             return ExitCode.UNDRAINED
+        if self._files.left_out:
+            return ExitCode.USAGE
         return ExitCode.POISONED if self._pipeline.snapshot().poisoned else ExitCode.CLEAN
 
 

@@ -28,6 +28,10 @@ GZIP_WBITS = 31
 """What makes zlib read a gzip header and check the trailer."""
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
+"""What follows the first byte, 0x50 to 0x5F, of a zstd frame without content: pzstd writes one before each other frame."""
+PADDING = b"\0"
+"""What fills a gzip file up to the end of a block or a tape; no member begins with it."""
 LOOK_SECONDS = 0.1
 """How often reading a pipe that is silent looks whether it was called off."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -74,6 +78,8 @@ class Input:
         self.name = name
         self.read_bytes = 0
         """Bytes as stored that were read so far."""
+        self.left_out_from: int | None = None
+        """Where, in bytes as stored, something begins that follows the compressed data and is none; it is not read."""
         with _as_input_error(name):
             self._file: io.FileIO | None = _stdin() if name == "-" else _open(name)
             self._status = os.fstat(self._file.fileno())
@@ -101,17 +107,23 @@ class Input:
         with _as_input_error(self.name):
             file = _open(self.name) if self._file is None else self._file
         with file, _as_input_error(self.name):
-            if self.name != "-":
-                suffix = Path(self.name).suffix
-                size = COMPRESSED_BLOCK_BYTES if suffix in _UNPACK else BLOCK_BYTES
-                yield from _UNPACK.get(suffix, iter)(self._reads(file, size, is_stopped))
-                return
-            # Only now is stdin looked at: its first bytes may be long in coming, and come one by one.
-            reads = self._reads(file, COMPRESSED_BLOCK_BYTES, is_stopped)
-            head = b""
-            while len(head) < len(ZSTD_MAGIC) and (block := next(reads, b"")):
-                head += block
-            yield from _UNPACK.get(_suffix_of(head), iter)(itertools.chain([head], reads))
+            try:
+                yield from self._uncompressed(file, is_stopped)
+            except _NoFrameFollows as found:
+                self.left_out_from = self.read_bytes - found.unread_bytes
+
+    def _uncompressed(self, file: io.FileIO, is_stopped: Callable[[], bool]) -> Iterator[bytes]:
+        if self.name != "-":
+            suffix = Path(self.name).suffix
+            size = COMPRESSED_BLOCK_BYTES if suffix in _UNPACK else BLOCK_BYTES
+            yield from _UNPACK.get(suffix, iter)(self._reads(file, size, is_stopped))
+            return
+        # Only now is stdin looked at: its first bytes may be long in coming, and come one by one.
+        reads = self._reads(file, COMPRESSED_BLOCK_BYTES, is_stopped)
+        head = b""
+        while len(head) < len(ZSTD_MAGIC) and (block := next(reads, b"")):
+            head += block
+        yield from _UNPACK.get(_suffix_of(head), iter)(itertools.chain([head], reads))
 
     def _reads(self, file: io.FileIO, size: int, is_stopped: Callable[[], bool]) -> Iterator[bytes]:
         while True:
@@ -153,29 +165,55 @@ def _stdin() -> io.FileIO:
 
 
 def _suffix_of(head: bytes) -> str:
-    return ".gz" if head.startswith(GZIP_MAGIC) else ".zst" if head.startswith(ZSTD_MAGIC) else ""
+    if head.startswith(GZIP_MAGIC):
+        return ".gz"
+    return ".zst" if len(head) >= len(ZSTD_MAGIC) and _may_begin_zstd(head) else ""
+
+
+def _may_begin_gzip(head: bytes) -> bool:
+    return GZIP_MAGIC.startswith(head[: len(GZIP_MAGIC)])
+
+
+def _may_begin_zstd(head: bytes) -> bool:
+    magic = head[: len(ZSTD_MAGIC)]
+    return ZSTD_MAGIC.startswith(magic) or (0x50 <= magic[0] <= 0x5F and SKIPPABLE_MAGIC.startswith(magic[1:]))
+
+
+class _NoFrameFollows(Exception):
+    def __init__(self, unread_bytes: int) -> None:
+        self.unread_bytes = unread_bytes
 
 
 def _gunzip(reads: Iterator[bytes]) -> Iterator[bytes]:
-    return _framed_blocks(reads, lambda: zlib.decompressobj(wbits=GZIP_WBITS))
+    return _framed_blocks(reads, lambda: zlib.decompressobj(wbits=GZIP_WBITS), _may_begin_gzip, PADDING)
 
 
 def _unzstd(reads: Iterator[bytes]) -> Iterator[bytes]:
-    return _framed_blocks(reads, zstandard.ZstdDecompressor().decompressobj)
+    return _framed_blocks(reads, zstandard.ZstdDecompressor().decompressobj, _may_begin_zstd)
 
 
-def _framed_blocks(reads: Iterator[bytes], new_frame: Callable[[], Any]) -> Iterator[bytes]:
+def _framed_blocks(
+    reads: Iterator[bytes], new_frame: Callable[[], Any], may_begin: Callable[[bytes], bool], padding: bytes = b""
+) -> Iterator[bytes]:
     """Frame by frame: the libraries' own readers drop what precedes a cut, or take it for the end of the file."""
     frame = new_frame()  # even nothing at all, compressed, is a frame
     is_between = False
+    head = b""
     for read in reads:
-        block = read
+        block, head = head + read, b""
         while block:
-            frame = new_frame() if is_between else frame
+            if is_between:
+                block = block.lstrip(padding)
+                if block and not may_begin(block):
+                    raise _NoFrameFollows(len(block))
+                if len(block) < len(ZSTD_MAGIC):
+                    head = block  # too little to tell
+                    break
+                frame = new_frame()
             yield frame.decompress(block)
             block = frame.unused_data if frame.eof else b""
             is_between = frame.eof
-    if not is_between:
+    if head or not is_between:
         raise EOFError
 
 

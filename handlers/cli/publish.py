@@ -188,7 +188,7 @@ class Publish:
             text = f"{window.confirmed} events confirmed, {window.unconfirmed} not: {why}"
             click.echo(f"millstream: {text}; {REPEAT}", err=True)
             return ExitCode.UNDRAINED if error is None else ExitCode.USAGE
-        if error is not None:
+        if error is not None or self._files.left_out:
             return ExitCode.USAGE
         return ExitCode.POISONED if self._poisoned else ExitCode.CLEAN
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time
 from typing import NotRequired, TypedDict, Unpack
 
 import msgspec
 
 from .decode import decode_event
 from .event import Event, InvalidEvent
+from .instant import OUTSIDE, has_whole_minutes, with_whole_minutes
 from .nesting import TOO_DEEP, object_is_too_deep
 
 
@@ -31,6 +32,7 @@ def create_event(properties: Mapping[str, object] | None = None, **fields: Unpac
     Args:
         properties: None is `{}`; else what JSON can say, and what msgspec turns into that (`Decimal`, `UUID` and
             `datetime` become text).
+        fields: an offset with seconds in it, which JSON cannot say, is brought to UTC; the point in time stays exact.
 
     Raises:
         InvalidEvent: a field breaks a rule, or the properties hold something JSON cannot say, NaN included.
@@ -38,12 +40,32 @@ def create_event(properties: Mapping[str, object] | None = None, **fields: Unpac
         RecursionError: as for `decode_event`, the caller has used up Python's stack.
     """
     try:
-        text = json.dumps(properties, allow_nan=False, default=msgspec.to_builtins)
-        return decode_event(msgspec.json.encode({**fields, "properties": msgspec.Raw(text.encode())}))
+        text = json.dumps(properties, allow_nan=False, default=_to_builtins)
+        return decode_event(msgspec.json.encode({**_exact(fields), "properties": msgspec.Raw(text.encode())}))
     except RecursionError as error:
         for field, value in {**fields, "properties": properties}.items():
             if object_is_too_deep(value):
                 raise InvalidEvent(field, TOO_DEEP) from error
         raise
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidEvent(None, f"cannot be written as JSON: {error}") from error
+
+
+def _exact(fields: EventFields) -> EventFields:
+    timestamp: object = fields.get("timestamp")
+    if not isinstance(timestamp, datetime):
+        return fields
+    try:
+        return {**fields, "timestamp": with_whole_minutes(timestamp)}
+    except OverflowError as error:
+        raise InvalidEvent("timestamp", OUTSIDE) from error
+
+
+def _to_builtins(value: object) -> object:
+    if isinstance(value, datetime):
+        return msgspec.to_builtins(with_whole_minutes(value))
+    if isinstance(value, time):
+        if not has_whole_minutes(value.utcoffset()):
+            raise ValueError("a time of day whose offset has seconds")
+        return msgspec.to_builtins(value)
+    return msgspec.to_builtins(value, builtin_types=(datetime, time))

@@ -1,6 +1,6 @@
 """A usage event, the error for what is none, and the event as a line for the store."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -63,13 +63,14 @@ class _Line(msgspec.Struct, gc=False):
 
 
 _encode = msgspec.json.Encoder().encode
+_EPOCH_DAY = EPOCH.toordinal()
 
 
 def canonical_line(event: Event) -> bytes:
     """Write an event as one JSON line with exactly the columns of the table.
 
     For payloads that are valid but that ClickHouse refuses as they came: duplicate keys, a lower-case `t` or `z` in the
-    time, more than 19 digits of fraction, escapes inside the time.
+    time, more than 19 digits of fraction, escapes inside the time. And for what it reads differently; see `store_line`.
     """
     line = _encode(
         _Line(
@@ -90,4 +91,6 @@ def canonical_line(event: Event) -> bytes:
 
 def day_number(event: Event) -> int:
     """Count the days from 1970-01-01 to the event's day in UTC: which partition its row goes to."""
-    return (event.timestamp - EPOCH).days
+    timestamp = event.timestamp
+    # Half the time of the subtraction, where the calendar day is that of UTC.
+    return timestamp.toordinal() - _EPOCH_DAY if timestamp.tzinfo is UTC else (timestamp - EPOCH).days

@@ -5,7 +5,7 @@ ClickHouse cuts a fraction after its third digit. msgspec rounds it to six, whic
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -18,8 +18,13 @@ END = datetime(2300, 1, 1, tzinfo=UTC)
 OUTSIDE = "outside 1970-01-01 to 2299-12-31 (UTC)"
 """The reason an event gets whose time the store cannot keep."""
 
+_MINUTE = timedelta(minutes=1)
 _FRACTION_BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII)
+
+# What may stand in a time, written as an escape: digits, plus, minus, point, colon, blank, T and Z. No other form of escape
+# stands for one of them.
+_ESCAPED_IN_TIME = re.compile(rb"\\u00(?:3[0-9aA]|2[0bBdDeE]|[57][4aA])")
 
 
 class _TimeText(msgspec.Struct, gc=False):
@@ -27,6 +32,11 @@ class _TimeText(msgspec.Struct, gc=False):
 
 
 _decode_time_text = msgspec.json.Decoder(_TimeText).decode
+
+
+def may_escape_time(payload: bytes) -> bool:
+    """Tell, wrong only towards True, whether a character of the time of an event is written as an escape."""
+    return _ESCAPED_IN_TIME.search(payload) is not None
 
 
 def cut_timestamp(payload: bytes) -> datetime:
@@ -56,6 +66,20 @@ def explain_refusal(payload: bytes) -> str:
 def utc_text(timestamp: datetime) -> str:
     """Write a time as `2026-11-23T10:00:00.123456Z`, whatever its zone was."""
     return timestamp.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def has_whole_minutes(offset: timedelta | None) -> bool:
+    """Tell whether JSON can say an offset: RFC 3339 knows no seconds in one, and msgspec drops them without a word."""
+    return offset is None or not offset % _MINUTE
+
+
+def with_whole_minutes(timestamp: datetime) -> datetime:
+    """Give the same point in time with an offset that JSON can say.
+
+    Raises:
+        OverflowError: in UTC it is before the year 1 or after the year 9999.
+    """
+    return timestamp if has_whole_minutes(timestamp.utcoffset()) else timestamp.astimezone(UTC)
 
 
 def stored_time(timestamp: datetime) -> datetime:

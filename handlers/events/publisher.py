@@ -9,6 +9,7 @@ import msgspec
 from millstream.router import Message, Publisher, PublishError
 
 from .event import Event
+from .instant import with_whole_minutes
 from .lanes import LAZY, REGULAR
 from .post_processing import event_message
 
@@ -44,7 +45,7 @@ class EventPublisher:
         lanes: dict[str, list[Message]] = {}
         for event in events:
             topic = self._topic_lazy if event.tenant_id in self._lazy_tenants else self._topic
-            lanes.setdefault(topic, []).append(event_message(event, msgspec.json.encode(event)))
+            lanes.setdefault(topic, []).append(event_message(event, _encode(event)))
         failed: dict[str, Mapping[str, str]] = {}
         for topic, messages in lanes.items():
             try:
@@ -53,3 +54,10 @@ class EventPublisher:
                 failed[topic] = error.failures  # the other lane is published all the same
         if failed:
             raise PublishError(", ".join(failed), {uuid: why for each in failed.values() for uuid, why in each.items()})
+
+
+def _encode(event: Event) -> bytes:
+    timestamp = with_whole_minutes(event.timestamp)
+    return msgspec.json.encode(
+        event if timestamp is event.timestamp else msgspec.structs.replace(event, timestamp=timestamp)
+    )

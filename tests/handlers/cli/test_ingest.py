@@ -6,6 +6,7 @@ import stat
 import subprocess
 
 import pytest
+import zstandard
 
 from tests.handlers.cli.command_aids import (
     MISSING,
@@ -362,3 +363,47 @@ def test_the_full_disk_stops_nothing_but_intake(tmp_path):
 
     assert process.returncode == 5
     assert "poison-" in err.decode()
+
+
+def test_a_gzip_file_that_is_padded_is_stored_whole(tmp_path):
+    """Zeros up to the end of a block are no fault, also behind a last line without a line feed."""
+    (tmp_path / "in.ndjson.gz").write_bytes(gzip.compress(b"\n".join(good_lines(5))) + bytes(3))
+    done = run("ingest", "in.ndjson.gz", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert done.stderr.startswith(b"stored 5 poisoned 0 ")
+
+
+def test_bytes_behind_the_compressed_data_are_told_and_the_rest_is_stored(tmp_path):
+    """What gzip leaves out is left out with a warning and exit code 2, files behind it are read, and no poison file is stale."""
+    whole = gzip.compress(b"\n".join(good_lines(5)))
+    (tmp_path / "in.ndjson.gz").write_bytes(whole + b"garbage")
+    (tmp_path / "in.ndjson.gz.poison.ndjson").write_bytes(b"{}\n")
+    (tmp_path / "more.ndjson").write_bytes(make_payload(id="more") + b"\n")
+    done = run("ingest", "in.ndjson.gz", "more.ndjson", cwd=tmp_path)
+    summary, warning = done.stderr.decode().splitlines()[-2:]
+
+    assert done.returncode == 2
+    assert summary.startswith("stored 6 poisoned 0 ")
+    assert warning.startswith("millstream: in.ndjson.gz: what follows the compressed data, ")
+    assert f" from byte {len(whole)} on, " in warning
+    assert (tmp_path / "in.ndjson.gz.poison.ndjson").exists()
+
+
+def test_a_stream_that_begins_with_a_skippable_frame_is_stored(tmp_path):
+    """zstd on stdin reads as it does from a file, whatever its first frame."""
+    skippable = b"\x50\x2a\x4d\x18\x04\x00\x00\x00more"
+    content = skippable + zstandard.compress(b"\n".join(good_lines(5)))
+    done = run("ingest", "-", cwd=tmp_path, stdin=content)
+
+    assert done.returncode == 0
+    assert done.stderr.startswith(b"stored 5 poisoned 0 ")
+
+
+def test_a_local_year_2300_is_stored_on_the_last_day_of_2299(tmp_path):
+    """The point in time counts, whatever year its text names."""
+    (tmp_path / "in.ndjson").write_bytes(make_payload(timestamp="2300-01-01T05:29:59.999+05:30"))
+    done = run("ingest", "in.ndjson", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert query("SELECT timestamp, _partition_id FROM events", cwd=tmp_path) == "2299-12-31 23:59:59.999\t22991231"

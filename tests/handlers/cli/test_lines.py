@@ -208,3 +208,106 @@ def test_stdin_is_recognised_by_its_first_bytes(monkeypatch, tmp_path, compress)
         found = [line.raw for line in all_lines("-")]
 
     assert found == [b"a", b"b"]
+
+
+GZ = gzip.compress(b"a\nb")  # no line feed at the end: its last line must not be lost
+ZST = zstandard.compress(b"a\nb")
+SKIPPABLE = [bytes([first]) + b"\x2a\x4d\x18\x03\x00\x00\x00abc" for first in (0x50, 0x5F)]
+
+
+def read_in_blocks(path, content, block_bytes, monkeypatch):
+    """Read *content* in blocks of *block_bytes*; return its lines and the input."""
+    monkeypatch.setattr(lines, "COMPRESSED_BLOCK_BYTES", block_bytes)
+    path.write_bytes(content)
+    source = Input(str(path))
+    return [line.raw for line in itertools.chain.from_iterable(read_lines(source))], source
+
+
+BLOCKS = pytest.mark.parametrize("block_bytes", [1, 3, 64 * 1024])
+"""What comes between frames is recognised wherever a read ends."""
+
+
+@BLOCKS
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(GZ + bytes(1), [b"a", b"b"], id="one zero"),
+        pytest.param(GZ + bytes(700), [b"a", b"b"], id="zeros up to the end of a block"),
+        pytest.param(GZ + bytes(5) + GZ, [b"a", b"ba", b"b"], id="another member behind zeros"),
+        pytest.param(GZ + gzip.compress(b"") + bytes(5), [b"a", b"b"], id="an empty member and zeros"),
+    ],
+)
+def test_zeros_behind_a_gzip_member_are_padding(tmp_path, monkeypatch, content, expected, block_bytes):
+    """Blocks and tapes are filled up with zeros: nothing is wrong with such a file, and nothing of it is lost."""
+    found, source = read_in_blocks(tmp_path / "f.gz", content, block_bytes, monkeypatch)
+
+    assert found == expected
+    assert source.left_out_from is None
+
+
+@BLOCKS
+@pytest.mark.parametrize(
+    ("name", "content", "tail"),
+    [
+        pytest.param("f.gz", GZ, b"x", id="gzip and a letter"),
+        pytest.param("f.gz", GZ, b"\x1fx", id="gzip and half a magic number"),
+        pytest.param("f.gz", GZ, b"garbage\n" * 9, id="gzip and text"),
+        pytest.param("f.gz", GZ + bytes(9), b"garbage", id="gzip, zeros and text"),
+        pytest.param("f.zst", ZST, bytes(5), id="zstandard and zeros, which are no padding there"),
+        pytest.param("f.zst", ZST, b"\x5f\x2a\x4d\x19", id="zstandard and almost a magic number"),
+    ],
+)
+def test_what_follows_the_compressed_data_and_is_none_is_left_out(
+    tmp_path, monkeypatch, name, content, tail, block_bytes
+):
+    """Every line is read, also the last one without a line feed, and the place of what was left out is known."""
+    found, source = read_in_blocks(tmp_path / name, content + tail, block_bytes, monkeypatch)
+
+    assert found == [b"a", b"b"]
+    assert source.left_out_from == len(content)
+
+
+@BLOCKS
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("f.gz", GZ + b"\x1f", id="gzip, in the magic number"),
+        pytest.param("f.gz", GZ + GZ[:12], id="gzip, in the header"),
+        pytest.param("f.zst", ZST + ZST[:2], id="zstandard, in the magic number"),
+        pytest.param("f.zst", ZST + SKIPPABLE[0][:9], id="zstandard, in a skippable frame"),
+    ],
+)
+def test_a_cut_in_a_later_frame_is_told(tmp_path, monkeypatch, name, content, block_bytes):
+    """The beginning of another frame is no garbage: something is missing."""
+    with pytest.raises(InputError, match="ends early"):
+        read_in_blocks(tmp_path / name, content, block_bytes, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(SKIPPABLE[0] + ZST, id="the first magic number"),
+        pytest.param(SKIPPABLE[1] + ZST, id="the last magic number"),
+        pytest.param(b"".join(SKIPPABLE) + ZST + SKIPPABLE[0], id="several, and one at the end"),
+    ],
+)
+def test_skippable_frames_are_zstandard_on_stdin_too(monkeypatch, tmp_path, content):
+    """A stream may begin with frames without content; it reads as the same bytes under a name do."""
+    path = tmp_path / "f.zst"
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+        found = [line.raw for line in all_lines("-")]
+
+    assert found == [line.raw for line in all_lines(path)] == [b"a", b"b"]
+
+
+def test_text_that_begins_like_a_skippable_frame_stays_text(monkeypatch, tmp_path):
+    """Only all four bytes tell a frame: 0x50 is the letter P."""
+    path = tmp_path / "stdin"
+    path.write_bytes(b"P*M")
+    with path.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+        found = [line.raw for line in all_lines("-")]
+
+    assert found == [b"P*M"]

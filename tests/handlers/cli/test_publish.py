@@ -1,5 +1,7 @@
 """`millstream publish` on mock brokers, in the process of the test."""
 
+import gzip
+
 import pytest
 
 from tests.handlers.cli.command_aids import good_lines, make_payload, poison_records
@@ -57,6 +59,18 @@ def test_invalid_and_oversized_lines_are_set_aside_and_the_rest_is_published(tmp
     assert "max_message_bytes" in records[1]["reason"]
     assert len(read_records(mock_cluster.bootstrap_servers, "events", 2500)) == 2500
     assert "confirmed 2500 poisoned 2 lines 2503 " in capsys.readouterr().err
+
+
+def test_bytes_behind_the_compressed_data_are_told_and_the_rest_is_published(tmp_path, mock_cluster, capsys):
+    """Every event before them is confirmed; the exit code says that the file is not all that its name says."""
+    mock_cluster.create_topic("events")
+    (tmp_path / "in.ndjson.gz").write_bytes(gzip.compress(b"\n".join(good_lines(3))) + b"garbage")
+    code = run_main("publish", "in.ndjson.gz", "--brokers", mock_cluster.bootstrap_servers, folder=tmp_path)
+    err = capsys.readouterr().err
+
+    assert code == 2
+    assert "confirmed 3 poisoned 0 lines 3 " in err
+    assert "in.ndjson.gz: what follows the compressed data, " in err
 
 
 def test_too_many_refused_lines_halt(tmp_path, mock_cluster):

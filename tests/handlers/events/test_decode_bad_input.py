@@ -46,6 +46,31 @@ ENCODING = [
     pytest.param(VALID[:-1] + rb',"\ud800xxxx":1}', "\\ud800xxxx", "lone surrogate", id="surrogate in an unknown key"),
 ]
 
+BEYOND_DOUBLE = "holds a float beyond the range of a double, such as 1e999"
+
+LARGE_FLOATS = [
+    pytest.param(make_raw(properties=b'{"a":%s}' % text), "properties", BEYOND_DOUBLE, id=name)
+    for name, text in {
+        "1e999": b"1e999",
+        "negative": b"-1e999",
+        "upper case and plus": b"1E+999",
+        "two digits of exponent and plus": b"%se+60" % (b"7" * 250),
+        "the first beyond": b"1.7976931348623159e308",
+        "leading zeros in the exponent": b"1e00000309",
+        "a long mantissa": b"0.%s1e712" % (b"0" * 400),
+        "400 digits and a point": b"%s.5" % (b"7" * 400),
+        "400 digits and a negative exponent": b"%se-9" % (b"7" * 400),
+        "in an array": b'[ 1 ,"1e9",\n1e999\n]',
+        "behind text that looks like one": rb'{"\"1e999,":"2e999,\\","b":1e999}',
+        "behind a random id": b'["5ca9e578-8823-4a58-9e12-3e456e789e01",1e999]',
+    }.items()
+] + [
+    pytest.param(
+        make_raw(properties=b'{"a":%s,"b":1e999}' % (b"7" * 5000)), "properties", BEYOND_DOUBLE, id="long integer"
+    ),
+    pytest.param(make_raw(id=b"1e999"), "id", "out of range", id="as a field"),
+]
+
 NUMBERS_AND_DEPTH = [
     pytest.param(make_raw(properties=b'{"a":NaN}'), "properties", "NaN is not JSON", id="NaN"),
     pytest.param(make_raw(properties=b'{"a":[-Infinity]}'), "properties", "-Infinity is not JSON", id="infinity"),
@@ -87,6 +112,9 @@ TIMES = [
     pytest.param(make_payload(timestamp="2020-01-01"), "timestamp", NO_TIME, id="a date alone"),
     pytest.param(make_payload(timestamp="2020-02-30T00:00:00Z"), "timestamp", IMPOSSIBLE, id="30 February"),
     pytest.param(make_payload(timestamp="2016-12-31T23:59:60Z"), "timestamp", IMPOSSIBLE, id="leap second"),
+    pytest.param(
+        make_payload(timestamp="2020-01-01T00:00:00+05:30:15"), "timestamp", NO_TIME, id="seconds in the offset"
+    ),
     pytest.param(make_payload(timestamp="1969-12-31T23:59:59.999Z"), "timestamp", OUTSIDE, id="too early"),
     pytest.param(make_payload(timestamp="1970-01-01T00:00:00+05:30"), "timestamp", OUTSIDE, id="too early by its zone"),
     pytest.param(make_payload(timestamp="0001-01-01T00:00:00+05:00"), "timestamp", OUTSIDE, id="before the year 1"),
@@ -104,7 +132,8 @@ PROPERTIES = [
 
 
 @pytest.mark.parametrize(
-    ("payload", "field", "reason"), MALFORMED + ENCODING + NUMBERS_AND_DEPTH + FIELDS + CUSTOMERS + TIMES + PROPERTIES
+    ("payload", "field", "reason"),
+    MALFORMED + ENCODING + LARGE_FLOATS + NUMBERS_AND_DEPTH + FIELDS + CUSTOMERS + TIMES + PROPERTIES,
 )
 def test_bad_input_is_refused_with_its_field_and_reason(payload: bytes, field: str | None, reason: str) -> None:
     """Each kind of bad input is refused on its own, and the error says where and why."""

@@ -47,7 +47,12 @@ def test_no_properties_are_an_empty_object(payload: bytes) -> None:
     "text",
     [
         pytest.param(b'{"n":12345678901234567890123,"f":0.1000000000000000055511151231257827}', id="many digits"),
-        pytest.param(b'{"n":1e999,"m":%s}' % (b"1" * 5000), id="beyond every float and integer"),
+        pytest.param(
+            b'{"n":18446744073709551616,"m":-%s}' % (b"1" * 5000), id="integers beyond 64 bits and every double"
+        ),
+        pytest.param(b'{"n":%s}' % (b"1" * 309 + b"e-200"), id="many digits in a double's range"),
+        pytest.param(b'{"n":1.7976931348623157e308,"m":-1e308,"o":0e999,"p":1e-999,"q":-0.0}', id="ends of a double"),
+        pytest.param(b'{"n":"1e999","m":" 1e999, ","1e999 ":1}', id="text that looks like a large float"),
         pytest.param(b'{ "a" :\r\n\t[1, 2] }', id="blanks and line breaks"),
         pytest.param(rb'{"a":"\ud83d\ude00 \\ud800 \u0000 \/"}', id="escapes, a pair and an escaped backslash"),
         pytest.param('{"é":"\u2603😀"}'.encode(), id="beyond ASCII"),
@@ -98,6 +103,32 @@ def test_one_customer_is_enough(
 def test_times_are_read_as_the_store_keeps_them(text: str, expected: str) -> None:
     """A time is the instant its text says, its fraction cut and never rounded into another millisecond."""
     event = decode_event(make_payload(timestamp=text, id="999999"))
+
+    assert event.timestamp == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param(rb'"2020-01-01T23:59:59.99999\u00399Z"', "2020-01-01T23:59:59.999999+00:00", id="last digits"),
+        pytest.param(
+            rb'"2020-01-01T23:59:59.99999\u003999999Z"', "2020-01-01T23:59:59.999999+00:00", id="a digit between"
+        ),
+        pytest.param(
+            rb'"2020-01-01T00:00:00.\u0031\u0032\u0033\u0039\u0039\u0039\u0036Z"',
+            "2020-01-01T00:00:00.123999+00:00",
+            id="all of the fraction",
+        ),
+        pytest.param(
+            rb'"2020\u002D01-01\u005423\u003a59:59.9999\u0039\u0039\u0039\u002B00:00"',
+            "2020-01-01T23:59:59.999999+00:00",
+            id="other characters",
+        ),
+    ],
+)
+def test_a_time_written_with_escapes_is_read_like_one_without(raw: bytes, expected: str) -> None:
+    """Digits that are written as escapes are cut like others, and never rounded into another second."""
+    event = decode_event(make_raw(timestamp=raw))
 
     assert event.timestamp == datetime.fromisoformat(expected)
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from math import isinf
 
 import msgspec
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from millstream.handlers.events.decode import decode_event
 from millstream.handlers.events.event import Event, InvalidEvent, canonical_line
 from millstream.router.errors import MessageTooLarge
-from tests.handlers.events.event_payloads import VALID, make_payload
+from tests.handlers.events.event_payloads import VALID, make_payload, make_raw
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(
@@ -46,6 +47,9 @@ PAYLOADS = st.builds(
     DOCUMENTS,
     st.sampled_from([None, 1]),
     st.booleans(),
+)
+NUMBERS = st.from_regex(
+    r"\A-?(0|[1-9][0-9]{0,9}|[1-9][0-9]{290,330})(\.[0-9]{1,9})?([eE][+-]?[0-9]{1,4})?\Z", fullmatch=True
 )
 SPLICES = [
     b'"',
@@ -128,3 +132,11 @@ def test_what_is_accepted_is_strict_json_to_the_standard_library(payload: bytes)
     text = json.dumps(document, ensure_ascii=False)
 
     assert text.encode().decode() == text
+
+
+@given(NUMBERS)
+def test_a_number_is_refused_exactly_when_it_is_a_float_and_no_double_holds_it(number: str) -> None:
+    """Python's own reading of the text decides; an integer is kept whatever its length."""
+    event = decode_or_refuse(make_raw(properties=b'{"a":[%s]}' % number.encode()))
+
+    assert (event is None) == (any(mark in number for mark in ".eE") and isinf(float(number)))

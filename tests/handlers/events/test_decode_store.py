@@ -1,6 +1,7 @@
 """What the store keeps of a payload is what its event says: the raw way and the canonical one, on a real engine."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -9,6 +10,7 @@ from millstream.handlers.events.decode import decode_event
 from millstream.handlers.events.event import Event, canonical_line, day_number
 from millstream.handlers.events.instant import stored_time
 from millstream.handlers.events.nesting import MAX_LEVELS
+from millstream.handlers.events.raw_line import store_line
 from millstream.handlers.events.schema import EVENT_COLUMNS, create_events_table
 from millstream.handlers.store.errors import DataError
 from millstream.handlers.store.identifiers import quote_table
@@ -24,7 +26,7 @@ STORED_AS_THEY_CAME = [
     pytest.param(make_payload(external_customer_id="", customer_id="k"), id="empty external customer"),
     pytest.param(make_payload(external_customer_id=None, customer_id="k", source=""), id="null external customer"),
     pytest.param(make_payload(customer_id=""), id="empty customer id"),
-    pytest.param(make_raw(properties=b'{"n":%s,"f":0.10000000000000000555,"x":1e999}' % (b"7" * 5000)), id="digits"),
+    pytest.param(make_raw(properties=b'{"n":%s,"f":0.10000000000000000555,"x":1e308}' % (b"7" * 5000)), id="digits"),
     pytest.param(make_raw(properties=b'{ "a" :\r\n\t[1, 2] , "q":"}]\\"{" }'), id="blanks and brackets in text"),
     pytest.param(make_raw(properties=rb'{"u":"na\u00efve \u0000 \ud83d\ude00 \\ud800 \/","a":1,"a":2}'), id="escapes"),
     pytest.param(make_raw(properties=DEEP, extra=DEEP), id="deep"),
@@ -51,6 +53,18 @@ STORED_AS_THEY_CAME = [
     ),
 ]
 
+READ_DIFFERENTLY = [
+    pytest.param(make_payload(timestamp=text), id=text)
+    for text in (
+        "2300-01-01T05:29:59.999+05:30",
+        "2300-01-01T00:00:00+00:01",
+        "2300-01-01 23:58:59.9999999+2359",
+        "1969-12-31T23:59:59.5-00:01",
+        "1969-12-31T00:30:00-23:59",
+    )
+]
+"""Times within 1970 to 2299 whose year, as it is written, is not; ClickHouse 23.10 to 26.3 store 2300 a day early."""
+
 STORED_BY_THEIR_LINE = [
     pytest.param(make_payload()[:-1] + b',"id":"e-2"}', id="a key twice"),
     pytest.param(make_payload()[:-1] + b',"properties":{"b":\n2}}', id="properties twice"),
@@ -58,7 +72,13 @@ STORED_BY_THEIR_LINE = [
     pytest.param(make_payload(timestamp="2020-01-01T00:00:00z"), id="lower-case z"),
     pytest.param(make_payload(timestamp="2020-01-01T00:00:00.99999999999999999999Z"), id="20 digits of fraction"),
     pytest.param(make_raw(timestamp=rb'"2020\u002d01-01T00:00:00Z"'), id="an escape in the time"),
+    pytest.param(make_raw(timestamp=rb'"2020-01-01T23:59:59.99999\u00399Z"'), id="escaped digits at its end"),
+    pytest.param(make_raw(timestamp=rb'"2020-01-01T23:59:59.9999\u0039\u0039\u0039\u005a"'), id="an escaped end"),
 ]
+
+BESIDE_A_LONG_INTEGER = (
+    """JSONExtractInt(replaceRegexpAll(properties, '([:,\\\\[]\\\\s*)(-?[0-9]{19,})', '\\\\1"\\\\2"'), 'bytes')"""
+)
 
 
 @pytest.fixture(name="events")
@@ -97,6 +117,43 @@ def test_the_row_of_a_raw_payload_is_what_its_event_says(chdb_store: Store, even
     chdb_store.insert_lines(events, EVENT_COLUMNS, payload, "raw")
 
     assert stored_rows(chdb_store, events) == [row_of(event, bytes(event.properties))]
+
+
+@pytest.mark.parametrize("payload", READ_DIFFERENTLY)
+def test_a_time_some_engine_reads_differently_goes_as_a_line(chdb_store: Store, events: str, payload: bytes) -> None:
+    """The year that the text names decides, not the one in UTC: the canonical line says the same in every engine."""
+    event = decode_event(payload)
+    line = store_line(event, payload)
+    chdb_store.insert_lines(events, EVENT_COLUMNS, line, "line")
+
+    assert line == canonical_line(event)
+    assert stored_rows(chdb_store, events) == [row_of(event, bytes(event.properties))]
+
+
+@pytest.mark.parametrize("payload", STORED_AS_THEY_CAME)
+def test_what_is_read_alike_goes_as_it_came(payload: bytes) -> None:
+    """The canonical line is for times at the edges, and for keys that may be given twice."""
+    event = decode_event(payload)
+
+    assert store_line(event, payload) == (payload if event.timestamp.year >= 1970 else canonical_line(event))
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param(b'{"bytes":512,"trace":100000000000000000000000000}', id="behind it"),
+        pytest.param(b'{"ids": [ -9223372036854775809, 18446744073709551616 ], "bytes": 512}', id="before it, spaced"),
+    ],
+)
+def test_the_query_of_the_docs_counts_beside_a_long_integer(chdb_store: Store, events: str, properties: bytes) -> None:
+    """The digits are stored as they came, and what docs/events.md says to ask gives the number beside them."""
+    payload = make_raw(properties=properties)
+    chdb_store.insert_lines(events, EVENT_COLUMNS, store_line(decode_event(payload), payload), "raw")
+
+    assert BESIDE_A_LONG_INTEGER in (Path(__file__).parents[3] / "docs" / "events.md").read_text()
+    assert chdb_store.query(f"SELECT properties, {BESIDE_A_LONG_INTEGER} FROM {events}").rows == [
+        (properties.decode(), 512)
+    ]
 
 
 @pytest.mark.parametrize("payload", STORED_BY_THEIR_LINE)
