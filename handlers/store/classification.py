@@ -1,12 +1,14 @@
 """Which error class a failure gets: chosen from what the driver could find out, as plain values.
 
-An error code that is in no table counts as an unknown outcome: it is tried again and never blamed on a row.
+An error code that is in no table counts as an unknown outcome: it is tried again and never blamed on a row. What a view raises
+comes after its table has taken the rows, whatever the code: no row is to blame, and nothing may be cut.
 """
 
 import enum
 from collections.abc import Mapping
 
-from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome, ViewFailed
+from .reasons import failed_view
 
 
 class Exchange(enum.Enum):
@@ -23,7 +25,12 @@ class Exchange(enum.Enum):
 
 
 InsertErrorClass = (
-    type[DataError] | type[ShapeError] | type[StoreUnavailable] | type[UnknownOutcome] | type[StoreMisconfigured]
+    type[DataError]
+    | type[ShapeError]
+    | type[StoreUnavailable]
+    | type[UnknownOutcome]
+    | type[StoreMisconfigured]
+    | type[ViewFailed]
 )
 QueryErrorClass = type[QueryError] | type[StoreUnavailable] | type[StoreMisconfigured]
 
@@ -101,6 +108,8 @@ CONFIGURATION_CODES = CREDENTIAL_CODES | {
 NETWORK_CODES = frozenset({209, 210})
 """SOCKET_TIMEOUT, NETWORK_ERROR: inside the store's cluster; an INSERT may have been stored."""
 
+_PASSING_CODES = NETWORK_CODES | {159, 319, 394}
+"""With TIMEOUT_EXCEEDED, UNKNOWN_STATUS_OF_INSERT, QUERY_WAS_CANCELLED: what passes by itself, also in a view."""
 _TOO_MANY_PARTS = 252
 _MEMORY_LIMIT_EXCEEDED = 241
 _TOO_MANY_BYTES = 307
@@ -145,6 +154,13 @@ def classify_insert(
         return _INSERT_UNANSWERED[exchange]
     if code is None:
         return _INSERT_BY_STATUS.get(status, UnknownOutcome)
+    kind = _by_code(code, text)
+    if failed_view(text) is None:
+        return kind
+    return UnknownOutcome if kind is StoreUnavailable or code in _PASSING_CODES else ViewFailed
+
+
+def _by_code(code: int, text: str) -> InsertErrorClass:
     if code == _TOO_MANY_PARTS:
         # "Too many partitions for single INSERT block" is this INSERT's shape; "Too many parts in all partitions in
         # total" and "Too many parts, merges are slower than inserts" are the table's state.

@@ -17,6 +17,7 @@ from millstream.handlers.store.errors import (
     StoreMisconfigured,
     StoreUnavailable,
     UnknownOutcome,
+    ViewFailed,
 )
 
 
@@ -68,6 +69,44 @@ def test_insert_is_classed_by_what_the_store_answered(code, text, expected):
     kind = classify_insert(code, text)
 
     assert kind is expected
+
+
+IN_A_VIEW = ": while pushing to view d.v. (SOME_ERROR)"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        *((code, "") for code in sorted(DATA_CODES | CONFIGURATION_CODES)),
+        pytest.param(252, "Too many partitions for single INSERT block (more than 100)", id="its own partitions"),
+        pytest.param(241, "Query memory limit exceeded: would use 10 GiB", id="memory"),
+        pytest.param(307, "", id="too many bytes"),
+        pytest.param(395, "Value passed to 'throwIf' function is non-zero", id="what the view was made to raise"),
+        pytest.param(99_999, "", id="code of no table"),
+    ],
+)
+def test_view_is_to_blame_whatever_its_code(code, text):
+    """Its table has taken the rows: no row is bad, and halves under other tokens would be stored once more."""
+    kind = classify_insert(code, text + IN_A_VIEW)
+
+    assert kind is ViewFailed
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        *((code, "") for code in sorted(UNAVAILABLE_CODES)),
+        pytest.param(252, "Too many parts (300). Merges are processing significantly slower than inserts", id="parts"),
+        pytest.param(241, "(total) memory limit exceeded", id="memory of the whole server"),
+        pytest.param(159, "", id="deadline in the store"),
+        pytest.param(209, "", id="network inside the cluster"),
+    ],
+)
+def test_what_passes_in_a_view_is_waited_out(code, text):
+    """Nobody has to mend it, and it does not say that nothing was stored."""
+    kind = classify_insert(code, text + IN_A_VIEW)
+
+    assert kind is UnknownOutcome
 
 
 @pytest.mark.parametrize(
