@@ -47,17 +47,13 @@ def test_insert_carries_token_deadline_and_settings(store, server):
     expected = {
         "insert_deduplication_token": "tok",
         "async_insert": "0",
+        "insert_deduplicate": "1",
         "wait_end_of_query": "1",
         "date_time_input_format": "basic",
-        "input_format_json_read_objects_as_strings": "1",
-        "input_format_skip_unknown_fields": "1",
-        "input_format_null_as_default": "1",
         "max_execution_time": "25",
-        "max_insert_block_size": "1048449",
-        "min_insert_block_size_rows": "1048449",
-        "min_insert_block_size_bytes": "268402944",
     }
     assert {name: parameters.get(name) for name in expected} == expected
+    assert "input_format_null_as_default" not in parameters  # this server does not know it
     assert "session_id" not in parameters
     assert "database" not in parameters
 
@@ -161,6 +157,19 @@ def test_setting_the_user_may_not_change_is_a_matter_of_configuration(store):
     """The driver refuses such an INSERT by itself; nothing is sent and no row is to blame."""
     with pytest.raises(StoreMisconfigured, match="locked"):
         insert(store, settings={"locked": 1})
+
+
+def test_locked_setting_is_told_before_the_first_insert(store, server):
+    """A server that would store in its own way gets nothing to store; reading from it goes on."""
+    server.states["async_insert"] = ("1", "", "", True)
+
+    with pytest.raises(StoreMisconfigured, match="async_insert is 1, must be 0"):
+        store.prepare_inserts()
+    with pytest.raises(StoreMisconfigured, match="async_insert is 1, must be 0"):
+        insert(store)
+
+    store.query("SELECT 1")
+    assert server.inserts == []
 
 
 def test_refused_query_shows_no_password(store, server):
