@@ -9,7 +9,7 @@ fail instead, because nobody reads the end of a green run.
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ADDRESS = "CLICKHOUSE_URL"
 NEEDS_ANY, NEEDS_OWN = "real_clickhouse", "own_clickhouse"
+NOT_RUN = "tests that need a real ClickHouse and were not run"
+NOTHING = (0, "")
 
 _left_out = pytest.StashKey[tuple[int, str]]()
 
@@ -60,9 +62,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     return result
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker of pytest-xdist tell what it knows: it collects, and another process speaks to the terminal."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[NOT_RUN] = session.config.stash.get(_left_out, NOTHING)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Note what a worker has told; all of them collect the same."""
+    if NOT_RUN in getattr(node, "workeroutput", {}):
+        node.config.stash[_left_out] = node.workeroutput[NOT_RUN]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was not run for want of a server."""
-    count, reason = config.stash.get(_left_out, (0, ""))
+    count, reason = config.stash.get(_left_out, NOTHING)
     if count:
         terminalreporter.section("NOT RUN", sep="!", yellow=True, bold=True)
         words = f"{count} of the tests that need a real ClickHouse: {reason}"
