@@ -2,6 +2,7 @@
 
 import pytest
 
+from millstream.handlers.events import EventRepository
 from millstream.handlers.store import (
     DataError,
     QueryError,
@@ -170,6 +171,14 @@ def test_locked_setting_is_told_before_the_first_insert(store, server):
 
     store.query("SELECT 1")
     assert server.inserts == []
+
+
+def test_locked_setting_ends_the_start(server):
+    """A repository that is got ready for writing says so at once, not after its first batch."""
+    server.states["async_insert"] = ("1", "", "", True)
+
+    with pytest.raises(ConfigurationError, match="async_insert is 1, must be 0"):
+        EventRepository.open(server.dsn)
 
 
 def test_refused_query_shows_no_password(store, server):
