@@ -68,19 +68,25 @@ UNAVAILABLE_CODES = frozenset(
         198,  # DNS_ERROR
         202,  # TOO_MANY_SIMULTANEOUS_QUERIES
         203,  # NO_FREE_CONNECTION
-        242,  # TABLE_IS_READ_ONLY: a replica without its Keeper
-        243,  # NOT_ENOUGH_SPACE
         285,  # TOO_FEW_LIVE_REPLICAS
-        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
         364,  # RECEIVED_ERROR_TOO_MANY_REQUESTS
-        425,  # SYSTEM_ERROR
-        439,  # CANNOT_SCHEDULE_TASK
         700,  # USER_SESSION_LIMIT_EXCEEDED
         733,  # TABLE_IS_BEING_RESTARTED
         745,  # SERVER_OVERLOADED
+    }
+)
+"""Said before the INSERT runs: nothing is stored."""
+HALFWAY_CODES = frozenset(
+    {
+        242,  # TABLE_IS_READ_ONLY: a replica without its Keeper
+        243,  # NOT_ENOUGH_SPACE
+        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+        425,  # SYSTEM_ERROR
+        439,  # CANNOT_SCHEDULE_TASK
         999,  # KEEPER_EXCEPTION
     }
 )
+"""Said while it is written, one partition after the other: the first ones may be stored, each for itself."""
 CREDENTIAL_CODES = frozenset({192, 193, 194, 195, 516})
 """UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, IP_ADDRESS_NOT_ALLOWED, AUTHENTICATION_FAILED."""
 CONFIGURATION_CODES = CREDENTIAL_CODES | {
@@ -108,7 +114,7 @@ CONFIGURATION_CODES = CREDENTIAL_CODES | {
 NETWORK_CODES = frozenset({209, 210})
 """SOCKET_TIMEOUT, NETWORK_ERROR: inside the store's cluster; an INSERT may have been stored."""
 
-_PASSING_CODES = NETWORK_CODES | {159, 319, 394}
+_PASSING_CODES = HALFWAY_CODES | NETWORK_CODES | {159, 319, 394}
 """With TIMEOUT_EXCEEDED, UNKNOWN_STATUS_OF_INSERT, QUERY_WAS_CANCELLED: what passes by itself, also in a view."""
 _TOO_MANY_PARTS = 252
 _MEMORY_LIMIT_EXCEEDED = 241
@@ -122,11 +128,12 @@ _INSERT_UNANSWERED: Mapping[Exchange, InsertErrorClass] = {
 _INSERT_BY_CODE: Mapping[int, InsertErrorClass] = {
     **dict.fromkeys(DATA_CODES, DataError),
     **dict.fromkeys(UNAVAILABLE_CODES, StoreUnavailable),
+    **dict.fromkeys(HALFWAY_CODES, UnknownOutcome),
     **dict.fromkeys(CONFIGURATION_CODES, StoreMisconfigured),
     _TOO_MANY_BYTES: ShapeError,
 }
 _QUERY_BY_CODE: Mapping[int, QueryErrorClass] = {
-    **dict.fromkeys(UNAVAILABLE_CODES | NETWORK_CODES, StoreUnavailable),
+    **dict.fromkeys(UNAVAILABLE_CODES | HALFWAY_CODES | NETWORK_CODES, StoreUnavailable),
     **dict.fromkeys(CREDENTIAL_CODES, StoreMisconfigured),
 }
 _REFUSED_STATUSES = frozenset({401, 403, 404})

@@ -59,6 +59,18 @@ def test_insert_carries_token_deadline_and_settings(store, server):
     assert "database" not in parameters
 
 
+def test_settings_of_the_address_do_not_change_what_an_insert_means(server):
+    """Whoever writes them there gets them for queries; an INSERT carries ours."""
+    store = open_store(f"{server.dsn}?async_insert=1")
+
+    insert(store)
+    store.query("SELECT 1")
+
+    assert server.inserts[0][0]["async_insert"] == "0"
+    assert server.questions[-1][0]["async_insert"] == "1"
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -67,7 +79,8 @@ def test_insert_carries_token_deadline_and_settings(store, server):
         pytest.param(
             (500, 252, "Code: 252. DB::Exception: Too many parts (300)"), StoreUnavailable, id="too many parts"
         ),
-        pytest.param((200, 243, "Code: 243. DB::Exception: no space"), StoreUnavailable, id="error after status 200"),
+        pytest.param((200, 745, "Code: 745. DB::Exception: too busy"), StoreUnavailable, id="error after status 200"),
+        pytest.param((500, 243, "Code: 243. DB::Exception: no space"), UnknownOutcome, id="halfway"),
         pytest.param((404, 60, "Code: 60. DB::Exception: no table hush-hush"), StoreMisconfigured, id="no table"),
         pytest.param(
             (403, 516, "Code: 516. DB::Exception: wrong hush-hush"), StoreMisconfigured, id="password changed"
