@@ -1,7 +1,8 @@
 """What every INSERT asks of the engine instead of trusting the profile of its user.
 
-The rule: a setting stands here if another value of it can change which rows an accepted INSERT stores, or whether an accepted one
-is stored for good, once and as a whole. What only makes an INSERT slower, or refuses it, is the server's affair.
+The rule: a setting stands here if another value of it can change which rows an accepted INSERT stores, can have good rows taken for
+bad ones, or can keep an accepted INSERT from being stored for good, once and as a whole. What only makes an INSERT slower, or refuses
+it whatever its rows are, is the server's affair.
 """
 
 import msgspec
@@ -85,6 +86,12 @@ SENT: dict[str, Sent] = {
     "input_format_json_empty_as_default": Sent(0, "1 stores the default for an empty text"),
     "input_format_json_throw_on_bad_escape_sequence": Sent(1, "0 stores a broken escape as it stands"),
     "input_format_json_max_depth": Sent(1000, "less refuses deep values"),
+    "input_format_json_max_object_size": Sent(536_870_912, "less refuses long lines as bad data"),
+    "min_chunk_bytes_for_parallel_parsing": Sent(10_485_760, "the same"),
+    "input_format_json_try_infer_numbers_from_strings": Sent(0, "1 stores a text of a JSON column as a number"),
+    "input_format_json_infer_array_of_dynamic_from_array_of_different_types": Sent(
+        1, "0 stores numbers of a mixed array as text"
+    ),
     "input_format_import_nested_json": Sent(0, "1 reads the keys of an object as columns"),
     "input_format_skip_unknown_fields": Sent(1, "0 refuses a key that is no column"),
     "input_format_column_name_matching_mode": Sent(

@@ -26,6 +26,8 @@ OTHERS: dict[str, str | int | float] = {
     "input_format_max_block_wait_ms": 1,
     "date_time_input_format": "basic",
     "input_format_json_max_depth": 2,
+    "input_format_json_max_object_size": 10,
+    "min_chunk_bytes_for_parallel_parsing": 3,
     "input_format_column_name_matching_mode": "ignore_case",
 }
 """What is not simply 0 for 1, or 1 for 0."""

@@ -56,6 +56,7 @@ ROWS = {
     "no address": b'{"id":"s","ip":"nowhere"}',
     "no address of the new kind": b'{"id":"t","ip6":"nowhere"}',
     "number of many digits": b'{"id":"u","f":0.1234567890123456789e-20}',
+    "inferred types": b'{"id":"k","json":{"b":["1",2],"c":"5"}}',
     "path twice": b'{"id":"v","json":{"b":1,"b":2}}',
     "wrong typed path": b'{"id":"w","json":{"a":"nothing"}}',
     "null typed path": b'{"id":"x","json":{"a":null}}',
