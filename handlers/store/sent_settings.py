@@ -1,8 +1,8 @@
 """What every INSERT asks of the engine instead of trusting the profile of its user.
 
-The rule: a setting stands here if another value of it can change which rows an accepted INSERT stores, can have good rows taken for
-bad ones, or can keep an accepted INSERT from being stored for good, once and as a whole. What only makes an INSERT slower, or refuses
-it whatever its rows are, is the server's affair.
+The rule: a setting stands here if another value of it can change which rows an accepted INSERT stores, can have good rows taken
+for bad ones, or can keep an accepted INSERT from being stored for good, once and as a whole. What only makes an INSERT slower, or
+refuses it whatever its rows are, is the server's affair.
 """
 
 import msgspec
