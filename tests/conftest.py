@@ -11,10 +11,15 @@ import pytest
 if TYPE_CHECKING:
     from millstream.handlers.store.protocols import Store
 
-pytest_plugins = ["tests.guards.last_look", "tests.router.kafka.not_run", "tests.router.kafka.real_kafka_fixtures"]
+pytest_plugins = [
+    "tests.guards.last_look",
+    "tests.router.kafka.not_run",
+    "tests.router.kafka.real_kafka_fixtures",
+    "tests.handlers.store.real_clickhouse_fixtures",
+]
 """The first two speak for the whole run, and so where it has its terminal: with pytest-xdist that process collects nothing.
 
-The last would start a broker for each conftest that imported its fixtures.
+The others would start a broker or a server for each conftest that imported its fixtures.
 """
 
 # No deadline for an example: how long one takes is the machine's affair. `make soak` takes the thorough profile.

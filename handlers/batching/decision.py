@@ -9,6 +9,9 @@ from millstream.router import ConfigurationError, HaltedError, PermanentError, T
 
 from .config import BatchConfig
 
+SLOWEST_SECONDS = 30.0
+"""Between two attempts on what somebody has to mend: each may do harm, as one whose view fails feeds the other views again."""
+
 
 class Verdict(enum.Enum):
     """What to do with the batch."""
@@ -46,7 +49,7 @@ def decide(
         HaltedError                HALT                  HALT
         PermanentError             POISON                POISON
         TransientError, OSError    RETRY with backoff    WAIT                  or POISON, as `on_exhausted` says
-        ConfigurationError         RETRY slowly          WAIT                  or HALT, after `halt_after`
+        ConfigurationError         RETRY, ever slower    WAIT, ever slower     or HALT, after `halt_after`
         anything else              RETRY with backoff    WAIT                  or POISON, or HALT, as above
 
     What can never be processed is the data's fault, a wrong configuration nobody's data. Anything else is a bug or an outcome
@@ -73,5 +76,6 @@ def decide(
         since = now if wrong_since is None else wrong_since
         if now - since >= config.halt_after:
             return Decision(Verdict.HALT, wrong_since=since)
-        return Decision(again, config.wait_interval, since)
+        slowly = min(now - since, SLOWEST_SECONDS, since + config.halt_after - now)
+        return Decision(again, max(config.wait_interval, slowly), since)
     return Decision(again, config.wait_interval if is_exhausted else backoff.next_delay())

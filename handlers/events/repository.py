@@ -66,8 +66,9 @@ class EventRepository:
         """Make the table where *create* is set, else see that it is there; warn where it would not recognise a repeated INSERT.
 
         Raises:
-            ConfigurationError: there is no such table.
+            ConfigurationError: there is no such table, or the user may not set what an INSERT must carry.
         """
+        self.store.prepare_inserts()
         if create:
             self.create_table()
         try:

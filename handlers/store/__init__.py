@@ -2,7 +2,15 @@
 
 from .client import open_store
 from .dsn import StoreDsn
-from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+from .errors import (
+    DataError,
+    QueryError,
+    ShapeError,
+    StoreMisconfigured,
+    StoreUnavailable,
+    UnknownOutcome,
+    ViewFailed,
+)
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
 from .protocols import LineFormat, Result, Store
@@ -21,6 +29,7 @@ __all__ = [
     "StoreMisconfigured",
     "StoreUnavailable",
     "UnknownOutcome",
+    "ViewFailed",
     "open_store",
     "quote_identifier",
     "quote_table",

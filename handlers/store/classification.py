@@ -1,12 +1,14 @@
 """Which error class a failure gets: chosen from what the driver could find out, as plain values.
 
-An error code that is in no table counts as an unknown outcome: it is tried again and never blamed on a row.
+An error code that is in no table counts as an unknown outcome: it is tried again and never blamed on a row. What a view raises
+comes after its table has taken the rows, whatever the code: no row is to blame, and nothing may be cut.
 """
 
 import enum
 from collections.abc import Mapping
 
-from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome, ViewFailed
+from .reasons import failed_view
 
 
 class Exchange(enum.Enum):
@@ -23,7 +25,12 @@ class Exchange(enum.Enum):
 
 
 InsertErrorClass = (
-    type[DataError] | type[ShapeError] | type[StoreUnavailable] | type[UnknownOutcome] | type[StoreMisconfigured]
+    type[DataError]
+    | type[ShapeError]
+    | type[StoreUnavailable]
+    | type[UnknownOutcome]
+    | type[StoreMisconfigured]
+    | type[ViewFailed]
 )
 QueryErrorClass = type[QueryError] | type[StoreUnavailable] | type[StoreMisconfigured]
 
@@ -61,19 +68,25 @@ UNAVAILABLE_CODES = frozenset(
         198,  # DNS_ERROR
         202,  # TOO_MANY_SIMULTANEOUS_QUERIES
         203,  # NO_FREE_CONNECTION
-        242,  # TABLE_IS_READ_ONLY: a replica without its Keeper
-        243,  # NOT_ENOUGH_SPACE
         285,  # TOO_FEW_LIVE_REPLICAS
-        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
         364,  # RECEIVED_ERROR_TOO_MANY_REQUESTS
-        425,  # SYSTEM_ERROR
-        439,  # CANNOT_SCHEDULE_TASK
         700,  # USER_SESSION_LIMIT_EXCEEDED
         733,  # TABLE_IS_BEING_RESTARTED
         745,  # SERVER_OVERLOADED
+    }
+)
+"""Said before the INSERT runs: nothing is stored."""
+HALFWAY_CODES = frozenset(
+    {
+        242,  # TABLE_IS_READ_ONLY: a replica without its Keeper
+        243,  # NOT_ENOUGH_SPACE
+        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+        425,  # SYSTEM_ERROR
+        439,  # CANNOT_SCHEDULE_TASK
         999,  # KEEPER_EXCEPTION
     }
 )
+"""Said while it is written, one partition after the other: the first ones may be stored, each for itself."""
 CREDENTIAL_CODES = frozenset({192, 193, 194, 195, 516})
 """UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, IP_ADDRESS_NOT_ALLOWED, AUTHENTICATION_FAILED."""
 CONFIGURATION_CODES = CREDENTIAL_CODES | {
@@ -101,6 +114,8 @@ CONFIGURATION_CODES = CREDENTIAL_CODES | {
 NETWORK_CODES = frozenset({209, 210})
 """SOCKET_TIMEOUT, NETWORK_ERROR: inside the store's cluster; an INSERT may have been stored."""
 
+_PASSING_CODES = HALFWAY_CODES | NETWORK_CODES | {159, 319, 394}
+"""With TIMEOUT_EXCEEDED, UNKNOWN_STATUS_OF_INSERT, QUERY_WAS_CANCELLED: what passes by itself, also in a view."""
 _TOO_MANY_PARTS = 252
 _MEMORY_LIMIT_EXCEEDED = 241
 _TOO_MANY_BYTES = 307
@@ -113,11 +128,12 @@ _INSERT_UNANSWERED: Mapping[Exchange, InsertErrorClass] = {
 _INSERT_BY_CODE: Mapping[int, InsertErrorClass] = {
     **dict.fromkeys(DATA_CODES, DataError),
     **dict.fromkeys(UNAVAILABLE_CODES, StoreUnavailable),
+    **dict.fromkeys(HALFWAY_CODES, UnknownOutcome),
     **dict.fromkeys(CONFIGURATION_CODES, StoreMisconfigured),
     _TOO_MANY_BYTES: ShapeError,
 }
 _QUERY_BY_CODE: Mapping[int, QueryErrorClass] = {
-    **dict.fromkeys(UNAVAILABLE_CODES | NETWORK_CODES, StoreUnavailable),
+    **dict.fromkeys(UNAVAILABLE_CODES | HALFWAY_CODES | NETWORK_CODES, StoreUnavailable),
     **dict.fromkeys(CREDENTIAL_CODES, StoreMisconfigured),
 }
 _REFUSED_STATUSES = frozenset({401, 403, 404})
@@ -145,6 +161,13 @@ def classify_insert(
         return _INSERT_UNANSWERED[exchange]
     if code is None:
         return _INSERT_BY_STATUS.get(status, UnknownOutcome)
+    kind = _by_code(code, text)
+    if failed_view(text) is None:
+        return kind
+    return UnknownOutcome if kind is StoreUnavailable or code in _PASSING_CODES else ViewFailed
+
+
+def _by_code(code: int, text: str) -> InsertErrorClass:
     if code == _TOO_MANY_PARTS:
         # "Too many partitions for single INSERT block" is this INSERT's shape; "Too many parts in all partitions in
         # total" and "Too many parts, merges are slower than inserts" are the table's state.

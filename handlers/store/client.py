@@ -1,6 +1,7 @@
 """The store on clickhouse-connect: one implementation for a ClickHouse server and for an embedded chDB folder."""
 
 import contextlib
+import functools
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from .dsn import StoreDsn
 from .errors import StoreUnavailable
 from .failures import insert_error, query_error
 from .folder_connections import FolderConnections
-from .insert_settings import insert_settings
+from .insert_settings import SETTINGS_QUERY, SettingState, insert_settings
 from .protocols import InsertSettings, LineFormat, Result, Store
 from .server_connections import ServerConnections
 from .statement import answers_rows, checked_statement
@@ -59,11 +60,21 @@ class _ClickHouseStore:
     def __init__(self, dsn: StoreDsn, connections: _Connections, insert_deadline: float) -> None:
         self._dsn = dsn
         self._connections = connections
-        with connections.writing() as client:
-            self._settings = insert_settings(insert_deadline, client.server_settings.keys())
+        self._insert_deadline = insert_deadline
 
     def __repr__(self) -> str:
         return f"<store {self._dsn.redacted}>"
+
+    @functools.cached_property
+    def _settings(self) -> InsertSettings:
+        # Asked for before the first INSERT, not at the opening: who only reads may well have all of them locked.
+        with self._query_errors(), self._connections.writing() as client:
+            rows = client.query(SETTINGS_QUERY).result_rows
+        found = {name: SettingState(value, low, high, bool(locked)) for name, value, low, high, locked in rows}
+        return insert_settings(self._insert_deadline, found)
+
+    def prepare_inserts(self) -> None:
+        _ = self._settings
 
     def insert_lines(
         self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None

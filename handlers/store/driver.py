@@ -11,7 +11,7 @@ Opening warms everything up that an insert of lines needs (pandas is not needed;
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -67,10 +67,6 @@ class Client(Protocol):
 
     database: str | None
     """What unqualified table names mean."""
-
-    @property
-    def server_settings(self) -> Mapping[str, object]:
-        """The settings that the engine has, by name."""
 
     def raw_insert(
         self, table: str, column_names: Sequence[str], insert_block: Any, settings: dict[str, Any], fmt: str

@@ -5,6 +5,7 @@
     TransientError      ├── StoreUnavailable    nothing stored: send it again later
                         └── UnknownOutcome      may be stored: send it again, same bytes, same token
     ConfigurationError  ├── StoreMisconfigured  wrong table, column, rights or password: the user's to mend
+                        │   └── ViewFailed      the table has the rows, a view does not: mend the view, same bytes, same token
                         └── QueryError          wrong SQL in a user's statement
 
 Which of them a failure is, `classification` says.
@@ -72,6 +73,25 @@ class StoreMisconfigured(_FromStore, ConfigurationError):
         reason: what the store said.
         code: the ClickHouse error code.
     """
+
+
+class ViewFailed(StoreMisconfigured):
+    """A materialized view of the table raised an error, after the table had taken the rows: mend the view, or drop it.
+
+    Until then the INSERT is repeated as it is, under its token: the table drops the repeat, and the view gets what it missed.
+
+    Args:
+        view: the name of the view.
+        name: what ClickHouse calls the error.
+        code: the ClickHouse error code.
+    """
+
+    def __init__(self, view: str, name: str, *, code: int | None = None) -> None:
+        self.view = view
+        super().__init__(
+            f"the view {view} raised {name or 'an error'} on rows that its table has taken: mend it, or drop it",
+            code=code,
+        )
 
 
 class QueryError(_FromStore, ConfigurationError):

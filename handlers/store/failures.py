@@ -6,8 +6,8 @@ from millstream.router.errors import MillstreamError
 
 from .classification import Exchange, classify_insert, classify_query
 from .dsn import StoreDsn
-from .errors import DataError, StoreMisconfigured, StoreUnavailable
-from .reasons import http_status, row_hint, row_reason, short_reason
+from .errors import DataError, StoreMisconfigured, StoreUnavailable, ViewFailed
+from .reasons import error_name, failed_view, http_status, row_hint, row_reason, short_reason
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -43,6 +43,9 @@ def insert_error(dsn: StoreDsn, failure: Failure) -> MillstreamError:
     kind = classify_insert(code, text, status=http_status(text), exchange=failure.exchange)
     if kind is DataError:
         return DataError(row_reason(text), code=code, row=row_hint(text))
+    if kind is ViewFailed:
+        # Not what the engine says beyond that: it quotes values.
+        return ViewFailed(failed_view(text) or "", error_name(text), code=code)
     return kind(short_reason(text), code=code)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from .errors import DataError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+from .errors import DataError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome, ViewFailed
 from .parts import Part, PartLedger, cut_by_day
 
 MAX_ISOLATED_PER_CYCLE = 64
@@ -74,6 +74,7 @@ class InsertPlan:
             StoreUnavailable: try again later.
             UnknownOutcome: try again; until then the part may be stored or not.
             StoreMisconfigured: try again when it is mended.
+            ViewFailed: the same; the part is in the table, and is sent again for the sake of the view.
         """
         inserts_allowed = self.inserts + MAX_INSERTS_PER_CYCLE
         refused_allowed = len(self._ledger.refused) + MAX_ISOLATED_PER_CYCLE
@@ -89,10 +90,15 @@ class InsertPlan:
         try:
             self._send(b"\n".join(lines), part.token)
         except DataError as error:
-            self._ledger.mark_bad_data(error, _suspect(part, lines, error.row))
+            if not self._ledger.mark_bad_data(error, _suspect(part, lines, error.row)):
+                reason = f"the table refuses rows that it has already: {error.reason}"
+                raise StoreMisconfigured(reason, code=error.code) from error
         except ShapeError as error:
             if not self._ledger.mark_bad_shape(error):
                 raise UnknownOutcome(error.reason, code=error.code) from error
+        except ViewFailed:
+            self._ledger.mark_in_table()
+            raise
         except (StoreUnavailable, StoreMisconfigured):
             raise
         except BaseException:

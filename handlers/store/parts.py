@@ -23,6 +23,7 @@ class Part(msgspec.Struct, kw_only=True):
         token: names these rows, in this order and form.
         is_rewritten: whether its units are sent in their canonical form.
         is_unknown: whether an attempt may have been stored.
+        is_in_table: whether one was, and a view failed on it.
         is_suspect: whether it is one unit that the store has pointed at.
     """
 
@@ -31,6 +32,7 @@ class Part(msgspec.Struct, kw_only=True):
     token: str
     is_rewritten: bool = False
     is_unknown: bool = False
+    is_in_table: bool = False
     is_suspect: bool = False
 
 
@@ -73,12 +75,18 @@ class PartLedger:
         """The part may have been stored: it stays as it is, and is sent again."""
         self._parts[0].is_unknown = True
 
-    def mark_bad_data(self, error: DataError, suspect: int | None = None) -> None:
-        """The store has proven that nothing of the part was stored, because of its data.
+    def mark_in_table(self) -> None:
+        """The part is in the table, but not in a view of it: it stays as it is, and is sent again for the sake of the view."""
+        self._parts[0].is_unknown = self._parts[0].is_in_table = True
+
+    def mark_bad_data(self, error: DataError, suspect: int | None = None) -> bool:
+        """The store has refused the part because of its data; return False if it must be sent again as it is all the same.
 
         Args:
             suspect: the position the store pointed at, if it did.
         """
+        if self._parts[0].is_in_table:
+            return False
         part = self._parts.popleft()
         if self._can_rewrite and not part.is_rewritten:
             self._put_first([self._part(part.first, part.last, is_rewritten=True)])
@@ -88,6 +96,7 @@ class PartLedger:
             self._put_first(self._around(part, suspect))
         else:
             self._put_first(self._halves(part))
+        return True
 
     def mark_bad_shape(self, error: ShapeError) -> bool:
         """The store has refused the part as a whole; return False if it must be sent again as it is all the same."""

@@ -33,6 +33,14 @@ class LineFormat(enum.Enum):
 class Store(Protocol):
     """A ClickHouse server or an embedded chDB folder. All methods block, and any thread may call any of them."""
 
+    def prepare_inserts(self) -> None:
+        """See that INSERTs can carry the settings that they must (`sent_settings`); blocks. `insert_lines` does it by itself.
+
+        Raises:
+            StoreMisconfigured: the user may not set one of them, and it has another value.
+            StoreUnavailable: the store cannot answer now.
+        """
+
     def insert_lines(
         self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
     ) -> None:
@@ -50,6 +58,7 @@ class Store(Protocol):
             StoreUnavailable: not stored now; send it again later, with the same token.
             UnknownOutcome: may have been stored; send the same bytes with the same token until it is known.
             StoreMisconfigured: table, columns or rights are wrong.
+            ViewFailed: the table has the rows, but a view raised an error; send it again, same bytes, same token.
         """
 
     def query(self, sql: str, *, read_only: bool = True) -> Result:

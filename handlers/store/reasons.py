@@ -8,21 +8,34 @@ import re
 
 MAX_REASON_LENGTH = 300
 """Characters of a reason: about three lines of a terminal, the longest an error of a command may be."""
+MAX_END_LENGTH = 4000
+"""Characters at the end of a text in which the names of views are looked for: views upon views, with room to spare."""
 
+_ENDS = (
+    re.compile(r"\s*\(version (?:[^()]|\([^()]*\))*\)"),
+    re.compile(r"\s*\(for url [^)]*\)"),
+)
 _WRAPPING = (
     re.compile(r"^Received ClickHouse exception, code: \d+(, server response: )?"),
-    re.compile(r"Code: \d+\. DB::Exception: "),
+    re.compile(r"Code: \d+\. DB::(?:\w+::)?\w*Exception: "),
     re.compile(r"\s*:?\s*\(in file/uri [^)]*\)"),
     re.compile(r"\s*:?\s*While executing \w+"),
     re.compile(r"\s*:\s*data for INSERT was parsed from \w+\.?"),
-    re.compile(r"\s*\(version (?:[^()]|\([^()]*\))*\)"),
-    re.compile(r"\s*\(for url [^)]*\)"),
+    *_ENDS,
 )
 _ERROR_NAME = re.compile(r"\s*\.?\s*\(([A-Z][A-Z0-9_]+)\)\s*$")
 _COLUMN_VALUES = re.compile(r"\s*Column values: .*$", re.DOTALL)
 _QUOTED_VALUE = re.compile(r"'(?:[^']{2,})'")
 _NEAR_BEFORE = re.compile(r"\s*before: '.*'", re.DOTALL)
 _ROW = re.compile(r"\bat row (\d+)")
+# What the engine appends for each view that it was in, the innermost first. Only at the very end of a text: before that there may
+# be a value of a row, and nobody may stop a lane by writing these words into an event. A name is quoted where it has to be.
+_NAME = r"(?:\w+|`(?:[^`\\]|\\.)*`)(?:\.(?:\w+|`(?:[^`\\]|\\.)*`))?"
+_IN_VIEWS = re.compile(
+    rf": while pushing to view ({_NAME})(?: \([0-9a-f-]{{36}}\))?"
+    rf"(?:: while pushing to view {_NAME}(?: \([0-9a-f-]{{36}}\))?)*(?:: While executing \w+)*\s*$",
+    re.ASCII,
+)
 _STATUS = re.compile(r"HTTP status (\d{3})")
 
 
@@ -30,10 +43,7 @@ def short_reason(text: str) -> str:
     """Return the reason as one line of at most 300 characters, without what the engine wraps around it."""
     for pattern in _WRAPPING:
         text = pattern.sub("", text)
-    # Under a wrapped exception the name of the error stands twice.
-    while (name := _ERROR_NAME.search(text)) is not None:
-        text = text[: name.start()]
-    return _one_line(text)
+    return _one_line(_without_names(text)[0])
 
 
 def row_reason(text: str) -> str:
@@ -48,10 +58,39 @@ def row_hint(text: str) -> int | None:
     return None if found is None else int(found[1])
 
 
+def error_name(text: str) -> str:
+    """Return what the engine calls the error, such as `CANNOT_PARSE_NUMBER`; empty if it does not say."""
+    return _end(text)[1]
+
+
+def failed_view(text: str) -> str | None:
+    """Return the view that raised the error, if one did: then its table has taken the rows."""
+    found = _IN_VIEWS.search(_end(text)[0])
+    return None if found is None else found[1]
+
+
 def http_status(text: str) -> int | None:
     """Return the HTTP status in a driver's text about an answer that carried no ClickHouse error code."""
     found = _STATUS.search(text)
     return None if found is None else int(found[1])
+
+
+def _without_names(text: str) -> tuple[str, str]:
+    """Return the text without the name of the error at its end, and that name."""
+    first = ""
+    # Under a wrapped exception it stands twice.
+    while (name := _ERROR_NAME.search(text)) is not None:
+        first = name[1]
+        text = text[: name.start()]
+    return text, first
+
+
+def _end(text: str) -> tuple[str, str]:
+    """Return the last words of the text, and the name of the error; the text may hold a row of any length."""
+    text = text[-MAX_END_LENGTH:]
+    for pattern in _ENDS:
+        text = pattern.sub("", text)
+    return _without_names(text)
 
 
 def _one_line(text: str) -> str:

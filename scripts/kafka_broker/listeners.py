@@ -41,7 +41,7 @@ def choose_ports(names: Iterable[str], old: dict[str, int], port: int | None) ->
     wanted = old | ({} if port is None else {PLAIN: port})
     ports: dict[str, int] = {}
     for name in names:
-        ports[name] = wanted[name] if name in wanted else _find_free({*wanted.values(), *ports.values()})
+        ports[name] = wanted[name] if name in wanted else find_free({*wanted.values(), *ports.values()})
         if not is_free(ports[name]):
             raise BrokerError(f"port {ports[name]} is taken; choose another with --port, or another --folder")
     return ports
@@ -74,7 +74,8 @@ def make_certificate(folder: Path) -> None:
             raise BrokerError(f"keytool made no certificate: {(done.stdout + done.stderr).strip()}")
 
 
-def _find_free(taken: set[int]) -> int:
+def find_free(taken: set[int]) -> int:
+    """Return a port that is free now and not among *taken*, below those that systems hand out to clients."""
     candidates = random.sample(range(FIRST_PORT, LAST_PORT + 1), 200)
     free = next((port for port in candidates if port not in taken and is_free(port)), None)
     if free is None:

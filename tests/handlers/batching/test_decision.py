@@ -58,6 +58,9 @@ def test_error_and_attempt_decide(error, attempt, config, expected):
 @pytest.mark.parametrize(
     ("error", "attempt", "wrong_since", "expected"),
     [
+        pytest.param(NO_TABLE, 3, NOW - 10, Decision(Verdict.RETRY, 10.0, NOW - 10), id="wrong, and tried ever slower"),
+        pytest.param(NO_TABLE, 9, NOW - 100, Decision(Verdict.WAIT, 30.0, NOW - 100), id="wrong, and tried slowly"),
+        pytest.param(NO_TABLE, 9, NOW - 290, Decision(Verdict.WAIT, 10.0, NOW - 290), id="wrong, the last time"),
         pytest.param(NO_TABLE, 9, NOW - 299.9, Decision(Verdict.WAIT, 2.0, NOW - 299.9), id="wrong, not long enough"),
         pytest.param(NO_TABLE, 9, NOW - 300, Decision(Verdict.HALT, wrong_since=NOW - 300), id="wrong for too long"),
         pytest.param(NO_TABLE, 2, NOW - 300, Decision(Verdict.HALT, wrong_since=NOW - 300), id="with retries left"),

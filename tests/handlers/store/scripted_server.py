@@ -7,22 +7,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-SETTINGS = [
-    "async_insert",
-    "insert_deduplicate",
-    "insert_deduplication_token",
-    "date_time_input_format",
-    "max_execution_time",
-    "readonly",
-    "input_format_json_read_objects_as_strings",
-    "input_format_skip_unknown_fields",
-    "input_format_null_as_default",
-    "max_insert_block_size",
-    "min_insert_block_size_rows",
-    "min_insert_block_size_bytes",
-    "locked",
-]
-"""The last one is one that the user may not change."""
+SETTINGS = ["async_insert", "insert_deduplicate", "date_time_input_format", "max_execution_time", "readonly", "locked"]
+"""What it knows; the last one is one that the user may not change."""
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -36,6 +22,8 @@ class ScriptedServer(ThreadingHTTPServer):
         """Parameters and body of each INSERT that came in."""
         self.questions = []
         """Parameters and body of each other request."""
+        self.states = dict.fromkeys(SETTINGS, ("", "", "", False))
+        """What it tells of its settings: value, lowest, highest, whether the user may not change it."""
         self.refusal = None
         """(status, code, text) for every other request, None to answer it."""
 
@@ -73,6 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(*self.server.refusal)
         elif b"version()" in body:
             self._send(200, None, "26.7.2.1\tUTC\n")
+        elif b"min, max" in body:
+            self._send(200, None, _native_states(self.server.states))
         elif b"system.settings" in body:
             self._send(200, None, _native_settings())
         else:
@@ -102,13 +92,25 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _native_settings():
     """The settings as the driver asks for them: name, value, readonly in ClickHouse's Native format."""
+    return _native(name=SETTINGS, value=[""] * len(SETTINGS), readonly=[name == "locked" for name in SETTINGS])
+
+
+def _native_states(states):
+    """The settings as the store asks for them: name, value, min, max, readonly."""
+    value, low, high, locked = zip(*states.values(), strict=True)
+    return _native(name=list(states), value=value, min=low, max=high, readonly=locked)
+
+
+def _native(**columns):
+    """One block: columns of texts, or of flags."""
     text = lambda value: bytes([len(value)]) + value.encode()  # noqa: E731
-    columns = [
-        text("name") + text("String") + b"".join(map(text, SETTINGS)),
-        text("value") + text("String") + b"".join(text("") for _ in SETTINGS),
-        text("readonly") + text("UInt8") + bytes(name == "locked" for name in SETTINGS),
+    rows = len(next(iter(columns.values())))
+    encoded = [
+        text(name)
+        + (text("UInt8") + bytes(values) if name == "readonly" else text("String") + b"".join(map(text, values)))
+        for name, values in columns.items()
     ]
-    return bytes([len(columns), len(SETTINGS)]) + b"".join(columns)
+    return bytes([len(columns), rows]) + b"".join(encoded)
 
 
 @contextlib.contextmanager

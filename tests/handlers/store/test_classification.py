@@ -5,6 +5,7 @@ import pytest
 from millstream.handlers.store.classification import (
     CONFIGURATION_CODES,
     DATA_CODES,
+    HALFWAY_CODES,
     UNAVAILABLE_CODES,
     Exchange,
     classify_insert,
@@ -17,6 +18,7 @@ from millstream.handlers.store.errors import (
     StoreMisconfigured,
     StoreUnavailable,
     UnknownOutcome,
+    ViewFailed,
 )
 
 
@@ -50,8 +52,8 @@ from millstream.handlers.store.errors import (
         pytest.param(241, "(total) memory limit exceeded", StoreUnavailable, id="memory of the whole server"),
         pytest.param(307, "", ShapeError, id="too many bytes"),
         pytest.param(202, "", StoreUnavailable, id="too many queries"),
-        pytest.param(243, "", StoreUnavailable, id="disk full"),
-        pytest.param(242, "", StoreUnavailable, id="table read-only for now"),
+        pytest.param(243, "", UnknownOutcome, id="disk full, maybe behind the first partitions"),
+        pytest.param(242, "", UnknownOutcome, id="table read-only for now"),
         pytest.param(745, "", StoreUnavailable, id="overloaded"),
         pytest.param(159, "", UnknownOutcome, id="deadline in the store"),
         pytest.param(209, "", UnknownOutcome, id="socket timeout inside the cluster"),
@@ -68,6 +70,44 @@ def test_insert_is_classed_by_what_the_store_answered(code, text, expected):
     kind = classify_insert(code, text)
 
     assert kind is expected
+
+
+IN_A_VIEW = ": while pushing to view d.v. (SOME_ERROR)"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        *((code, "") for code in sorted(DATA_CODES | CONFIGURATION_CODES)),
+        pytest.param(252, "Too many partitions for single INSERT block (more than 100)", id="its own partitions"),
+        pytest.param(241, "Query memory limit exceeded: would use 10 GiB", id="memory"),
+        pytest.param(307, "", id="too many bytes"),
+        pytest.param(395, "Value passed to 'throwIf' function is non-zero", id="what the view was made to raise"),
+        pytest.param(99_999, "", id="code of no table"),
+    ],
+)
+def test_view_is_to_blame_whatever_its_code(code, text):
+    """Its table has taken the rows: no row is bad, and halves under other tokens would be stored once more."""
+    kind = classify_insert(code, text + IN_A_VIEW)
+
+    assert kind is ViewFailed
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        *((code, "") for code in sorted(UNAVAILABLE_CODES | HALFWAY_CODES)),
+        pytest.param(252, "Too many parts (300). Merges are processing significantly slower than inserts", id="parts"),
+        pytest.param(241, "(total) memory limit exceeded", id="memory of the whole server"),
+        pytest.param(159, "", id="deadline in the store"),
+        pytest.param(209, "", id="network inside the cluster"),
+    ],
+)
+def test_what_passes_in_a_view_is_waited_out(code, text):
+    """Nobody has to mend it, and it does not say that nothing was stored."""
+    kind = classify_insert(code, text + IN_A_VIEW)
+
+    assert kind is UnknownOutcome
 
 
 @pytest.mark.parametrize(
@@ -130,9 +170,9 @@ def test_query_is_the_users_fault_unless_the_store_cannot_answer(code, status, e
 
 def test_no_code_is_in_two_lists():
     """Each code has one meaning at most."""
-    total = len(DATA_CODES | UNAVAILABLE_CODES | CONFIGURATION_CODES)
+    lists = (DATA_CODES, UNAVAILABLE_CODES, HALFWAY_CODES, CONFIGURATION_CODES)
 
-    assert total == len(DATA_CODES) + len(UNAVAILABLE_CODES) + len(CONFIGURATION_CODES)
+    assert len(frozenset().union(*lists)) == sum(map(len, lists))
 
 
 def test_codes_bear_the_names_they_are_listed_under(chdb_store):

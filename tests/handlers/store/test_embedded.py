@@ -14,6 +14,7 @@ from millstream.handlers.store import (
     ShapeError,
     StoreMisconfigured,
     StoreUnavailable,
+    ViewFailed,
     open_store,
 )
 from millstream.router.errors import ConfigurationError, StateError
@@ -136,6 +137,45 @@ def test_bad_rows_are_isolated_in_the_real_engine(chdb_store, table):
     assert (sorted(plan.refused), rows(chdb_store, table)) == ([3, 499], [(498,)])
     assert plan.refused[3].code == 469
     assert plan.inserts == 6
+
+
+def test_view_that_fails_is_named_and_blamed(chdb_store, database, table):
+    """Its table has the rows, once, however often they are sent; mended, the view gets what it missed."""
+    numbers = f"CREATE TABLE `{database}`.`numbers` (x Float64) ENGINE = MergeTree ORDER BY x"
+    chdb_store.command(f"{numbers} SETTINGS non_replicated_deduplication_window = 100")
+    view = f"SELECT toFloat64(JSONExtractString(properties, 'amount')) AS x FROM {table.full_name}"
+    chdb_store.command(f"CREATE MATERIALIZED VIEW `{database}`.`sum of x` TO `{database}`.`numbers` AS {view}")
+    plan = table.plan([line("a", properties=b'{"amount":"1"}'), line("b", properties=b'{"amount":"hush"}')], "tok")
+
+    for _ in range(2):
+        with pytest.raises(ViewFailed) as caught:
+            plan.run()
+    chdb_store.command(f"DROP VIEW `{database}`.`sum of x`")
+    view = view.replace("toFloat64(", "toFloat64OrZero(")
+    chdb_store.command(f"CREATE MATERIALIZED VIEW `{database}`.`sum of x` TO `{database}`.`numbers` AS {view}")
+    plan.run()
+
+    assert caught.value.view == f"{database}.`sum of x`"
+    assert "hush" not in str(caught.value)
+    assert (plan.inserts, plan.refused, rows(chdb_store, table)) == (3, {}, [(2,)])
+    assert chdb_store.query(f"SELECT sum(x), count() FROM `{database}`.`numbers`").rows == [(1.0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("window", "fed"), [pytest.param("", 2, id="without a window"), pytest.param("100", 1, id="with a window")]
+)
+def test_repeated_insert_feeds_a_view_again_unless_its_target_has_a_window(chdb_store, database, table, window, fed):
+    """The table drops the repeat by its token; a view's target does so only where it remembers tokens too."""
+    setting = f"SETTINGS non_replicated_deduplication_window = {window}" if window else ""
+    chdb_store.command(f"CREATE TABLE `{database}`.`counts` (n UInt64) ENGINE = MergeTree ORDER BY n {setting}")
+    view = f"CREATE MATERIALIZED VIEW `{database}`.`counting` TO `{database}`.`counts`"
+    chdb_store.command(f"{view} AS SELECT count() AS n FROM {table.full_name}")
+
+    for _ in range(2):
+        chdb_store.insert_lines(table.full_name, COLUMNS, line("a"), "tok")
+
+    assert rows(chdb_store, table) == [(1,)]
+    assert chdb_store.query(f"SELECT sum(n) FROM `{database}`.`counts`").rows == [(fed,)]
 
 
 @pytest.mark.slow

@@ -4,12 +4,20 @@ import pytest
 
 from millstream.handlers.store import StoreDsn
 from millstream.handlers.store.classification import Exchange
-from millstream.handlers.store.errors import DataError, QueryError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
+from millstream.handlers.store.errors import (
+    DataError,
+    QueryError,
+    StoreMisconfigured,
+    StoreUnavailable,
+    UnknownOutcome,
+    ViewFailed,
+)
 from millstream.handlers.store.failures import Failure, insert_error, opening_error, query_error
 
 DSN = StoreDsn.parse("http://me:hush@store:8123/")
 SHOWN = "http://me:***@store:8123/"
 WRONG_LOGIN = "Code: 516. DB::Exception: me: Authentication failed (AUTHENTICATION_FAILED)"
+IN_A_VIEW = "Code: 72. DB::Exception: Cannot read it here: hush: while pushing to view d.v. (CANNOT_PARSE_NUMBER)"
 BAD_ROW = "Code: 469. DB::Exception: Constraint `c` is violated at row 7 (VIOLATED_CONSTRAINT)"
 
 
@@ -39,6 +47,12 @@ BAD_ROW = "Code: 469. DB::Exception: Constraint `c` is violated at row 7 (VIOLAT
             Failure(BAD_ROW, Exchange.ANSWERED, 469),
             DataError("Constraint `c` is violated at row 7", code=469, row=7),
             id="insert of a bad row",
+        ),
+        pytest.param(
+            insert_error,
+            Failure(IN_A_VIEW, Exchange.ANSWERED, 72),
+            ViewFailed("d.v", "CANNOT_PARSE_NUMBER", code=72),
+            id="insert that a view fails on",
         ),
         pytest.param(
             insert_error,

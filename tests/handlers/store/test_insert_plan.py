@@ -11,6 +11,7 @@ from millstream.handlers.store.errors import (
     StoreMisconfigured,
     StoreUnavailable,
     UnknownOutcome,
+    ViewFailed,
 )
 from millstream.handlers.store.insert_plan import MAX_INSERTS_PER_CYCLE, MAX_ISOLATED_PER_CYCLE
 from millstream.handlers.testing import FakeStore
@@ -18,6 +19,7 @@ from millstream.router.errors import Cancelled
 
 DOWN = StoreUnavailable("down")
 LOST = UnknownOutcome("no answer")
+IN_A_VIEW = ViewFailed("d.v", "CANNOT_PARSE_NUMBER", code=72)
 
 
 @pytest.fixture
@@ -345,3 +347,40 @@ def test_every_unit_is_stored_once_or_refused_whatever_the_weather(count, bad, d
     assert sorted(store.rows()) == sorted(set(units) - refused)
     assert {unit for unit in units if unit.startswith(b"bad")} <= refused
     assert all(isinstance(error, DataError) for error in plan.refused.values())
+
+
+def test_part_that_a_view_failed_on_is_sent_again_as_it_is(store):
+    """The same bytes under the same token, for as long as it takes; nothing is split, rewritten or refused."""
+    plan = table(store).plan(units_of(8), "tok", rewrite=lambda place: b"rewritten")
+    store.fail_next_after_storing(IN_A_VIEW, IN_A_VIEW)
+
+    for _ in range(2):
+        with pytest.raises(ViewFailed, match=r"the view d\.v raised CANNOT_PARSE_NUMBER"):
+            plan.run()
+    plan.run()
+
+    assert sent(store) == [("tok", 8)] * 3
+    assert (store.rows(), plan.refused, plan.stored) == (units_of(8), {}, 8)
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        pytest.param(DataError("constraint", code=469), StoreMisconfigured, id="new constraint of the table"),
+        pytest.param(ShapeError("too many partitions", code=252), UnknownOutcome, id="lower limit of the table"),
+    ],
+)
+def test_part_that_a_view_failed_on_is_not_cut_by_what_comes_later(store, then, expected):
+    """Whoever mends the view by refusing such rows finds them in the table already: halves would be stored once more."""
+    plan = table(store).plan(units_of(8), "tok")
+    store.fail_next_after_storing(IN_A_VIEW)
+    store.fail_next(then)
+
+    with pytest.raises(ViewFailed):
+        plan.run()
+    with pytest.raises(expected):
+        plan.run()
+    plan.run()
+
+    assert sent(store) == [("tok", 8)] * 3
+    assert (store.rows(), plan.refused) == (units_of(8), {})

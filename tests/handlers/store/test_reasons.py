@@ -2,7 +2,7 @@
 
 import pytest
 
-from millstream.handlers.store.reasons import http_status, row_hint, row_reason, short_reason
+from millstream.handlers.store.reasons import error_name, failed_view, http_status, row_hint, row_reason, short_reason
 
 PARSE_TEXT = (
     "Code: 41. DB::Exception: Code: 41. DB::Exception: Cannot read DateTime: unexpected word: (while reading the value of"
@@ -17,6 +17,7 @@ CONSTRAINT_TEXT = (
     "Code: 469. DB::Exception: Constraint `c` for table m.t (0f12) is violated at row 3. Expression: (id != ''). Column"
     " values: id = 'hush', note = 'hush)'. (VIOLATED_CONSTRAINT)"
 )
+VIEW = ": while pushing to view"
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,41 @@ def test_status_is_taken_from_the_drivers_text():
     found = [http_status("HTTP driver received HTTP status 502, server response: oops"), http_status(HTTP_TEXT)]
 
     assert found == [502, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "view"),
+    [
+        pytest.param(f"Code: 72. DB::Exception: x{VIEW} d.v. (CANNOT_PARSE_NUMBER)", "d.v", id="embedded"),
+        pytest.param(
+            f"Code: 6. DB::Exception: x{VIEW} d.v (0f12b0a4-1b2c-4d5e-8f90-a1b2c3d4e5f6). (CANNOT_PARSE_TEXT)"
+            " (version 26.7.2.1 (official build)) (for url http://127.0.0.1:8123)",
+            "d.v",
+            id="with its number, over HTTP",
+        ),
+        pytest.param(f"x{VIEW} d.`a. b`. (SOME_ERROR)", "d.`a. b`", id="name that is quoted"),
+        pytest.param(f"x{VIEW} d.inner{VIEW} d.outer. (SOME_ERROR)", "d.inner", id="view upon a view"),
+        pytest.param(f"x{VIEW} d.v: While executing FinalizingViewsTransform. (SOME_ERROR)", "d.v", id="with a step"),
+        pytest.param(HTTP_TEXT, None, id="no view"),
+        pytest.param(f"x. Column values: id = '{VIEW} d.v'. (VIOLATED_CONSTRAINT)", None, id="words of a row"),
+        pytest.param(f"Cannot read here: {VIEW} d.v: (at row 2). (CANNOT_PARSE_NUMBER)", None, id="words in between"),
+        pytest.param(f"x. Column values: id = '{VIEW} d.v{VIEW} d.v{VIEW} d.'. (X_Y)", None, id="many words of a row"),
+    ],
+)
+def test_view_that_failed_is_named_by_the_end_of_the_text(text, view):
+    """Only what the engine appends counts: an event that holds the same words stops nobody."""
+    assert failed_view(text) == view
+
+
+def test_words_of_a_view_in_a_huge_row_take_no_time():
+    """A row of some megabytes full of these words is looked at from its end only."""
+    assert failed_view(f"x. Column values: id = '{f'{VIEW} d.v' * 200_000}'. (VIOLATED_CONSTRAINT)") is None
+
+
+def test_name_of_the_error_is_taken_from_the_text():
+    """It says what went wrong without quoting a value."""
+    assert [error_name(HTTP_TEXT), error_name(CONSTRAINT_TEXT), error_name("oops")] == [
+        "UNKNOWN_TABLE",
+        "VIOLATED_CONSTRAINT",
+        "",
+    ]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from millstream.handlers.events import EventRepository
 from millstream.handlers.store import (
     DataError,
     QueryError,
@@ -47,19 +48,27 @@ def test_insert_carries_token_deadline_and_settings(store, server):
     expected = {
         "insert_deduplication_token": "tok",
         "async_insert": "0",
+        "insert_deduplicate": "1",
         "wait_end_of_query": "1",
         "date_time_input_format": "basic",
-        "input_format_json_read_objects_as_strings": "1",
-        "input_format_skip_unknown_fields": "1",
-        "input_format_null_as_default": "1",
         "max_execution_time": "25",
-        "max_insert_block_size": "1048449",
-        "min_insert_block_size_rows": "1048449",
-        "min_insert_block_size_bytes": "268402944",
     }
     assert {name: parameters.get(name) for name in expected} == expected
+    assert "input_format_null_as_default" not in parameters  # this server does not know it
     assert "session_id" not in parameters
     assert "database" not in parameters
+
+
+def test_settings_of_the_address_do_not_change_what_an_insert_means(server):
+    """Whoever writes them there gets them for queries; an INSERT carries ours."""
+    store = open_store(f"{server.dsn}?async_insert=1")
+
+    insert(store)
+    store.query("SELECT 1")
+
+    assert server.inserts[0][0]["async_insert"] == "0"
+    assert server.questions[-1][0]["async_insert"] == "1"
+    store.close()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,8 @@ def test_insert_carries_token_deadline_and_settings(store, server):
         pytest.param(
             (500, 252, "Code: 252. DB::Exception: Too many parts (300)"), StoreUnavailable, id="too many parts"
         ),
-        pytest.param((200, 243, "Code: 243. DB::Exception: no space"), StoreUnavailable, id="error after status 200"),
+        pytest.param((200, 745, "Code: 745. DB::Exception: too busy"), StoreUnavailable, id="error after status 200"),
+        pytest.param((500, 243, "Code: 243. DB::Exception: no space"), UnknownOutcome, id="halfway"),
         pytest.param((404, 60, "Code: 60. DB::Exception: no table hush-hush"), StoreMisconfigured, id="no table"),
         pytest.param(
             (403, 516, "Code: 516. DB::Exception: wrong hush-hush"), StoreMisconfigured, id="password changed"
@@ -161,6 +171,27 @@ def test_setting_the_user_may_not_change_is_a_matter_of_configuration(store):
     """The driver refuses such an INSERT by itself; nothing is sent and no row is to blame."""
     with pytest.raises(StoreMisconfigured, match="locked"):
         insert(store, settings={"locked": 1})
+
+
+def test_locked_setting_is_told_before_the_first_insert(store, server):
+    """A server that would store in its own way gets nothing to store; reading from it goes on."""
+    server.states["async_insert"] = ("1", "", "", True)
+
+    with pytest.raises(StoreMisconfigured, match="async_insert is 1, must be 0"):
+        store.prepare_inserts()
+    with pytest.raises(StoreMisconfigured, match="async_insert is 1, must be 0"):
+        insert(store)
+
+    store.query("SELECT 1")
+    assert server.inserts == []
+
+
+def test_locked_setting_ends_the_start(server):
+    """A repository that is got ready for writing says so at once, not after its first batch."""
+    server.states["async_insert"] = ("1", "", "", True)
+
+    with pytest.raises(ConfigurationError, match="async_insert is 1, must be 0"):
+        EventRepository.open(server.dsn)
 
 
 def test_refused_query_shows_no_password(store, server):

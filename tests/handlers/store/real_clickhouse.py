@@ -1,0 +1,151 @@
+"""A real ClickHouse server for tests: what `CLICKHOUSE_URL` names, or one of our own from `scripts/clickhouse`.
+
+Databases get names that nobody else has, so tests share a server without meeting. Only our own has users and clusters for them.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from millstream.handlers.store import Store, open_store
+from tests.handlers.store.hostile_profile import hostile_profile
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "clickhouse"
+START_TIMEOUT = 400.0
+"""Seconds for a start, the first one with its download included; less than what ends a run that hangs."""
+
+USERS = ("default", "hostile", "locked", "locked_right")
+"""Without passwords, each with the profile of its name."""
+DOWN = "down"
+"""The cluster whose one shard never answers."""
+
+_CONFIG = """\
+<clickhouse>
+  <users_config>{users}</users_config>
+  <remote_servers><{down}><shard><replica><host>127.0.0.1</host><port>1</port></replica></shard></{down}></remote_servers>
+</clickhouse>
+"""
+_USERS = """\
+<clickhouse>
+  <profiles>
+    <default/>
+    <hostile>{settings}</hostile>
+    <locked><async_insert>1</async_insert><constraints><async_insert><readonly/></async_insert></constraints></locked>
+    <locked_right><async_insert>0</async_insert><constraints><async_insert><readonly/></async_insert></constraints></locked_right>
+  </profiles>
+  <users>{users}</users>
+  <quotas><default/></quotas>
+</clickhouse>
+"""
+_USER = """
+    <{name}><password/><networks><ip>::/0</ip></networks><profile>{name}</profile><quota>default</quota>
+      <access_management>1</access_management></{name}>"""
+
+_numbers = itertools.count(1)
+_run = uuid.uuid4().hex[:8]
+
+
+def run_script(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run `scripts/clickhouse` with *command* and wait for it."""
+    environment = {**os.environ, "PYTHON": sys.executable}
+    line = [str(SCRIPT), command, *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, env=environment, check=False, timeout=START_TIMEOUT)
+
+
+class RealClickHouse:
+    """A server that is there."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        """Its address, with a login where it needs one."""
+
+    def address(self, user: str | None = None, database: str = "") -> str:
+        """Return the store's address for *user*, who has no password; `None` is the login of the url."""
+        scheme, _, rest = self.url.partition("://")
+        login = "" if user is None else f"{user}@"
+        return f"{scheme}://{login}{rest.rstrip('/')}/{database}"
+
+    def open(self, user: str | None = None) -> Store:
+        """Open the store as *user*."""
+        return open_store(self.address(user))
+
+    def create_database(self) -> str:
+        """Create a database with a name of its own and return that."""
+        name = f"test_{_run}_{next(_numbers)}"
+        with contextlib.closing(self.open()) as store:
+            store.command(f"CREATE DATABASE {name}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop it, with what is in it."""
+        with contextlib.closing(self.open()) as store:
+            store.command(f"DROP DATABASE {name} SYNC")
+
+
+class OwnClickHouse(RealClickHouse):
+    """A server of ours in *folder*, with the users `default`, `hostile`, `locked` and `locked_right`, and the cluster `down`.
+
+    It ends with this process, however that ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("")
+        self.folder = folder
+        # Its input ends when this process does, even by SIGKILL; then it stops the server. A session of its own keeps it
+        # out of a SIGKILL for the whole group.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", 'cat; exec "$0" stop --folder "$1"', str(SCRIPT), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "PYTHON": sys.executable},
+        )
+        try:
+            self._write_config({})
+            self.start()
+            # A profile may name only what this engine knows.
+            known = {name for (name,) in self._ask("SELECT name FROM system.settings")}
+            self._write_config(hostile_profile(known))
+            self.stop()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Start it where it was, with its data and its port, and wait until it answers."""
+        done = run_script("start", "--folder", self.folder, "--config", self.folder / "config.xml")
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+        self.url = done.stdout.strip()
+
+    def stop(self) -> None:
+        """End it in an orderly way and wait for its end."""
+        run_script("stop", "--folder", self.folder)
+
+    def close(self) -> None:
+        """End it for good and remove its data; the log stays."""
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
+        self._guard.wait(START_TIMEOUT)
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+
+    def _ask(self, statement: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(self.open()) as store:
+            return store.query(statement).rows
+
+    def _write_config(self, hostile: Mapping[str, object]) -> None:
+        config, users = self.folder / "config.xml", self.folder / "users.xml"
+        settings = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in hostile.items())
+        named = "".join(_USER.format(name=name) for name in USERS)
+        users.write_text(_USERS.format(settings=settings, users=named))
+        config.write_text(_CONFIG.format(users=users, down=DOWN))
