@@ -73,7 +73,7 @@ class PollLoop:
         self._membership = Membership()
         self._committer = Committer(consumer, owned)
         self._topic_watch = TopicWatch(consumer, owned, config, watch)
-        errors = RecordErrors(owned.topic, config, self._topic_watch)
+        errors = RecordErrors(consumer, owned.topic, config, self._topic_watch)
         self._intake = Intake(consumer, owned, inbox, recipient, config, errors.take)
         rebalances = Rebalances(owned, self._intake, self._committer, recipient, self._membership, watch, config)
         self._member = Member(consumer, owned, self._membership, rebalances, config)
