@@ -46,9 +46,13 @@ class Committer:
         self.is_committed = True
         """Whether the last commit worked that was waited for."""
 
-    def go_on_from(self, notes: Iterable[CommitNote], partitions: int | None) -> None:
-        """Take note of what the commits say that we go on from, and how many partitions there were when the group began."""
-        self.identity.expect(note.topic_id for note in notes)
+    def go_on_from(self, notes: Iterable[CommitNote], partitions: int | None, deadline: float) -> None:
+        """Take note of what the commits say that we go on from, and how many partitions there were when the group began.
+
+        Raises:
+            HaltedError: the commits are of another topic than the one that is there.
+        """
+        self.identity.expect([note.topic_id for note in notes], deadline)
         if partitions is not None:
             self._partitions = partitions
 

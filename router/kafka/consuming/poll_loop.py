@@ -150,13 +150,13 @@ class PollLoop:
         failure = self._member.failure or self._client.watch.failure
         if failure is not None:
             raise failure
+        self._client.identity.look(MONOTONIC.now(), self._owned.epoch)  # first: it takes as long as joining
         self._member.keep_up()
         unpacked = self._intake.unpack(self._client.consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
         self._signs_of_life.look(has_messages=bool(unpacked.messages))
         has_messages = self._intake.take(unpacked)
         now = MONOTONIC.now()
         self._topic_watch.look(now, has_partitions=bool(self._owned.books))
-        self._client.identity.look(now, self._owned.epoch)
         brake = self._intake.brake
         if now >= self._next_store or not has_messages or brake.is_any_full:
             self._committer.store()

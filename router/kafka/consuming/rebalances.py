@@ -64,13 +64,13 @@ class Rebalances:
             starts = NOWHERE
         elif partitions and not self._watch.is_in_contact:
             self._watch.on_contact()
+        self._committer.go_on_from(starts.notes, starts.partitions, deadline)
         self._recipient.assigned(self._owned.add(each.partition for each in starts.all))
         if self._is_incremental:
             consumer.incremental_assign(starts.all)
         else:
             consumer.assign(starts.all)
         self._intake.brake.welcome(starts.all)
-        self._committer.go_on_from(starts.notes, starts.partitions)
         self._committer.begin(starts.ends, deadline, self._is_closing)
 
     def _is_closing(self) -> bool:

@@ -20,6 +20,8 @@ LOOK_SECONDS = 15.0
 """Between looks: how long a new topic may be taken for the old one, where nothing else tells."""
 SUSPICION_SECONDS = 1.0
 """The same while brokers say that there is no such topic."""
+FIRST_SECONDS = 0.5
+"""How long an assignment may wait for the first answer: it has had the time of a join, and takes some milliseconds."""
 
 
 class Asking(Protocol):
@@ -54,9 +56,18 @@ class TopicIdentity:
         self._asked_at = self._next_look = -LOOK_SECONDS
         self._epoch = 0
 
-    def expect(self, noted: Iterable[str]) -> None:
-        """Take note of what the commits are of that we go on from; it is compared with the next answer."""
+    def expect(self, noted: Iterable[str], deadline: float) -> None:
+        """Take note of what the commits are of that we go on from; it is compared with the next answer.
+
+        Waits for the first answer, `FIRST_SECONDS` or until *deadline* at most, so that our first commit says of what it is.
+
+        Raises:
+            HaltedError: another topic is there.
+        """
         self._noted += [each for each in noted if each]
+        if self._looker is not None and not self.topic_id:
+            self._looker.join(min(deadline, MONOTONIC.now() + FIRST_SECONDS))
+            self._take_answer()
         if self._noted and not self.topic_id:
             self.topic_id = self._noted[0]  # ours must not make theirs look right
 
@@ -70,11 +81,9 @@ class TopicIdentity:
         Raises:
             HaltedError: the topic is another one than before.
         """
+        self._take_answer()
         if self._looker is not None:
-            if self._looker.is_alive:
-                return
-            self._looker = None
-            self._take(self._found)
+            return
         if epoch != self._epoch or now >= self._next_look:
             self._epoch = epoch
             self._begin(now)
@@ -101,7 +110,10 @@ class TopicIdentity:
         if self._partitions:
             self._found = self._asking.topic_id()
 
-    def _take(self, found: str) -> None:
+    def _take_answer(self) -> None:
+        if self._looker is None or self._looker.is_alive:
+            return
+        self._looker, found = None, self._found
         if not found:
             return
         old = other_id([self.topic_id, *self._noted], found)

@@ -52,7 +52,7 @@ class ScriptedConsumer:
         """What `committed` answers, call by call: an error to raise, or a function of the places that were asked for."""
         self.kept = {}
         """By partition what was committed with its offset told: the answer of `committed` when there is no other."""
-        self.partitions = 1
+        self.partitions = 4
         """How many the topic has."""
         self.starts = {}
         """Where the partitions that were assigned last begin."""

@@ -20,7 +20,6 @@ def assigned(answers, partitions=(0,), kept=(), **options):
     """
     listener = Listener()
     with Loop(listener, **options) as loop:
-        loop.consumer.partitions = 4
         loop.consumer.kept = {each.partition: each for each in kept}
         loop.consumer.answers.extend(answers)
         loop.consumer.call("assign", *partitions)
@@ -100,7 +99,6 @@ def test_partition_that_was_added_later_begins_at_its_beginning(kept, starts):
 def test_later_commits_keep_the_count():
     """Whoever finds a new partition next year has to know how many there were in the beginning."""
     with Loop(Listener(), start_from="latest") as loop:
-        loop.consumer.partitions = 4
         loop.consumer.kept = {0: Place(0, 5, metadata=NOTED)}
         loop.consumer.call("assign", 0)
         loop.consumer.give(record(5))
@@ -113,8 +111,9 @@ def test_later_commits_keep_the_count():
 def test_partition_is_not_started_while_nobody_says_whether_it_is_new():
     """It is asked for again, and given back after a while, as where nobody tells the commits."""
     listener = Listener()
-    with Loop(listener, start_from="latest", **BRIEF) as loop:
-        loop.consumer.has_broker = False
+    loop = Loop(listener, start_from="latest", **BRIEF)
+    loop.consumer.has_broker = False
+    with loop:
         loop.consumer.call("assign", 0)
         assert eventually(lambda: loop.consumer.done.count(("subscribe",)) == 2)
         before = dict(listener.assignments)

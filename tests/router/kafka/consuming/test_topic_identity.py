@@ -29,6 +29,24 @@ class Ids:
         return self.found
 
 
+class SlowIds(Ids):
+    """Tells each when the test lets it."""
+
+    def __init__(self):
+        super().__init__("one@here")
+        self.may_count, self.may_tell = threading.Event(), threading.Event()
+
+    def count(self):
+        """Wait for it."""
+        assert self.may_count.wait(60.0)
+        return super().count()
+
+    def topic_id(self):
+        """Wait for it."""
+        assert self.may_tell.wait(60.0)
+        return super().topic_id()
+
+
 def look(identity, now, epoch=0):
     """Let *identity* look, and take in the answer."""
     identity.look(now, epoch)
@@ -57,16 +75,41 @@ def test_other_id_halts_and_says_what_to_do():
 def test_commit_of_another_topic_halts():
     """Nobody was there when it was made anew: only the commit tells."""
     identity = TopicIdentity("t", Ids("two@here"))
-    identity.expect(["", "two@here", "one@here"])
+    identity.expect(["", "two@here", "one@here"], 0.0)
 
     with pytest.raises(HaltedError, match="was one and is two"):
         look(identity, 100.0)
 
 
+def test_first_answer_is_waited_for_at_an_assignment():
+    """So that the first commit says of which topic it is, and nothing is handed on that stands at a wrong place."""
+    ids = SlowIds()
+    identity = TopicIdentity("t", ids)
+    identity.look(100.0, 0)
+    ids.may_count.set()
+    threading.Timer(0.05, ids.may_tell.set).start()
+
+    with pytest.raises(HaltedError, match="was two and is one"):
+        identity.expect(["two@here"], time.monotonic() + 60.0)
+
+
+def test_first_answer_is_not_waited_for_past_the_deadline():
+    """The client is not polled meanwhile, and the comparison can wait."""
+    ids = SlowIds()
+    identity = TopicIdentity("t", ids)
+    identity.look(100.0, 0)
+    identity.expect(["two@here"], time.monotonic() + 0.01)
+    noted = identity.topic_id
+    ids.may_count.set()
+    ids.may_tell.set()
+
+    assert noted == "two@here"
+
+
 def test_own_commits_do_not_make_that_of_another_topic_look_right():
     """Until both were compared they are of what the others are of."""
     identity = TopicIdentity("t", Ids("two@here"))
-    identity.expect(["one@here"])
+    identity.expect(["one@here"], 0.0)
 
     assert identity.topic_id == "one@here"
 
@@ -74,7 +117,7 @@ def test_own_commits_do_not_make_that_of_another_topic_look_right():
 def test_commit_that_was_carried_over_from_another_cluster_is_gone_on_from():
     """A mirror has ids of its own, and translates the offsets."""
     identity = TopicIdentity("t", Ids("two@there"))
-    identity.expect(["one@here"])
+    identity.expect(["one@here"], 0.0)
     look(identity, 100.0)
 
     assert identity.topic_id == "two@there"
@@ -83,7 +126,7 @@ def test_commit_that_was_carried_over_from_another_cluster_is_gone_on_from():
 def test_nothing_is_compared_where_nobody_tells_ids():
     """Old brokers have none, and a right may be missing: what was noted stays noted."""
     identity = TopicIdentity("t", Ids("", "", "one@here"))
-    identity.expect(["one@here"])
+    identity.expect(["one@here"], 0.0)
     look(identity, 100.0)
     untold = identity.topic_id
     look(identity, 100.0 + LOOK_SECONDS)
@@ -132,24 +175,6 @@ def test_partitions_are_asked_for_again_where_nobody_has_told_them():
     deadline = time.monotonic() + 60.0
 
     assert [identity.count(deadline), identity.count(deadline)] == [0, 2]
-
-
-class SlowIds(Ids):
-    """Tells each when the test lets it."""
-
-    def __init__(self):
-        super().__init__("one@here")
-        self.may_count, self.may_tell = threading.Event(), threading.Event()
-
-    def count(self):
-        """Wait for it."""
-        assert self.may_count.wait(60.0)
-        return super().count()
-
-    def topic_id(self):
-        """Wait for it."""
-        assert self.may_tell.wait(60.0)
-        return super().topic_id()
 
 
 def test_count_is_waited_for_until_the_deadline():
