@@ -47,7 +47,7 @@ class KafkaSubscription:
         self._owned = OwnedPartitions(topic, config.max_pending, self._assignment)
         self._watch = ConnectionWatch(config)
         self._topic_ids = TopicIds(topic, config)
-        self._identity = TopicIdentity(topic, self._topic_ids)
+        self._identity = TopicIdentity(topic, config, self._topic_ids)
         self._closes_at = math.inf
         self._is_told = False
         """Whether somebody was told that it did not close in order."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from ...clock import MONOTONIC
 from ...errors import HaltedError
 from ...worker_thread import WorkerThread
+from ..config import KafkaSubscriberConfig
 from .commit_note import other_id
 
 LOOK_SECONDS = 15.0
@@ -39,13 +40,15 @@ class TopicIdentity:
 
     Args:
         topic: its name.
+        config: the group and the brokers, for the error.
         asking: called on another thread, one call at a time.
     """
 
-    def __init__(self, topic: str, asking: Asking) -> None:
+    def __init__(self, topic: str, config: KafkaSubscriberConfig, asking: Asking) -> None:
         self.topic_id = ""
         """What our commits are of; empty while nobody has told."""
         self._topic = topic
+        self._config = config
         self._asking = asking
         self._noted: list[str] = []
         """What commits are of that we go on from, until they were compared."""
@@ -118,15 +121,17 @@ class TopicIdentity:
             return
         old = other_id([self.topic_id, *self._noted], found)
         if old:
-            raise _made_anew(self._topic, old, found)
+            raise self._made_anew(old, found)
         self._noted.clear()
         self.topic_id = found
 
-
-def _made_anew(topic: str, old: str, new: str) -> HaltedError:
-    ids = f"its id was {old.partition('@')[0]} and is {new.partition('@')[0]}"
-    return HaltedError(
-        f"topic {topic!r} was deleted and made anew ({ids}): the group's offsets are of the old one, and going on from them may "
-        "skip records of the new one; reset them where you want to go on, such as with kafka-consumer-groups.sh "
-        f"--topic {topic} --reset-offsets --to-earliest --execute"
-    )
+    def _made_anew(self, old: str, new: str) -> HaltedError:
+        ids = f"its id was {old.partition('@')[0]} and is {new.partition('@')[0]}"
+        command = (
+            f"kafka-consumer-groups.sh --bootstrap-server {self._config.address} --group {self._config.group_id} "
+            f"--topic {self._topic} --reset-offsets --to-earliest --execute"
+        )
+        return HaltedError(
+            f"topic {self._topic!r} was deleted and made anew ({ids}): the group's offsets are of the old one, and going on from "
+            f"them may skip records of the new one; reset them where you want to go on, such as with: {command}"
+        )

@@ -249,7 +249,7 @@ class Loop:
         """Whom the loop asks whether there are brokers, when its own consumer finds none."""
         self.stall = StallWatch(lambda: self.another)
         self.ids = Ids(self.consumer)
-        self.identity = TopicIdentity(TOPIC, self.ids)
+        self.identity = TopicIdentity(TOPIC, config, self.ids)
         client = WatchedConsumer(self.consumer, self.watch, self.stall, self.identity)
         self.loop = PollLoop(client, self.owned, self.inbox, self.recipient, config)
         self._thread = WorkerThread("poll", self.loop.run)

@@ -115,14 +115,18 @@ def test_assignment_is_a_sign_of_life():
 
 
 def test_end_that_no_leader_tells_is_left_to_the_client():
-    """The other partitions must not wait for one without a leader; what was not told is not committed."""
+    """The other partitions must not wait for one without a leader; what was not told is committed once the end is reached."""
     with Loop(Listener(), start_from="latest") as loop:
         loop.consumer.get_watermark_offsets = lambda place, timeout: None
         loop.consumer.call("assign", 0)
         assert eventually(lambda: loop.consumer.starts)
+        assert loop.polls_on()
+        before = list(loop.consumer.stores)
+        loop.consumer.give(record(7, error=KafkaError._PARTITION_EOF))
+        assert eventually(lambda: loop.consumer.stores)
 
     assert loop.consumer.starts == {0: OFFSET_END}
-    assert loop.consumer.stores == []
+    assert (before, loop.consumer.stores) == ([], [{0: 7}])
 
 
 class Brokers:
@@ -151,7 +155,9 @@ def no_partitions():
 
 def watch_of(brokers, owned):
     """Return what looks at the topic, where nobody tells its id."""
-    return TopicWatch(brokers, owned, CONFIG, ConnectionWatch(CONFIG), TopicIdentity(TOPIC, Ids(ScriptedConsumer())))
+    return TopicWatch(
+        brokers, owned, CONFIG, ConnectionWatch(CONFIG), TopicIdentity(TOPIC, CONFIG, Ids(ScriptedConsumer()))
+    )
 
 
 @pytest.fixture

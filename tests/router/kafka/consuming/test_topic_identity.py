@@ -6,9 +6,12 @@ import time
 import pytest
 
 from millstream.router import HaltedError
+from millstream.router.kafka import KafkaSubscriberConfig
 from millstream.router.kafka.consuming.topic_identity import LOOK_SECONDS, SUSPICION_SECONDS, TopicIdentity
 from millstream.router.testing import eventually
 from tests.router.kafka.scripted_consumer import Listener, Loop, Place, handle, record
+
+CONFIG = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g")
 
 
 class Ids:
@@ -56,7 +59,7 @@ def look(identity, now, epoch=0):
 
 def test_id_is_told_once_somebody_has_answered():
     """The first question is asked at the first look."""
-    identity = TopicIdentity("t", Ids("one@here"))
+    identity = TopicIdentity("t", CONFIG, Ids("one@here"))
     before = identity.topic_id
     look(identity, 100.0)
 
@@ -65,16 +68,18 @@ def test_id_is_told_once_somebody_has_answered():
 
 def test_other_id_halts_and_says_what_to_do():
     """The offsets of the old topic say nothing about the new one."""
-    identity = TopicIdentity("t", Ids("one@here", "two@here"))
+    identity = TopicIdentity("t", CONFIG, Ids("one@here", "two@here"))
     look(identity, 100.0)
 
-    with pytest.raises(HaltedError, match=r"'t' was deleted and made anew .*was one and is two.*--reset-offsets"):
+    with pytest.raises(
+        HaltedError, match=r"'t' was deleted .*was one and is two.*--group g --topic t --reset"
+    ):
         look(identity, 100.0 + LOOK_SECONDS)
 
 
 def test_commit_of_another_topic_halts():
     """Nobody was there when it was made anew: only the commit tells."""
-    identity = TopicIdentity("t", Ids("two@here"))
+    identity = TopicIdentity("t", CONFIG, Ids("two@here"))
     identity.expect(["", "two@here", "one@here"], 0.0)
 
     with pytest.raises(HaltedError, match="was one and is two"):
@@ -84,7 +89,7 @@ def test_commit_of_another_topic_halts():
 def test_first_answer_is_waited_for_at_an_assignment():
     """So that the first commit says of which topic it is, and nothing is handed on that stands at a wrong place."""
     ids = SlowIds()
-    identity = TopicIdentity("t", ids)
+    identity = TopicIdentity("t", CONFIG, ids)
     identity.look(100.0, 0)
     ids.may_count.set()
     threading.Timer(0.05, ids.may_tell.set).start()
@@ -96,7 +101,7 @@ def test_first_answer_is_waited_for_at_an_assignment():
 def test_first_answer_is_not_waited_for_past_the_deadline():
     """The client is not polled meanwhile, and the comparison can wait."""
     ids = SlowIds()
-    identity = TopicIdentity("t", ids)
+    identity = TopicIdentity("t", CONFIG, ids)
     identity.look(100.0, 0)
     identity.expect(["two@here"], time.monotonic() + 0.01)
     noted = identity.topic_id
@@ -108,7 +113,7 @@ def test_first_answer_is_not_waited_for_past_the_deadline():
 
 def test_own_commits_do_not_make_that_of_another_topic_look_right():
     """Until both were compared they are of what the others are of."""
-    identity = TopicIdentity("t", Ids("two@here"))
+    identity = TopicIdentity("t", CONFIG, Ids("two@here"))
     identity.expect(["one@here"], 0.0)
 
     assert identity.topic_id == "one@here"
@@ -116,7 +121,7 @@ def test_own_commits_do_not_make_that_of_another_topic_look_right():
 
 def test_commit_that_was_carried_over_from_another_cluster_is_gone_on_from():
     """A mirror has ids of its own, and translates the offsets."""
-    identity = TopicIdentity("t", Ids("two@there"))
+    identity = TopicIdentity("t", CONFIG, Ids("two@there"))
     identity.expect(["one@here"], 0.0)
     look(identity, 100.0)
 
@@ -125,7 +130,7 @@ def test_commit_that_was_carried_over_from_another_cluster_is_gone_on_from():
 
 def test_nothing_is_compared_where_nobody_tells_ids():
     """Old brokers have none, and a right may be missing: what was noted stays noted."""
-    identity = TopicIdentity("t", Ids("", "", "one@here"))
+    identity = TopicIdentity("t", CONFIG, Ids("", "", "one@here"))
     identity.expect(["one@here"], 0.0)
     look(identity, 100.0)
     untold = identity.topic_id
@@ -148,7 +153,7 @@ def test_nothing_is_compared_where_nobody_tells_ids():
 def test_id_is_asked_for_again_at_a_sign(sign, later, questions):
     """And now and then without one."""
     ids = Ids("one@here")
-    identity = TopicIdentity("t", ids)
+    identity = TopicIdentity("t", CONFIG, ids)
     look(identity, 100.0)
     if sign == "unknown":
         identity.suspect()
@@ -159,7 +164,7 @@ def test_id_is_asked_for_again_at_a_sign(sign, later, questions):
 
 def test_partitions_are_counted_anew():
     """What somebody said a while ago says nothing about a partition that was just added; an answer under way is waited for."""
-    identity = TopicIdentity("t", Ids("one@here"))
+    identity = TopicIdentity("t", CONFIG, Ids("one@here"))
     look(identity, 100.0)
     deadline = time.monotonic() + 60.0
     identity.look(200.0, 0)
@@ -171,7 +176,7 @@ def test_partitions_are_counted_anew():
 
 def test_partitions_are_asked_for_again_where_nobody_has_told_them():
     """Whoever needs to know goes on asking for a while."""
-    identity = TopicIdentity("t", Ids("", "one@here"))
+    identity = TopicIdentity("t", CONFIG, Ids("", "one@here"))
     deadline = time.monotonic() + 60.0
 
     assert [identity.count(deadline), identity.count(deadline)] == [0, 2]
@@ -180,7 +185,7 @@ def test_partitions_are_asked_for_again_where_nobody_has_told_them():
 def test_count_is_waited_for_until_the_deadline():
     """The client is not polled meanwhile. Nobody waits for the id: brokers without a controller leave that open for long."""
     ids = SlowIds()
-    identity = TopicIdentity("t", ids)
+    identity = TopicIdentity("t", CONFIG, ids)
     counts = [identity.count(time.monotonic() + 0.05)]
     ids.may_count.set()
     counts.append(identity.count(time.monotonic() + 60.0))
