@@ -4,6 +4,8 @@ Rules:
 - one book per assignment; one thread appends to it and advances it, so it needs no lock;
 - messages settle in any order and offsets may have gaps (compaction, transactions): a message leaves the book only from the
   front, and what is committed is the offset after the last one that left;
+- with nothing pending below it, what is committed is the reader's position, where that is known (`reach`): it stands behind what
+  never becomes a message, such as the markers of transactions, aborted records, and a tail that was compacted away;
 - a book refuses an offset that is not above its newest: the log was rewound, which starts a new epoch with a new book;
 - once its assignment has closed a book stands still: what settles later belongs to whoever has the partition now.
 
@@ -27,14 +29,17 @@ class OffsetBook:
     def __init__(self, assignment: Assignment, *, max_pending: int = MAX_PENDING) -> None:
         self.assignment = assignment
         self.next_offset: int | None = None
-        """What may be committed: the offset after the last settled message; `None` when nothing has settled."""
+        """What may be committed: the offset after the last settled message, or the position that was reached, with nothing
+        pending below it; `None` when there is neither."""
         self.settled = 0
         """Messages settled so far."""
         self._max_pending = max_pending
         self.pending_bytes = 0
         """Bytes of what is pending, as far as `account` was told of them; let go run by run."""
         self.newest = -1
-        """The offset of the last message that was taken in."""
+        """The last offset that is done with: that of the newest message, or the one below the position that was reached."""
+        self._reached: int | None = None
+        """The position that may be committed once nothing is pending below it."""
         self._pending: deque[Message] = deque()
         self._runs: deque[tuple[int, int]] = deque()
         """The last offset and the bytes of each run that was accounted for."""
@@ -63,6 +68,15 @@ class OffsetBook:
         self._pending.extend(messages)
         return True
 
+    def reach(self, position: int) -> None:
+        """Take note that every message below the offset *position* was taken in: there is nothing else.
+
+        It may be committed once they have settled. A position that is not above the newest message is passed over.
+        """
+        if position > self.newest:
+            self._reached = position
+            self.newest = position - 1
+
     def advance(self) -> int:
         """Let settled messages go from the front; returns how many. Afterwards `next_offset` is what may be committed.
 
@@ -87,9 +101,18 @@ class OffsetBook:
         if last is not None:
             self.next_offset = last.offset + 1
             self._let_runs_go(last.offset)
+        if self._reached is not None:
+            self._catch_up(self._reached)
         count = before - len(pending)
         self.settled += count
         return count
+
+    def _catch_up(self, position: int) -> None:
+        if self._pending and self._pending[0].offset < position:
+            return
+        self._reached = None
+        if self.next_offset is None or position > self.next_offset:
+            self.next_offset = position
 
     def _let_runs_go(self, offset: int) -> None:
         runs = self._runs
@@ -101,7 +124,9 @@ class OffsetBook:
         pending = self._pending
         before = len(pending)
         while pending and not pending[-1].delivery.is_started:
-            pending.pop()
+            dropped = pending.pop()
+            if self._reached is not None and dropped.offset < self._reached:
+                self._reached = None  # it comes to whoever has the partition next
         return before - len(pending)
 
     @property

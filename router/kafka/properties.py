@@ -63,6 +63,8 @@ def subscriber_properties(config: KafkaSubscriberConfig) -> Properties:
         "enable.auto.commit": True,
         "auto.commit.interval.ms": _milliseconds(config.commit_interval),
         "auto.offset.reset": "error",
+        # Tells the position at the end of a partition, which nothing else does: see `OffsetBook.reach`.
+        "enable.partition.eof": True,
         "max.poll.interval.ms": _milliseconds(config.max_poll_interval),
     }
     if config.group_instance_id is not None:

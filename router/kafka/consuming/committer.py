@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from loguru import logger
 
+from ...clock import MONOTONIC
 from ...delivery.offset_book import OffsetBook
+from .commit_note import CommitNote
 from .owned_partitions import OwnedPartitions
+from .topic_identity import TopicIdentity
 
 GROUP_MOVES = frozenset(
     {
@@ -19,6 +23,9 @@ GROUP_MOVES = frozenset(
     }
 )
 """Why a commit is refused while the group shares out anew: librdkafka commits what is stored when the revoke comes, if it can."""
+BEGIN_SECONDS = 1.0
+"""How long the coordinator may take to say that it has where a group begins."""
+ASK_AGAIN_SECONDS = 0.05
 
 
 class Committer:
@@ -27,13 +34,51 @@ class Committer:
     Args:
         consumer: whose offsets they are.
         owned: the partitions that are ours, with their books.
+        identity: of which topic the offsets are; hears of which those are that we go on from.
     """
 
-    def __init__(self, consumer: Consumer, owned: OwnedPartitions) -> None:
+    def __init__(self, consumer: Consumer, owned: OwnedPartitions, identity: TopicIdentity) -> None:
         self._consumer = consumer
         self._owned = owned
+        self.identity = identity
+        """Of which topic the offsets are."""
+        self._partitions: int | None = None
         self.is_committed = True
         """Whether the last commit worked that was waited for."""
+
+    def go_on_from(self, notes: Iterable[CommitNote], partitions: int | None, deadline: float) -> None:
+        """Take note of what the commits say that we go on from, and how many partitions there were when the group began.
+
+        Raises:
+            HaltedError: the commits are of another topic than the one that is there.
+        """
+        self.identity.expect([note.topic_id for note in notes], deadline)
+        if partitions is not None:
+            self._partitions = partitions
+
+    def begin(self, ends: Sequence[TopicPartition], deadline: float, is_closing: Callable[[], bool]) -> None:
+        """Commit that the group begins at *ends*; returns when the coordinator has it, or at *deadline*.
+
+        librdkafka's own way of waiting has no limit, so the commit is sent without, and asked for until it is there. Where that
+        does not work the places stay stored, and go with the commit of the next interval.
+        """
+        if not ends:
+            return
+        places = self._places({each.partition: each.offset for each in ends})
+        self._store(places)
+        deadline = min(deadline, MONOTONIC.now() + BEGIN_SECONDS)
+        reason, pause = "no answer in time", threading.Event()
+        try:
+            self._consumer.commit(offsets=places, asynchronous=True)
+            while (left := deadline - MONOTONIC.now()) > 0:
+                answers = self._consumer.committed(places, timeout=left)
+                if is_closing() or all(each.offset >= 0 for each in answers):
+                    return
+                pause.wait(ASK_AGAIN_SECONDS)
+        except KafkaException as failure:
+            reason = str(failure.args[0])
+        log = logger.bind(topic=self._owned.topic, reason=reason)
+        log.warning("where the group begins is not committed yet, trying again with the next commit")
 
     def store(self, books: Sequence[OffsetBook] | None = None) -> None:
         """Hand librdkafka what may be committed of *books*, or of all.
@@ -41,14 +86,17 @@ class Committer:
         It refuses partitions that are not ours and never moves backwards; what it refused is handed over again.
         """
         moved = self._owned.advance(books)
-        if not self.store_places([TopicPartition(self._owned.topic, *each) for each in moved.items()]):
+        if moved and not self._store(self._places(moved)):
             self._owned.forget_stored(moved)
 
-    def store_places(self, places: list[TopicPartition]) -> bool:
+    def _places(self, offsets: Mapping[int, int]) -> list[TopicPartition]:
+        note = CommitNote(self.identity.topic_id, self._partitions).text
+        return [TopicPartition(self._owned.topic, *each, note) for each in offsets.items()]
+
+    def _store(self, places: list[TopicPartition]) -> bool:
         """Hand librdkafka the offsets in *places*; returns whether it took them."""
         try:
-            if places:
-                self._consumer.store_offsets(offsets=places)
+            self._consumer.store_offsets(offsets=places)
         except KafkaException as error:
             log = logger.bind(topic=self._owned.topic, error=str(error))
             log.debug("offsets not stored, the partition is going")

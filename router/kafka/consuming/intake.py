@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer
 
 from ...delivery.assignment import Assignment
 from ..config import KafkaSubscriberConfig
@@ -27,7 +27,7 @@ class Intake:
         inbox: where messages go.
         recipient: hears of a log that was rewound.
         config: bounds and times.
-        on_error: told of each error that comes in place of a record.
+        on_error: told of each record that is an error.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Intake:
         inbox: Inbox,
         recipient: Recipient,
         config: KafkaSubscriberConfig,
-        on_error: Callable[[KafkaError], None],
+        on_error: Callable[[Any], None],
     ) -> None:
         self._inbox = inbox
         self._max_message_bytes = config.max_message_bytes

@@ -25,13 +25,14 @@ class OwnedPartitions:
         """Whether there has been a partition."""
         self._max_pending = max_pending
         self._make = make
-        self._epoch = 0
+        self.epoch = 0
+        """Which assignment, or beginning again of a log that was rewound, was the last."""
         self._stored: dict[int, int] = {}
 
     def add(self, partitions: Iterable[int]) -> list[Assignment]:
         """Take in *partitions*, which are ours from now on; returns their assignments."""
-        self._epoch += 1
-        made = [self._make(partition, self._epoch) for partition in partitions]
+        self.epoch += 1
+        made = [self._make(partition, self.epoch) for partition in partitions]
         self.were_any = self.were_any or bool(made)
         self.remove(
             self.of(assignment.partition for assignment in made)

@@ -30,6 +30,7 @@ from .rebalances import Rebalances
 from .recipient import Recipient
 from .signs_of_life import SignsOfLife
 from .statistics import SubscriptionStatistics, look_at
+from .topic_identity import TopicIdentity
 from .topic_watch import TopicWatch
 
 STORE_SECONDS = 0.05
@@ -45,6 +46,8 @@ class WatchedConsumer(NamedTuple):
     """Hears of errors and of the first record."""
     stall: StallWatch
     """Hears of the consumer's brokers."""
+    identity: TopicIdentity
+    """Knows of which topic the offsets are; outlives the consumer."""
 
 
 class PollLoop:
@@ -66,14 +69,14 @@ class PollLoop:
         recipient: Recipient,
         config: KafkaSubscriberConfig,
     ) -> None:
-        consumer, watch, _ = self._client = client
+        consumer, watch, _, identity = self._client = client
         self._owned = owned
         self._inbox = inbox
         self._config = config
         self._membership = Membership()
-        self._committer = Committer(consumer, owned)
-        self._topic_watch = TopicWatch(consumer, owned, config, watch)
-        errors = RecordErrors(owned.topic, config, self._topic_watch)
+        self._committer = Committer(consumer, owned, identity)
+        self._topic_watch = TopicWatch(consumer, owned, config, watch, identity)
+        errors = RecordErrors(consumer, owned.topic, config, self._topic_watch)
         self._intake = Intake(consumer, owned, inbox, recipient, config, errors.take)
         rebalances = Rebalances(owned, self._intake, self._committer, recipient, self._membership, watch, config)
         self._member = Member(consumer, owned, self._membership, rebalances, config)
@@ -120,7 +123,7 @@ class PollLoop:
         self._member.abandon()
 
     def _run(self) -> bool:
-        consumer, _, stall = self._client
+        consumer, _, stall, _ = self._client
         is_stalled = False
         try:
             while not self._membership.is_closing:
@@ -147,6 +150,7 @@ class PollLoop:
         failure = self._member.failure or self._client.watch.failure
         if failure is not None:
             raise failure
+        self._client.identity.look(MONOTONIC.now(), self._owned.epoch)  # first: it takes as long as joining
         self._member.keep_up()
         unpacked = self._intake.unpack(self._client.consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
         self._signs_of_life.look(has_messages=bool(unpacked.messages))

@@ -16,7 +16,7 @@ from .intake import Intake
 from .membership import Membership, Move
 from .owned_partitions import OwnedPartitions
 from .recipient import Recipient
-from .starts import Places, Starts
+from .starts import NOWHERE, Starts
 
 MAX_REVOKE_SECONDS = 10.0
 """What others in the group wait for at most when a partition leaves us."""
@@ -52,24 +52,29 @@ class Rebalances:
         self._membership = membership
         self._watch = watch
         self._revoke_seconds = revoke_seconds(config)
-        self._starts = Starts(config, self._revoke_seconds)
+        self._starts = Starts(config, committer.identity)
         self._is_incremental = config.group_protocol == "consumer" or config.assignment_strategy == "cooperative-sticky"
 
     def assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Take in *partitions*, each where it begins."""
-        starts = self._starts.of(consumer, partitions, lambda: self._membership.is_closing)
+        deadline = MONOTONIC.now() + self._revoke_seconds
+        starts = self._starts.of(consumer, partitions, deadline, self._is_closing)
         if starts is None:
             self._membership.take(Move.START_UNTOLD)
-            starts = Places([], [])
+            starts = NOWHERE
         elif partitions and not self._watch.is_in_contact:
             self._watch.on_contact()
+        self._committer.go_on_from(starts.notes, starts.partitions, deadline)
         self._recipient.assigned(self._owned.add(each.partition for each in starts.all))
         if self._is_incremental:
             consumer.incremental_assign(starts.all)
         else:
             consumer.assign(starts.all)
         self._intake.brake.welcome(starts.all)
-        self._committer.store_places(starts.ends)
+        self._committer.begin(starts.ends, deadline, self._is_closing)
+
+    def _is_closing(self) -> bool:
+        return self._membership.is_closing
 
     def revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Finish and commit what was begun of *partitions*, within a deadline, and give them up. The order is the contract's."""

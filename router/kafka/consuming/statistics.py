@@ -17,7 +17,7 @@ class PartitionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         epoch: which of the subscription's assignments this is.
         pending: messages delivered and not settled, or settled behind one that is not.
         settled: messages settled in this assignment.
-        next_offset: what is committed next; `None` when nothing has settled yet.
+        next_offset: what is committed next; `None` while that is not known: nothing has settled, and no end was reached.
     """
 
     partition: int

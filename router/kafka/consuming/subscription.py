@@ -26,6 +26,8 @@ from .owned_partitions import OwnedPartitions
 from .poll_loop import PollLoop, WatchedConsumer
 from .recipient import Recipient
 from .statistics import SubscriptionStatistics
+from .topic_identity import TopicIdentity
+from .topic_ids import TopicIds
 
 CLOSE_SECONDS = 10.0
 """How long leaving the group may take: the last commit and one request to the coordinator."""
@@ -45,6 +47,8 @@ class KafkaSubscription:
         self._recipient = Recipient(listener)
         self._owned = OwnedPartitions(topic, config.max_pending, self._assignment)
         self._watch = ConnectionWatch(config)
+        self._topic_ids = TopicIds(topic, config)
+        self._identity = TopicIdentity(topic, config, self._topic_ids)
         self._closes_at = math.inf
         self._is_told = False
         """Whether somebody was told that it did not close in order."""
@@ -56,7 +60,7 @@ class KafkaSubscription:
         open_consumer = partial(_open_consumer, self._config)
         stall = StallWatch(lambda: open_consumer(lambda _: None))
         consumer = open_consumer(self._watch.on_error, stall.on_statistics)
-        client = WatchedConsumer(consumer, self._watch, stall)
+        client = WatchedConsumer(consumer, self._watch, stall, self._identity)
         return PollLoop(client, self._owned, self._inbox, self._recipient, self._config)
 
     def _assignment(self, partition: int, epoch: int) -> Assignment:
@@ -70,6 +74,8 @@ class KafkaSubscription:
         except BaseException as error:
             self._inbox.buffer.fail(error)
             raise
+        finally:
+            self._topic_ids.close()
         self._inbox.buffer.close()
 
     def _replace_loop(self) -> None:

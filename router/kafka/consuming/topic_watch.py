@@ -14,6 +14,7 @@ from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
 from ..errors import UNKNOWN_TOPIC, unknown_topic
 from .owned_partitions import OwnedPartitions
+from .topic_identity import TopicIdentity
 
 LOOK_SECONDS = 10.0
 """Between looks, while no partition is ours or no broker was heard of."""
@@ -33,16 +34,23 @@ class TopicWatch:
         owned: of the topic that is looked at; it is there if partitions of it were ever given out.
         config: for the address in the error.
         watch: told when a broker answers after an outage.
+        identity: told when a broker does not know the topic: there may be another one of its name soon.
     """
 
     def __init__(
-        self, consumer: Consumer, owned: OwnedPartitions, config: KafkaSubscriberConfig, watch: ConnectionWatch
+        self,
+        consumer: Consumer,
+        owned: OwnedPartitions,
+        config: KafkaSubscriberConfig,
+        watch: ConnectionWatch,
+        identity: TopicIdentity,
     ) -> None:
         self._consumer = consumer
         self._owned = owned
         self._topic = owned.topic
         self._config = config
         self._watch = watch
+        self._identity = identity
         self._missing_since: float | None = None
         self._next_look = MONOTONIC.now() + LOOK_SECONDS
 
@@ -50,6 +58,7 @@ class TopicWatch:
         """Take note that a broker does not know the topic; raises ConfigurationError when it never was there."""
         if not self._owned.were_any:
             raise self._missing()
+        self._identity.suspect()
         if self._missing_since is None:
             self._missing_since = self._next_look = MONOTONIC.now()
 

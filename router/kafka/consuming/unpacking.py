@@ -2,6 +2,9 @@
 
 Every record comes by here, so the loop is written out: a call for each would cost as much as all the rest. Bytes are accounted
 for by run, the records of one partition that follow each other; `besides` adds what is not payload.
+
+In place of a record librdkafka says that the end of a partition was reached, and the position there: the book takes it in, as
+nothing else tells what lies between the last message and the end.
 """
 
 from __future__ import annotations
@@ -34,14 +37,14 @@ class Unpacker:
 
     Args:
         owned: the partitions that are ours; records of others were fetched before they went, and are dropped.
-        on_error: told of each error that comes in place of a record.
+        on_error: told of each record that is an error; the end of a partition is none.
         on_rewound: told of the old and the new assignment when a record stands below what was read before.
     """
 
     def __init__(
         self,
         owned: OwnedPartitions,
-        on_error: Callable[[KafkaError], None],
+        on_error: Callable[[Any], None],
         on_rewound: Callable[[Assignment, Assignment], None],
     ) -> None:
         self._owned = owned
@@ -57,11 +60,12 @@ class Unpacker:
         size = largest = first = before = 0  # the run at hand begins with message *first*, after *before* bytes
         for record in records:
             if record.error() is not None:
-                self._on_error(record.error())
+                size += self._take_in(book, messages[first:], size - before)
+                partition, book = -1, None
+                self._take_other(record)
                 continue
             if record.partition() != partition:
-                if book is not None:
-                    size += self._take_in(book, messages[first:], size - before)
+                size += self._take_in(book, messages[first:], size - before)
                 partition, first, before = record.partition(), len(messages), size
                 book = books.get(partition)
                 if book is not None:
@@ -80,9 +84,17 @@ class Unpacker:
             if length > largest:
                 largest = length
             append(ReceivedMessage(payload, "", UNREAD, topic, partition, offset, assignment, record))
-        if book is not None:
-            size += self._take_in(book, messages[first:], size - before)
+        size += self._take_in(book, messages[first:], size - before)
         return Unpacked(messages, size, largest)
+
+    def _take_other(self, record: Any) -> None:
+        """Take in what is no message; what came before it is in its book."""
+        if record.error().code() != KafkaError._PARTITION_EOF:
+            self._on_error(record)
+            return
+        book = self._owned.books.get(record.partition())
+        if book is not None:
+            book.reach(record.offset())
 
     def _renewed(self, book: OffsetBook) -> OffsetBook:
         """Begin a new epoch: a record stands below what was read before."""
@@ -91,11 +103,13 @@ class Unpacker:
         self._on_rewound(old, new)
         return self._owned.books[new.partition]
 
-    def _take_in(self, book: OffsetBook, run: list[Message], size: int) -> int:
+    def _take_in(self, book: OffsetBook | None, run: list[Message], size: int) -> int:
         """Put a run into its book at once, as a call for each message would cost as much as making it; *size* is of its payloads.
 
         Returns what it counts for besides.
         """
+        if book is None or not run:
+            return 0
         book.extend(run)
         besides = self._besides.of(run)
         book.account(size + besides)

@@ -200,3 +200,90 @@ def test_bytes_are_let_go_run_by_run():
         seen.append(book.pending_bytes)
 
     assert seen == [350, 350, 50]
+
+
+def test_position_is_committed_once_nothing_is_pending_below_it():
+    """Whatever lies between the last message and the position is none."""
+    book, messages = book_of([3, 4])
+    book.reach(9)
+    handle(messages[0])
+    book.advance()
+    early = book.next_offset
+    handle(messages[1])
+    book.advance()
+
+    assert (early, book.next_offset) == (4, 9)
+
+
+def test_position_is_committed_though_a_later_message_is_pending():
+    """It stands above the position: it comes again from there."""
+    book, messages = book_of([3])
+    book.reach(9)
+    book.extend(delivered(book.assignment, [9]))
+    handle(*messages)
+    book.advance()
+
+    assert (book.next_offset, book.pending) == (9, 1)
+
+
+def test_position_of_an_empty_book_is_committed():
+    """Nothing was ever delivered: what stood there was aborted, or compacted away."""
+    book = OffsetBook(routed())
+    book.reach(9)
+    book.advance()
+
+    assert book.next_offset == 9
+
+
+@pytest.mark.parametrize("position", [4, 7, 8])
+def test_position_never_moves_the_commit_back(position):
+    """Whatever is said after the message at 7 has settled."""
+    book, messages = book_of([7])
+    handle(*messages)
+    book.advance()
+    book.reach(position)
+    book.advance()
+
+    assert book.next_offset == 8
+
+
+def test_offset_below_a_position_is_refused():
+    """The log was cut behind the reader: committing what was reached would skip it."""
+    book = OffsetBook(routed())
+    book.reach(9)
+    (below,), (at,) = delivered(book.assignment, [8]), delivered(book.assignment, [9])
+
+    assert (book.append(below), book.append(at)) == (False, True)
+
+
+def test_position_is_forgotten_with_what_a_revoke_drops_below_it():
+    """Nobody has handled those: they come to whoever has the partition next."""
+    book, messages = book_of([3, 4, 5])
+    book.reach(9)
+    handle(messages[0])
+    dropped = book.discard_unstarted()
+    book.advance()
+
+    assert (dropped, book.next_offset) == (2, 4)
+
+
+def test_position_is_kept_when_a_revoke_drops_what_is_above_it():
+    """Everything below it has settled."""
+    book, messages = book_of([3])
+    book.reach(9)
+    book.extend(delivered(book.assignment, [9]))
+    handle(*messages)
+    book.discard_unstarted()
+    book.advance()
+
+    assert book.next_offset == 9
+
+
+def test_position_of_a_closed_assignment_is_not_committed():
+    """Somebody else has the partition."""
+    book = OffsetBook(routed())
+    book.reach(9)
+    book.assignment.close()
+    book.advance()
+
+    assert book.next_offset is None

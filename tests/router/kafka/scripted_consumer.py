@@ -15,6 +15,7 @@ from millstream.router.kafka.consuming.inbox import Inbox
 from millstream.router.kafka.consuming.owned_partitions import OwnedPartitions
 from millstream.router.kafka.consuming.poll_loop import PollLoop, WatchedConsumer
 from millstream.router.kafka.consuming.recipient import Recipient
+from millstream.router.kafka.consuming.topic_identity import TopicIdentity
 from millstream.router.kafka.stall import StallWatch
 from millstream.router.testing import FakeWorker, eventually
 from millstream.router.worker_thread import WorkerThread
@@ -49,12 +50,20 @@ class ScriptedConsumer:
         self.polls = 0
         self.answers = deque()
         """What `committed` answers, call by call: an error to raise, or a function of the places that were asked for."""
+        self.kept = {}
+        """By partition what was committed with its offset told: the answer of `committed` when there is no other."""
+        self.partitions = 4
+        """How many the topic has."""
         self.starts = {}
         """Where the partitions that were assigned last begin."""
         self.end = 7
         """Of every partition's log."""
         self.refusals = 0
         """How many of the next stores are refused."""
+        self.notes = []
+        """The metadata of each offset that was stored."""
+        self.commit_failure = None
+        """What a commit raises whose offsets are told."""
         self.paused = set()
         self.has_broker = True
         self.leaks = []
@@ -108,11 +117,14 @@ class ScriptedConsumer:
         return []
 
     def committed(self, places, timeout):
-        """Take the next of the answers; without one nothing was ever committed."""
-        answer = self.answers.popleft() if self.answers else list
+        """Take the next of the answers; without one, what was kept."""
+        answer = self.answers.popleft() if self.answers else self._kept
         if isinstance(answer, BaseException):
             raise answer
         return answer(places)
+
+    def _kept(self, places):
+        return [self.kept.get(each.partition, Place(each.partition)) for each in places]
 
     def get_watermark_offsets(self, place, timeout):
         """Return the bounds of the log."""
@@ -129,15 +141,22 @@ class ScriptedConsumer:
             self.refusals -= 1
             raise KafkaException(KafkaError(KafkaError._STATE))
         self.done.append(("store", {each.partition: each.offset for each in offsets}))
+        self.notes += [each.metadata for each in offsets]
 
     @property
     def stores(self):
         """What was stored, in order."""
         return [step[1] for step in self.done if step[0] == "store"]
 
-    def commit(self, asynchronous):
-        """Remember it."""
-        self.done.append(("commit",))
+    def commit(self, offsets=None, *, asynchronous):
+        """Remember it, with the offsets that are told."""
+        if offsets is None:
+            self.done.append(("commit",))
+            return
+        if self.commit_failure is not None:
+            raise self.commit_failure
+        self.kept.update({each.partition: each for each in offsets})
+        self.done.append(("commit", {each.partition: each.offset for each in offsets}))
 
     def pause(self, places):
         """Remember the partitions; as with librdkafka they stay paused until they are resumed, whoever has them meanwhile."""
@@ -170,10 +189,11 @@ class Place:
 
     topic = TOPIC
 
-    def __init__(self, partition, offset=-1001, error=None):
+    def __init__(self, partition, offset=-1001, error=None, metadata=""):
         self.partition = partition
         self.offset = offset
         self.error = error
+        self.metadata = metadata
 
 
 class Listener:
@@ -197,6 +217,23 @@ class Listener:
         self.lost_ones += assignments
 
 
+class Ids:
+    """Tells of a topic what a consumer would find."""
+
+    def __init__(self, consumer):
+        self.id = ""
+        """By default nobody tells it."""
+        self._consumer = consumer
+
+    def count(self):
+        """Return how many partitions there are, if there is a broker."""
+        return self._consumer.partitions if self._consumer.has_broker else 0
+
+    def topic_id(self):
+        """Return the id."""
+        return self.id
+
+
 class Loop:
     """A poll loop on a scripted consumer, running on a thread while the block lasts."""
 
@@ -211,7 +248,9 @@ class Loop:
         self.another = ScriptedConsumer()
         """Whom the loop asks whether there are brokers, when its own consumer finds none."""
         self.stall = StallWatch(lambda: self.another)
-        client = WatchedConsumer(self.consumer, self.watch, self.stall)
+        self.ids = Ids(self.consumer)
+        self.identity = TopicIdentity(TOPIC, config, self.ids)
+        client = WatchedConsumer(self.consumer, self.watch, self.stall, self.identity)
         self.loop = PollLoop(client, self.owned, self.inbox, self.recipient, config)
         self._thread = WorkerThread("poll", self.loop.run)
 

@@ -76,12 +76,10 @@ class Epoch:
         self.records: list[Record] = []
         self.gone = 0
         """How many, from the front, have settled and left."""
+        self.reached = 0
+        """The newest position below which there is nothing but the records; 0 while nobody said."""
+        self.next_offset: int | None = None
         self.is_closed = False
-
-    @property
-    def next_offset(self) -> int | None:
-        """The offset after the last one that left."""
-        return self.records[self.gone - 1].offset + 1 if self.gone else None
 
     def advance(self) -> int:
         """Let the settled ones at the front go; returns how many."""
@@ -89,4 +87,7 @@ class Epoch:
         if not self.is_closed:
             while self.gone < len(self.records) and self.records[self.gone].is_settled:
                 self.gone += 1
+            reached = self.reached if all(each.offset >= self.reached for each in self.records[self.gone :]) else 0
+            behind_the_last = self.records[self.gone - 1].offset + 1 if self.gone else 0
+            self.next_offset = max(reached, behind_the_last, self.next_offset or 0) or None
         return self.gone - before

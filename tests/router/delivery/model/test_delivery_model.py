@@ -51,6 +51,13 @@ class DeliveryMachine(RuleBasedStateMachine):
             self.epoch.records.append(record)
             self.messages.append((message, record, self.epoch))
 
+    @rule(gap=st.integers(min_value=1, max_value=4))
+    def reach(self, gap: int) -> None:
+        """The end of the partition is reached, somewhat behind its newest message."""
+        self.newest += gap
+        self.epoch.reached = self.newest + 1
+        self.book.reach(self.epoch.reached)
+
     @precondition(lambda self: self.epoch.records)
     @rule(back=st.integers(min_value=0, max_value=5))
     def rewind(self, back: int) -> None:
@@ -196,7 +203,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.book.advance()
 
         assert self.book.pending == 0
-        assert not self.epoch.records or self.book.next_offset == self.epoch.records[-1].offset + 1
+        assert not self.epoch.records or self.book.next_offset == max(
+            self.epoch.records[-1].offset + 1, self.epoch.reached
+        )
 
 
 TestDelivery = DeliveryMachine.TestCase

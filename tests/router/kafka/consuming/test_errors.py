@@ -1,11 +1,12 @@
 """What an error in place of a record does to its subscription: one table, no broker."""
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from millstream.router import ConfigurationError, HaltedError
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.consuming.errors import RecordErrors
+from tests.router.kafka.scripted_consumer import TOPIC, ScriptedConsumer, record
 
 
 class TopicWatch:
@@ -37,10 +38,41 @@ def test_error_ends_what_nobody_mends(code, error, is_told):
     watch, raised = TopicWatch(), None
     config = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g")
     try:
-        RecordErrors("events", config, watch).take(KafkaError(code))
+        RecordErrors(ScriptedConsumer(), TOPIC, config, watch).take(record(3, error=code))
     except (ConfigurationError, HaltedError) as caught:
         raised = caught
 
     assert (type(raised) if raised else None) is error
     assert raised is None or "'events'" in str(raised)
     assert watch.is_told is is_told
+
+
+class Bounds(ScriptedConsumer):
+    """Tells the bounds of a log, or raises what it was given for them."""
+
+    def __init__(self, bounds):
+        super().__init__()
+        self._bounds = bounds
+
+    def get_watermark_offsets(self, place, timeout):
+        """Return or raise them."""
+        if isinstance(self._bounds, BaseException):
+            raise self._bounds
+        return self._bounds
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        pytest.param((7, 9), "what stood at 3 to 6 has gone unread", id="below the log"),
+        pytest.param((0, 2), "ends at 2 .*made anew", id="above the log"),
+        pytest.param(KafkaException(KafkaError(KafkaError._TIMED_OUT)), "retention, or", id="nobody says"),
+    ],
+)
+def test_offset_out_of_range_says_what_is_missing(bounds, text):
+    """The partition, the offset, and as far as somebody tells the bounds of its log what may have been lost."""
+    config = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g")
+    errors = RecordErrors(Bounds(bounds), TOPIC, config, TopicWatch())
+
+    with pytest.raises(HaltedError, match=rf"'events', partition 2: offset 3.*not in the log any more.*{text}"):
+        errors.take(record(3, partition=2, error=KafkaError._AUTO_OFFSET_RESET))

@@ -149,6 +149,56 @@ def test_records_fetched_before_an_outage_are_no_sign_of_life():
     assert watch.outage == ""
 
 
+def end_of(position, partition=0):
+    """Return what librdkafka puts in place of a record at the end of a partition."""
+    return record(position, partition, error=KafkaError._PARTITION_EOF)
+
+
+def test_position_at_the_end_of_a_partition_is_committed():
+    """What lies between the last message and the end is none: markers of transactions, aborted records, a compacted tail."""
+    with Loop(Listener()) as loop:
+        loop.consumer.call("assign", 0, 1, 2)
+        loop.consumer.give(record(0), record(1), end_of(5), end_of(9, partition=1), record(0, partition=2))
+        first, second, other = loop.receive(3)
+        assert eventually(lambda: {1: 9} in loop.consumer.stores, 5.0)
+        handle(first)
+        assert eventually(lambda: {0: 1} in loop.consumer.stores, 5.0)
+        for message in (second, other):
+            handle(message)
+        assert eventually(lambda: len(loop.consumer.stores) == 3, 5.0)
+        loop.consumer.give(end_of(5))
+        assert loop.polls_on()
+
+    assert loop.consumer.stores == [{1: 9}, {0: 1}, {0: 5, 2: 1}]
+
+
+def test_record_behind_the_end_that_was_reached_is_delivered():
+    """The end is where the next record stands, also when both come out of one poll."""
+    with Loop(Listener()) as loop:
+        loop.consumer.call("assign", 0)
+        loop.consumer.give(record(0), end_of(3), record(3), record(4), end_of(5))
+        messages = loop.receive(3)
+
+    assert [message.offset for message in messages] == [0, 3, 4]
+    assert loop.listener.lost_ones == []
+
+
+def test_record_below_the_end_that_was_reached_begins_a_new_epoch():
+    """The log was cut behind us: what comes now must not be taken for committed."""
+    with Loop(Listener()) as loop:
+        loop.consumer.call("assign", 0)
+        loop.consumer.give(end_of(5))
+        assert eventually(lambda: {0: 5} in loop.consumer.stores, 5.0)
+        loop.consumer.give(record(3))
+        (message,) = loop.receive(1)
+        before = loop.listener.assignments[0]
+        handle(message)
+        assert eventually(lambda: {0: 4} in loop.consumer.stores, 5.0)
+
+    assert message.assignment is before
+    assert len(loop.listener.lost_ones) == 1
+
+
 class StepSink:
     """Keeps what it is given and says when its records are safe."""
 

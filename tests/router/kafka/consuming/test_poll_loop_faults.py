@@ -10,10 +10,11 @@ from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.connection import ConnectionWatch
 from millstream.router.kafka.consuming.oversize import set_aside
 from millstream.router.kafka.consuming.owned_partitions import OwnedPartitions
+from millstream.router.kafka.consuming.topic_identity import TopicIdentity
 from millstream.router.kafka.consuming.topic_watch import MISSING_SECONDS, TopicWatch
 from millstream.router.testing import eventually
 from millstream.router.worker_thread import WorkerThread
-from tests.router.kafka.scripted_consumer import TOPIC, Listener, Loop, handle, record
+from tests.router.kafka.scripted_consumer import TOPIC, Ids, Listener, Loop, ScriptedConsumer, handle, record
 
 CONFIG = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g")
 
@@ -114,14 +115,18 @@ def test_assignment_is_a_sign_of_life():
 
 
 def test_end_that_no_leader_tells_is_left_to_the_client():
-    """The other partitions must not wait for one without a leader; what was not told is not committed."""
+    """The other partitions must not wait for one without a leader; what was not told is committed once the end is reached."""
     with Loop(Listener(), start_from="latest") as loop:
         loop.consumer.get_watermark_offsets = lambda place, timeout: None
         loop.consumer.call("assign", 0)
         assert eventually(lambda: loop.consumer.starts)
+        assert loop.polls_on()
+        before = list(loop.consumer.stores)
+        loop.consumer.give(record(7, error=KafkaError._PARTITION_EOF))
+        assert eventually(lambda: loop.consumer.stores)
 
     assert loop.consumer.starts == {0: OFFSET_END}
-    assert loop.consumer.stores == []
+    assert (before, loop.consumer.stores) == ([], [{0: 7}])
 
 
 class Brokers:
@@ -148,18 +153,25 @@ def no_partitions():
     return OwnedPartitions(TOPIC, 100, lambda partition, epoch: Assignment(TOPIC, partition, epoch))
 
 
+def watch_of(brokers, owned):
+    """Return what looks at the topic, where nobody tells its id."""
+    return TopicWatch(
+        brokers, owned, CONFIG, ConnectionWatch(CONFIG), TopicIdentity(TOPIC, CONFIG, Ids(ScriptedConsumer()))
+    )
+
+
 @pytest.fixture
 def topic_watch(brokers):
     """Looks at a topic that partitions were given out of."""
     owned = no_partitions()
     owned.remove(owned.of(each.partition for each in owned.add([0])))
-    return TopicWatch(brokers, owned, CONFIG, ConnectionWatch(CONFIG))
+    return watch_of(brokers, owned)
 
 
 def test_topic_that_never_was_is_an_error_at_once(brokers):
     """It may be a typing error: nothing waits for it."""
     with pytest.raises(ConfigurationError, match="create it with"):
-        TopicWatch(brokers, no_partitions(), CONFIG, ConnectionWatch(CONFIG)).on_unknown()
+        watch_of(brokers, no_partitions()).on_unknown()
 
 
 def test_topic_that_is_unknown_for_a_moment_is_not_gone(brokers, topic_watch):

@@ -5,7 +5,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException
 
 from millstream.router import ConfigurationError
 from millstream.router.testing import eventually
-from tests.router.kafka.scripted_consumer import Listener, Loop, Place
+from tests.router.kafka.scripted_consumer import BRIEF, Listener, Loop, Place, handle, record
 
 
 def failure(code):
@@ -13,13 +13,17 @@ def failure(code):
     return KafkaException(KafkaError(code))
 
 
-def assigned(answers, **options):
-    """Assign partition 0 to a loop whose coordinator gives *answers*; returns its consumer when the loop has closed."""
+def assigned(answers, partitions=(0,), kept=(), **options):
+    """Assign *partitions* to a loop whose coordinator gives *answers*, then what is *kept*; returns its consumer in the end.
+
+    The topic has four partitions.
+    """
     listener = Listener()
     with Loop(listener, **options) as loop:
+        loop.consumer.kept = {each.partition: each for each in kept}
         loop.consumer.answers.extend(answers)
-        loop.consumer.call("assign", 0)
-        assert eventually(lambda: listener.assignments)
+        loop.consumer.call("assign", *partitions)
+        assert eventually(lambda: len(listener.assignments) == len(partitions))
     return loop.consumer
 
 
@@ -41,7 +45,84 @@ def test_start_at_the_end_is_committed():
     consumer = assigned([], start_from="latest")
 
     assert consumer.starts == {0: 7}
-    assert ("store", {0: 7}) in consumer.done
+    assert consumer.done.index(("store", {0: 7})) < consumer.done.index(("commit", {0: 7}))
+    assert consumer.kept[0].metadata == "millstream partitions=4"
+
+
+def test_start_at_the_end_is_committed_before_anything_is_handed_on():
+    """A crash after the first message must not lose what came before the first interval."""
+    with Loop(Listener(), start_from="latest") as loop:
+        loop.consumer.call("assign", 0)
+        loop.consumer.give(record(7))
+        loop.receive(1)
+        committed = dict(loop.consumer.kept)
+
+    assert committed[0].offset == 7
+
+
+def test_start_at_the_end_that_cannot_be_committed_holds_nobody_up(log_lines):
+    """It stays stored, and goes with the commit of the next interval."""
+    with Loop(Listener(), start_from="latest") as loop:
+        loop.consumer.commit_failure = failure(KafkaError.REBALANCE_IN_PROGRESS)
+        loop.consumer.call("assign", 0)
+        loop.consumer.give(record(7))
+        loop.receive(1)
+
+    assert loop.consumer.stores[0] == {0: 7}
+    assert [line for line in log_lines if "not committed yet" in line]
+
+
+NOTED = "millstream topic=first@cluster partitions=2"
+
+
+@pytest.mark.parametrize(
+    ("kept", "starts"),
+    [
+        pytest.param([Place(0, 5, metadata=NOTED)], {1: 7, 2: OFFSET_BEGINNING}, id="its number tells"),
+        pytest.param([Place(0, 5)], {1: OFFSET_BEGINNING, 2: OFFSET_BEGINNING}, id="without a note, the commits do"),
+        pytest.param([Place(3, 5)], {1: 7, 2: 7}, id="who began had all up to the last"),
+        pytest.param([], {1: 7, 2: 7}, id="a group that begins now has none that is new"),
+        pytest.param(
+            [Place(0, 5, metadata="millstream partitions=3"), Place(3, 0, metadata=NOTED)],
+            {1: 7, 2: OFFSET_BEGINNING},
+            id="the first to begin counts",
+        ),
+    ],
+)
+def test_partition_that_was_added_later_begins_at_its_beginning(kept, starts):
+    """Though the group starts at the end: records may have come before it heard of the partition."""
+    consumer = assigned([], (1, 2), kept, start_from="latest")
+
+    assert consumer.starts == starts
+
+
+def test_later_commits_keep_the_count():
+    """Whoever finds a new partition next year has to know how many there were in the beginning."""
+    with Loop(Listener(), start_from="latest") as loop:
+        loop.consumer.kept = {0: Place(0, 5, metadata=NOTED)}
+        loop.consumer.call("assign", 0)
+        loop.consumer.give(record(5))
+        handle(*loop.receive(1))
+        assert eventually(lambda: {0: 6} in loop.consumer.stores)
+
+    assert loop.consumer.notes == [NOTED]
+
+
+def test_partition_is_not_started_while_nobody_says_whether_it_is_new():
+    """It is asked for again, and given back after a while, as where nobody tells the commits."""
+    listener = Listener()
+    loop = Loop(listener, start_from="latest", **BRIEF)
+    loop.consumer.has_broker = False
+    with loop:
+        loop.consumer.call("assign", 0)
+        assert eventually(lambda: loop.consumer.done.count(("subscribe",)) == 2)
+        before = dict(listener.assignments)
+        loop.consumer.has_broker = True
+        loop.consumer.call("assign", 0)
+        assert eventually(lambda: listener.assignments)
+
+    assert before == {}
+    assert loop.consumer.starts == {0: 7}
 
 
 @pytest.mark.parametrize(
