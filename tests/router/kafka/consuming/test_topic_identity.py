@@ -71,9 +71,7 @@ def test_other_id_halts_and_says_what_to_do():
     identity = TopicIdentity("t", CONFIG, Ids("one@here", "two@here"))
     look(identity, 100.0)
 
-    with pytest.raises(
-        HaltedError, match=r"'t' was deleted .*was one and is two.*--group g --topic t --reset"
-    ):
+    with pytest.raises(HaltedError, match=r"'t' was deleted .*was one and is two.*--group g --topic t --reset"):
         look(identity, 100.0 + LOOK_SECONDS)
 
 
