@@ -30,6 +30,14 @@ hypothesis.settings.load_profile("quick")
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out the slow ones
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count whatever asks for the real engine as slow: each worker that gets one such test loads it, for seconds."""
+    for item in items:
+        if "chdb_store" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def chdb_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The one chDB folder that this test process can have open."""

@@ -38,7 +38,7 @@ from tests.router.kafka.test_conformance_mock import TestConsumerProtocol as Moc
 from tests.router.kafka.test_conformance_mock import TestMockCluster as MockClassic
 from tests.router.kafka.test_conformance_real import TestClassicProtocol as Classic
 from tests.router.kafka.test_conformance_real import TestConsumerProtocol as Consumer
-from tests.router.kafka.test_conformance_real import TestCooperativeSticky as CooperativeSticky
+from tests.router.kafka.test_conformance_real import TestCooperativeStickyInFull as CooperativeSticky
 
 pytestmark = pytest.mark.slow  # whole runs of the suite or of pytest: seconds, not milliseconds
 

@@ -54,15 +54,19 @@ class TestClassicProtocol(OwnBroker, PipelineCases, ConformanceSuite):
     """Everything but exactly-once delivery."""
 
 
-class TestCooperativeSticky(TestClassicProtocol):
-    """The same where a rebalance moves only the partitions that have to move."""
+class Cooperative(OwnBroker):
+    """A rebalance moves only the partitions that have to move."""
 
     options: ClassVar[dict[str, Any]] = {**CLASSIC, "assignment_strategy": "cooperative-sticky"}
 
-    @pytest.mark.soak
-    def test_nothing_is_lost_when_the_broker_restarts(self) -> None:
-        """Expect what the case above expects: that of the same protocol is enough for every run of CI."""
-        super().test_nothing_is_lost_when_the_broker_restarts()
+
+class TestCooperativeSticky(Cooperative, RebalanceCases, CommitCases, ClosingCases):
+    """The cases in which partitions move, are committed and are left: all else is the client of the classic protocol."""
+
+
+@pytest.mark.soak
+class TestCooperativeStickyInFull(Cooperative, PipelineCases, ConformanceSuite):
+    """Every case."""
 
 
 class TestConsumerProtocol(TestClassicProtocol):
