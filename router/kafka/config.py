@@ -64,7 +64,8 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
 
     Args:
         group_id: the consumer group; its members share the partitions, and it has one committed offset for each.
-        start_from: where a partition without a committed offset begins. An offset out of range later is an error.
+        start_from: where a partition without a committed offset begins; with `"latest"` one that was added after the group began
+            is read from its beginning. An offset out of range later is an error.
         group_protocol: `"consumer"` is the new one (KIP-848, Apache Kafka 4.0 and newer).
         assignment_strategy: how the members share the partitions; with `"consumer"` the broker decides.
         group_instance_id: makes the members static: one that is back within `session_timeout` keeps its partitions. Each

@@ -63,7 +63,7 @@ SUBSCRIBER = {
     "auto.commit.interval.ms": "use commit_interval",
     "offset.store.method": "offsets are committed to the group",
     "auto.offset.reset": "use start_from",
-    "enable.partition.eof": "the end of a partition is no event of a subscription",
+    "enable.partition.eof": "the subscription asks for it itself, to commit behind what is no message",
     "group.id": "use group_id",
     "group.protocol": "use group_protocol",
     "group.protocol.type": "a subscription is a consumer",
