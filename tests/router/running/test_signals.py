@@ -268,6 +268,7 @@ def handle(message):
     children.append(pid)
 
 children, pubsub = [], InMemoryPubSub()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process that was started in the background ignores it
 router = Router(RouterConfig(close_timeout=5.0))
 router.add_plugin(SignalsHandler())
 handler = router.add_consumer_handler("h", "t", pubsub, handle)
