@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import gc
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ The others would start a broker or a server for each conftest that imported its 
 """
 
 # No deadline for an example: how long one takes is the machine's affair. `make soak` takes the thorough profile.
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("quick")
 
@@ -36,6 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "chdb_store" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays to the end: modules, and thousands of tests."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ class Sentinel:
 @pytest.fixture(autouse=True)
 def _no_collector():
     """Switch the garbage collector off: what is freed is freed by its reference count."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

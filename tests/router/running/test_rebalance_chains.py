@@ -186,7 +186,7 @@ def test_revokes_while_messages_wait_for_their_redelivery_do_not_kill_the_handle
         subscription = subscriber.subscription
         for number in range(8):
             subscription.deliver(b"x", b"y", partition=number)
-        for turn in range(3000):
+        for turn in range(1500):
             number = turn % 8
             subscription.revoke(number)
             subscription.assign(number)
