@@ -20,15 +20,21 @@ class HandlerFunc(Protocol):
         """Handle *message* and return the messages to publish, or `None`.
 
         Returning means ack: what was produced is published first, then the message counts as handled, and it is committed once
-        every hold is released. Raising means that it was not handled: it goes through retry and poison sink where the chain has
-        them, else it is delivered again after `nack_resend_delay`; a `PermanentError` goes to the sink at once. `Cancelled` is
-        let through: it is no failure, and the message is neither acked nor poisoned.
+        every hold is released. A generator is run to its end for that; anything but messages stops the router. Raising means
+        that it was not handled: it goes through retry and poison sink where the chain has them, else it is delivered again
+        after `nack_resend_delay`, and later each time; a `PermanentError` goes to the sink at once. A `StateError` or a
+        `ConfigurationError` stops the router. `Cancelled` is let through: it is no failure, and the message is neither acked
+        nor poisoned.
         """
         ...
 
 
 class Middleware(Protocol):
-    """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router."""
+    """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router.
+
+    Two attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one, and
+    `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again.
+    """
 
     def __call__(self, next_handler: HandlerFunc, /) -> HandlerFunc:
         """Return a handler that calls *next_handler*, or not; called once per handler."""
