@@ -66,8 +66,18 @@ class PublishError(MillstreamError):
 
     def places(self, uuids: Sequence[str]) -> set[int]:
         """Return the places of the messages that did not get out in a call with *uuids*; all, where nothing tells which."""
-        by_uuid = [place for place, uuid in enumerate(uuids) if uuid in self.failures]
-        return set(self.positions or by_uuid or range(len(uuids)))
+        if self._speaks_of(uuids):
+            return set(self.positions)
+        by_uuid = {place for place, uuid in enumerate(uuids) if uuid in self.failures}
+        return by_uuid or set(range(len(uuids)))
+
+    def refused_places(self, uuids: Sequence[str]) -> set[int]:
+        """Return those of them that never will get out; none, where a decorator between us has made a call of another kind."""
+        return self.places(uuids) & self.refused if not self.positions or self._speaks_of(uuids) else set()
+
+    def _speaks_of(self, uuids: Sequence[str]) -> bool:
+        known = [uuids[place] for place in self.positions if 0 <= place < len(uuids)]
+        return len(known) == len(self.positions) > 0 and set(known) == self.failures.keys()
 
 
 class HaltedError(MillstreamError):

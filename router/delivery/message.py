@@ -179,7 +179,8 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
 
     def __setattr__(self, name: str, value: object) -> None:
         # Here, where nearly no message comes by: to keep each payload twice would cost all of them.
-        if name == "payload" and self.assignment is not None and self._delivered is self:
+        # What is replaced before a chain begins, as by the decorator of a subscriber, is what is delivered.
+        if name == "payload" and self.delivery.chain != NO_CHAIN and self._delivered is self:
             self.delivery.keep_original(self.payload)
         super().__setattr__(name, value)
 

@@ -82,6 +82,9 @@ class Parking:
         gone = set(map(id, assignments))
         before = self._count
         for key, waiting in list(self._waiting.items()):
+            for message in waiting:
+                if id(message.assignment) in gone:
+                    message.delivery.forget_unsent()
             kept = deque(message for message in waiting if id(message.assignment) not in gone)
             self._count += len(kept) - len(waiting)
             self._waiting[key] = kept

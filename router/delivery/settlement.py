@@ -25,6 +25,7 @@ import msgspec
 
 from ..errors import Cancelled, StateError
 from .context import Context, Stay
+from .extra import Extra
 from .failure import Failure
 
 NO_CHAIN, RUNNING, RETURNED = 0, 1, 2
@@ -32,55 +33,6 @@ UNDECIDED, ACKED, NACKED = 0, 1, 2
 
 RARE = threading.Lock()
 """Guards the making and changing of `Extra`: several holds or a failure on one message."""
-
-
-class Extra:
-    """The less common part of one delivery."""
-
-    __slots__ = ("failures", "holds", "is_confirmed", "is_void", "original", "unsent")
-
-    def __init__(self) -> None:
-        self.holds: dict[tuple[int, int], tuple[object, bool]] = {}
-        """Further holds: (owner's id, part) -> (owner, is open). The owner is kept, or its id could be used again."""
-        self.failures: list[Failure] = []
-        self.is_void = False
-        """The poison sink has the message: nobody else need finish with it."""
-        self.is_confirmed = False
-        """The poison sink's record is safe."""
-        self.original: bytes | None = None
-        """The payload that was delivered, once something else was put into its place."""
-        self.unsent: Sequence[Any] = ()
-        """What its handler has produced and its publisher has not confirmed: sent again instead of asking the handler again."""
-
-    def let_go(self, owner: object, part: int) -> bool:
-        """Close the further hold of *owner*; returns whether it was open. Under `RARE`."""
-        key = (id(owner), part)
-        was_open = self.is_held_by(owner, part)
-        if was_open:
-            self.holds[key] = (owner, False)
-        return was_open
-
-    def is_held_by(self, owner: object, part: int) -> bool:
-        """Whether the further hold of *owner* is out."""
-        return self.holds.get((id(owner), part), (None, False))[1]
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether all that is recorded here is done."""
-        is_open = self.is_open  # read before the failures: `Delivery.fail` writes in the opposite order
-        if self.is_void or self.failures:
-            return self.is_confirmed
-        return not is_open
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a further hold is still out."""
-        return any(is_open for _, is_open in list(self.holds.values()))
-
-    @property
-    def owners(self) -> list[object]:
-        """Whose further holds are still out."""
-        return [owner for owner, is_open in list(self.holds.values()) if is_open]
 
 
 class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
@@ -114,6 +66,7 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
 
     def leave_to_sink(self) -> None:
         """The chain has failed and the poison sink has the message: its record is the last word, whatever was said before."""
+        self.forget_unsent()
         self.verdict = ACKED
         self.chain = RETURNED
 
@@ -216,6 +169,18 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
         """The handler is done, but *produced* is not published: a redelivery has only that left to do."""
         with RARE:
             self._make_extra().unsent = produced
+
+    def forget_unsent(self) -> None:
+        """Nobody publishes what is left of its output: it may refer to the message, which no collector would free."""
+        if self.extra is not None:
+            self.extra.unsent = ()
+
+    def count_failure(self) -> int:
+        """Count a failure that may end at the poison sink; returns how many there were. For the thread that runs its chain."""
+        with RARE:
+            extra = self._make_extra()
+            extra.counted += 1
+            return extra.counted
 
     def confirm(self) -> None:
         """The poison record is safe: whatever hold is still out, the message is settled."""

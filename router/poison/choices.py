@@ -71,8 +71,8 @@ class PoisonTopic:
         try:
             self.publisher.publish(self.topic, *messages)
         except PublishError as error:
-            places = error.places([message.uuid for message in messages])
-            refused = places & error.refused
+            uuids = [message.uuid for message in messages]
+            places, refused = error.places(uuids), error.refused_places(uuids)
             hint = self._hint([messages[place] for place in refused & error.against_rules])
             raise NotWritten(places, refused - error.against_rules, f"{error}{hint}") from error
 

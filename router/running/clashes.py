@@ -30,25 +30,25 @@ def refuse_clashes(handlers: Sequence[Handler]) -> None:
 
 
 def _refuse_poison_circle(handler: Handler, handlers: Sequence[Handler]) -> None:
-    path = [handler]
-    while (reader := _reader_of_poison(path[-1], handlers)) is not None:
-        if reader is handler:
-            names = " and ".join(repr(each.name) for each in path)
-            raise ConfigurationError(
-                f"the poison topic of handler {path[-1].name!r} is {handler.topic!r}, which handler {names} reads: every "
-                "poisoned message would come back for ever; give the poison topic a name of its own"
-            )
-        if reader in path:
-            return  # a circle of others, found from one of them
-        path.append(reader)
+    reached, ahead = [], [handler]
+    while ahead:
+        poisoner = ahead.pop()
+        for reader in _readers_of_poison(poisoner, handlers):
+            if reader is handler:
+                raise ConfigurationError(
+                    f"the poison topic of handler {poisoner.name!r} is {handler.topic!r}, which handler {handler.name!r} "
+                    "reads, whose poisoned messages come back there for ever; give the poison topic a name of its own"
+                )
+            if reader not in reached:
+                reached.append(reader)
+                ahead.append(reader)
 
 
-def _reader_of_poison(handler: Handler, handlers: Sequence[Handler]) -> Handler | None:
+def _readers_of_poison(handler: Handler, handlers: Sequence[Handler]) -> list[Handler]:
     choice = handler.poison
     if not isinstance(choice, PoisonTopic):
-        return None
-    readers = (each for each in handlers if each.topic == choice.topic and _meet(choice.publisher, each.subscriber))
-    return next(readers, None)
+        return []
+    return [each for each in handlers if each.topic == choice.topic and _meet(choice.publisher, each.subscriber)]
 
 
 def _refuse_rivals(one: Handler, other: Handler) -> None:

@@ -49,8 +49,13 @@ class Departure:
         if subscription is None:
             return
         self._wait_while(lambda: any(thread.is_alive for thread in self._threads))
-        if isinstance(subscription, ShowsBooks):
-            self._drain(subscription)
+        if not isinstance(subscription, ShowsBooks):
+            log = logger.bind(handler=self._handler, subscription=type(subscription).__name__)
+            log.warning(
+                "handler stopped; nobody can tell what is held of its subscription, which stays open until the router closes"
+            )
+            return
+        self._drain(subscription)
         if self._scope.is_closing:
             return  # the router drains the workers as well, and closes the subscription after that
         try:

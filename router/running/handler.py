@@ -70,8 +70,9 @@ class Handler:
     def stop(self) -> None:
         """Stop taking in messages and return at once; what it has in hand is finished, flushed and committed.
 
-        Then its subscription is closed: others of its consumer group get the partitions. `wait_stopped` tells when. A publisher
-        that others share stays open. When every handler has stopped, the router closes itself.
+        Then its subscription is closed: others of its consumer group get the partitions. One that does not show what is held
+        of it (`ShowsBooks`), such as one in a decorator, stays open until the router closes. `wait_stopped` tells when. A
+        publisher that others share stays open. When every handler has stopped, the router closes itself.
 
         Raises:
             StateError: it was not started, or this is a forked child.

@@ -141,9 +141,11 @@ class HandlerRun:
     def leave(self) -> None:
         """Stop by itself while the others go on; see `Handler.stop`."""
         self._process.require("only the process that started the router can stop it")
-        self.stop()
         if self.subscription is not None:
-            self._departure.begin(self._message_threads, self.subscription)
+            self._departure.begin(
+                self._message_threads, self.subscription
+            )  # first: a handler without threads has stopped
+        self.stop()
 
     def feeds(self, other: HandlerRun) -> bool:
         """Whether what it publishes goes to *other* inside the process, through a pub/sub that both share."""

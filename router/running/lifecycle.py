@@ -65,11 +65,13 @@ class Lifecycle:
             self.state = state
             self._changed.notify_all()
 
-    def close_if_new(self) -> None:
-        """End what was never started."""
+    def close_if_new(self) -> bool:
+        """End what was never started; returns whether it was that."""
         with self._changed:
-            if self.state is State.NEW:
+            is_new = self.state is State.NEW
+            if is_new:
                 self.reach(State.CLOSED)
+            return is_new
 
     def request_close(self) -> None:
         """Call for an orderly end and return at once. Safe in a signal handler."""

@@ -49,10 +49,10 @@ class Outgoing:
 
 
 def _keep(message: Message, error: PublishError, messages: Sequence[Message]) -> None:
-    places = error.places([each.uuid for each in messages])
-    if places & error.refused:
+    uuids = [each.uuid for each in messages]
+    _keep_all(message, [messages[place] for place in sorted(error.places(uuids))])
+    if error.refused_places(uuids):
         raise PermanentError(f"what was produced of it cannot be published: {error}") from error
-    _keep_all(message, [messages[place] for place in sorted(places)])
 
 
 def _keep_all(message: Message, messages: Sequence[Message]) -> None:

@@ -237,7 +237,8 @@ class Router:
         """
         self._life.require_own_process()
         self.request_close()
-        self._life.close_if_new()
+        if self._life.close_if_new():
+            self._claims.give_up()
         if not self._supervisor.is_on_handler_thread:
             self.wait_closed()
 

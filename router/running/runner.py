@@ -192,8 +192,11 @@ class Runner:
             delivery.leave_to_sink()
         else:
             delivery.restart()
-            message.restore()
-            self._dispatch(iter((message,)), _unsent if delivery.unsent else None)
+            if delivery.unsent:  # it may be among them, as its handler has left it
+                self._dispatch(iter((message,)), _unsent)
+            else:
+                message.restore()
+                self._dispatch(iter((message,)))
 
     def _cancelled(self, message: Message) -> None:
         """Leave *message* as it is, never settled: whoever gets the partition next handles it.
@@ -208,7 +211,7 @@ class Runner:
         self._failed(message, Nacked())
 
     def _failed(self, message: Message, error: Exception) -> None:
-        if self._sink is not None and self._is_final(message, error):
+        if self._sink is not None and self._is_for_the_sink(message, error):
             self._sink.take(message, error)
             message.delivery.leave_to_sink()
             return
@@ -219,13 +222,17 @@ class Runner:
         due = self._now() + self._retries.delay(message.redeliveries)
         self._parking.park(self._order_key(message), message, due)
 
-    def _is_final(self, message: Message, error: Exception) -> bool:
-        """Whether the sink takes *message*. What may pass, or a middleware has declined to poison, is never too often."""
+    def _is_for_the_sink(self, message: Message, error: Exception) -> bool:
+        """Whether the sink takes *message*; counts its failures, but for what may pass or a middleware has declined to poison."""
         if isinstance(error, PermanentError) or message.failures:
             return True
-        if isinstance(error, TransientError | PublishError) or (self._is_judged and not isinstance(error, Nacked)):
+        if self._is_judged and not isinstance(error, Nacked):
             return False
-        return message.redeliveries >= self._retries.limit
+        if isinstance(error, PublishError) and error.refused:
+            return True
+        if isinstance(error, TransientError | PublishError) or message.delivery.unsent:
+            return False
+        return message.delivery.count_failure() > self._retries.limit
 
 
 def _unsent(message: Message) -> Sequence[Message]:

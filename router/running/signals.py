@@ -111,7 +111,8 @@ class _Switchboard:
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._process:
-            self._put_back(signum)
+            # Also where somebody's handler stands on ours: it would call us again and again.
+            signal.signal(signum, self._earlier.get(signum) or signal.SIG_DFL)
             os.kill(os.getpid(), signum)
             return
         answers = [listener.hear(signum) for listener in self._listeners.get(signum, [])]

@@ -152,7 +152,9 @@ def test_each_retry_and_each_redelivery_starts_from_the_payload_that_it_had():
 
 def test_message_keeps_the_payload_that_was_delivered():
     """However often it is replaced; a copy's change is its own, and what belongs to nobody keeps nothing."""
-    message, own = Message(b"first", assignment=Assignment("t", 0)), Message(b"first")
+    message, own = Message(b"encrypted", assignment=Assignment("t", 0)), Message(b"first")
+    message.payload = b"first"  # a decorator of the subscriber: no chain has it yet
+    message.delivery.begin()
     message.copy().payload = b"other"
     untouched = message.original, message.delivery.extra
     message.payload = b"second"

@@ -56,6 +56,16 @@ def test_poison_topics_that_lead_back_over_others_are_refused():
     refuse_clashes([*circle[:2], handler("c", "v", pubsub, dlq="end")])
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_circle_is_found_beside_another_reader_of_the_poison_topic(order):
+    """Whichever of the two was added first."""
+    pubsub = InMemoryPubSub()
+    both = [handler("bystander", "t", pubsub), handler("x", "t", pubsub, dlq="t")]
+
+    with pytest.raises(ConfigurationError, match="'x'"):
+        refuse_clashes(both[::order])
+
+
 def test_poison_topic_may_have_the_same_name_elsewhere():
     """On another cluster, or where nobody says what is where."""
     pubsub, other = InMemoryPubSub(), InMemoryPubSub()

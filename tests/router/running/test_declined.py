@@ -3,7 +3,7 @@
 import pytest
 
 from millstream.middleware import FailurePolicy, PoisonQueue
-from millstream.router import PoisonTopic, Router, RouterConfig, TransientError
+from millstream.router import PoisonTopic, PublishError, Router, RouterConfig, TransientError
 from millstream.router.running.runner import Retries
 from millstream.router.testing import (
     FakeSubscriber,
@@ -56,6 +56,25 @@ def test_what_is_declined_is_never_poisoned_by_count(error, middlewares):
 def test_what_is_taken_or_judged_by_nobody_is_poisoned(error, middlewares, calls):
     """The bound is for errors that no middleware has an opinion on."""
     assert outcome(error, *middlewares) == (calls, 1)
+
+
+def test_only_failures_that_count_are_counted():
+    """A message that has waited out a long outage has all its tries left."""
+    errors = [TransientError("away")] * 12 + [ValueError("once")]
+    subscriber, router, publisher = FakeSubscriber(), Router(AT_ONCE), RecordingPublisher()
+    handler = RecordingHandler(errors)
+    router.add_consumer_handler("h", "t", subscriber, handler, poison=PoisonTopic(publisher, "dlq"))
+
+    with running(router):
+        subscriber.subscription.deliver(b"x")
+        assert subscriber.subscription.wait_committed(1)
+
+    assert (len(handler.payloads), publisher.messages("dlq")) == (14, [])
+
+
+def test_publish_of_the_handler_itself_that_is_refused_for_good_is_final():
+    """No other try would end otherwise, and nobody in the chain has an opinion."""
+    assert outcome(PublishError("out", {"u": "too large"}, refused=[0])) == (1, 1)
 
 
 def test_nacks_are_counted_also_behind_a_policy():

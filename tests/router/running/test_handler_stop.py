@@ -144,6 +144,47 @@ def test_in_memory_publisher_does_not_wait_for_a_handler_that_has_stopped():
         assert not publishing.is_alive()
 
 
+class Plain:
+    """A subscriber whose subscriptions show nothing but what the protocol asks for."""
+
+    def __init__(self, subscriber):
+        self._subscriber = subscriber
+
+    def subscribe(self, topic, listener=None):
+        """Wrap a subscription."""
+        return PlainSubscription(self._subscriber.subscribe(topic, listener))
+
+    def close(self):
+        """Nothing is held."""
+
+
+class PlainSubscription:
+    """What a decorator makes of a subscription."""
+
+    def __init__(self, subscription):
+        self.receive, self.close = subscription.receive, subscription.close
+
+
+def test_subscription_that_does_not_show_what_is_held_stays_open_until_the_router_closes():
+    """Closed at once it would take the batch with it, whose rows would be stored twice."""
+    router, subscriber, held = Router(), FakeSubscriber(), []
+    worker = FakeWorker("batcher", on_drain=lambda deadline: held[0].release() is None)
+    router.add_worker(worker)
+    handler = router.add_consumer_handler("h", "t", Plain(subscriber), lambda m: held.append(m.hold(worker)))
+    router.add_consumer_handler("other", "u", FakeSubscriber(), RecordingHandler())
+
+    with running(router):
+        subscriber.subscription.deliver(b"x")
+        assert eventually(lambda: held)
+        handler.stop()
+        assert handler.wait_stopped(10)
+        is_open = not subscriber.subscription.is_closed
+
+    assert is_open
+    assert subscriber.subscription.is_closed
+    assert subscriber.subscription.committed() == 1
+
+
 def test_stop_beside_a_close_leaves_the_rest_to_it():
     """The router's close drains the workers as well, and closes every subscription after that."""
     router, subscriber, held = Router(), FakeSubscriber(), []

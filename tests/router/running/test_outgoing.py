@@ -56,11 +56,21 @@ def payloads(publisher):
     [
         (refusing(["1"]), [b"x-1"]),
         (refusing(["0", "2"]), [b"x-0", b"x-2"]),
-        (refusing(["same"], positions=[2]), [b"x-2"]),
+        (refusing(["2"], positions=[2]), [b"x-2"]),
         (refusing(["unknown to us"]), [b"x-0", b"x-1", b"x-2"]),
+        (refusing(["1"], positions=[0]), [b"x-1"]),
+        (refusing(["unknown to us"], positions=[7], refused=[7]), [b"x-0", b"x-1", b"x-2"]),
         (OSError("of a publisher of the user's own"), [b"x-0", b"x-1", b"x-2"]),
     ],
-    ids=["by uuid", "several", "by place", "nothing tells which", "not a PublishError"],
+    ids=[
+        "by uuid",
+        "several",
+        "by place",
+        "nothing tells which",
+        "places of another call, as a decorator has dropped one",
+        "places beyond ours, as a decorator has added some",
+        "not a PublishError",
+    ],
 )
 def test_only_what_was_not_confirmed_is_published_again_and_the_handler_is_not_asked_again(error, rest):
     """Three messages were produced; those that got out stay out."""
@@ -77,7 +87,7 @@ def test_only_what_was_not_confirmed_is_published_again_and_the_handler_is_not_a
 
 def test_each_try_leaves_less_to_publish():
     """The places of a second failure are those of the second call."""
-    publisher = RecordingPublisher([refusing(["a", "b"], positions=[1, 2]), refusing(["c"], positions=[1])])
+    publisher = RecordingPublisher([refusing(["1", "2"], positions=[1, 2]), refusing(["2"], positions=[1])])
     router, subscriber = producing(RecordingHandler(answer=three), publisher)
 
     with running(router):
@@ -105,9 +115,43 @@ def test_output_that_is_refused_for_good_poisons_its_message_at_once():
     ]
 
 
-def test_publisher_that_is_away_poisons_nothing_however_often_it_is_tried():
+def test_what_was_confirmed_is_not_sent_again_where_no_sink_takes_the_message():
+    """It is delivered again without end, as without a sink everything is; only what is refused is tried then."""
+    publisher = RecordingPublisher([refusing(["1"], refused=[1]), refusing(["1"], refused=[0])])
+    handler = RecordingHandler(answer=three)
+    router, subscriber = producing(handler, publisher)
+
+    with running(router):
+        subscriber.subscription.deliver(b"x")
+        assert subscriber.subscription.wait_committed(1)
+
+    assert handler.payloads == [b"x"]
+    assert payloads(publisher) == [[b"x-1"]]
+
+
+def test_message_that_its_handler_returns_is_published_as_it_has_left_it():
+    """A redelivery starts from the payload that came, but not where only the output is left to publish."""
+
+    def answer(message):
+        message.payload = b"out"
+        return [message]
+
+    publisher = RecordingPublisher([refusing(["other"])])
+    router, subscriber = producing(RecordingHandler(answer=answer), publisher)
+
+    with running(router):
+        subscriber.subscription.deliver(b"raw")
+        assert subscriber.subscription.wait_committed(1)
+
+    assert payloads(publisher) == [[b"out"]]
+
+
+@pytest.mark.parametrize(
+    "error", [refusing(["0", "1", "2"]), OSError("away")], ids=["PublishError", "of the user's own"]
+)
+def test_publisher_that_is_away_poisons_nothing_however_often_it_is_tried(error):
     """An outage of the target is not the message's fault: past `max_redeliveries` it is still tried."""
-    publisher, sink = RecordingPublisher([refusing(["0", "1", "2"])] * 12), Sink()
+    publisher, sink = RecordingPublisher([error] * 12), Sink()
     router, subscriber = producing(RecordingHandler(answer=three), publisher, sink=sink)
 
     with running(router):

@@ -284,12 +284,25 @@ say("closed")
 """
 
 
+CHAINED = """router.start()
+ours = signal.getsignal(signal.SIGTERM)
+signal.signal(signal.SIGTERM, lambda signum, frame: ours(signum, frame))
+"""
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("signum", "code"), [("SIGTERM", -15), ("SIGINT", 0)])
-def test_forked_child_owns_nothing_and_dies_of_a_signal(signum, code):
+@pytest.mark.parametrize(
+    ("signum", "code", "start"),
+    [("SIGTERM", -15, "router.start()\n"), ("SIGINT", 0, "router.start()\n"), ("SIGTERM", -15, CHAINED)],
+    ids=["SIGTERM", "SIGINT", "a handler of the user's on ours"],
+)
+def test_forked_child_owns_nothing_and_dies_of_a_signal(signum, code, start):
     """As a worker of a `multiprocessing.Pool` has to: it inherits the handler, which would swallow every signal."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", FORKED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-W", "ignore", "-c", FORKED.replace("router.start()\n", start)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     guard = threading.Timer(120.0, process.kill)
     guard.start()

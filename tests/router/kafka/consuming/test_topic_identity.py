@@ -168,7 +168,7 @@ def test_partitions_are_counted_anew():
     identity.look(200.0, 0)
 
     assert [identity.count(deadline), identity.count(deadline)] == [2, 2]
-    identity.look(200.0, 0)
+    look(identity, 200.0)
     assert identity.count(deadline) == 3
 
 
