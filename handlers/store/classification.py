@@ -98,6 +98,7 @@ CONFIGURATION_CODES = CREDENTIAL_CODES | {
     44,  # ILLEGAL_COLUMN
     47,  # UNKNOWN_IDENTIFIER
     48,  # NOT_IMPLEMENTED
+    55,  # STORAGE_REQUIRES_PARAMETER: a Distributed table of several shards without a sharding key
     60,  # UNKNOWN_TABLE
     62,  # SYNTAX_ERROR
     73,  # UNKNOWN_FORMAT

@@ -71,7 +71,9 @@ def notes_of(committed: Iterable[TopicPartition]) -> list[CommitNote]:
 def other_id(noted: Iterable[str], topic_id: str) -> str:
     """Return the first of *noted* that says that its commit is of another topic than *topic_id*, else an empty text.
 
-    Ids of another cluster say nothing: the commit was carried over, and its offset with it.
+    Ids of another cluster say nothing: the commit was carried over, and its offset with it. Nor do those of a cluster that has no
+    name.
     """
     cluster = topic_id.rpartition("@")[2]
-    return next((each for each in noted if each and each != topic_id and each.rpartition("@")[2] == cluster), "")
+    of_it = (each for each in noted if each.rpartition("@")[2] == cluster != "")
+    return next((each for each in of_it if each != topic_id), "")
