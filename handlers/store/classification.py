@@ -112,6 +112,8 @@ CONFIGURATION_CODES = CREDENTIAL_CODES | {
     452,  # SETTING_CONSTRAINT_VIOLATION
     497,  # ACCESS_DENIED
 }
+SETTING_CODES = frozenset({115, 452})
+"""UNKNOWN_SETTING, SETTING_CONSTRAINT_VIOLATION: a setting that we send is not taken, or no longer."""
 NETWORK_CODES = frozenset({209, 210})
 """SOCKET_TIMEOUT, NETWORK_ERROR: inside the store's cluster; an INSERT may have been stored."""
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from millstream.router.errors import ConfigurationError
 
+from .classification import SETTING_CODES
 from .driver import Client, DriverError, StreamError, take_apart
 from .dsn import StoreDsn
 from .errors import StoreUnavailable
@@ -80,8 +81,18 @@ class _ClickHouseStore:
         self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
     ) -> None:
         carried = {**self._settings, **(settings or {}), "insert_deduplication_token": token}
-        with self._insert_errors(), self._connections.writing() as client:
+        with self._insert_errors(), self._asking_anew(), self._connections.writing() as client:
             client.raw_insert(table, list(columns), iter((block,)), settings=carried, fmt="JSONEachRow")
+
+    @contextlib.contextmanager
+    def _asking_anew(self) -> Iterator[None]:
+        """Forget what the engine has said of its settings when it refuses one: another version may answer by now."""
+        try:
+            yield
+        except DriverError as error:
+            if take_apart(error).code in SETTING_CODES:
+                self.__dict__.pop("_settings", None)
+            raise
 
     def query(self, sql: str, *, read_only: bool = True) -> Result:
         statement = checked_statement(sql, read_only=read_only)

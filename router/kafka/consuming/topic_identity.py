@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import Protocol
 
 from ...clock import MONOTONIC
@@ -21,6 +22,8 @@ LOOK_SECONDS = 15.0
 """Between looks: how long a new topic may be taken for the old one, where nothing else tells."""
 SUSPICION_SECONDS = 1.0
 """The same while brokers say that there is no such topic."""
+HANGING_SECONDS = 30.0
+"""After which an asking is given up: neither the opening nor the end of a client that has lost its brokers has a limit."""
 FIRST_SECONDS = 0.5
 """How long an assignment may wait for the first answer: it has had the time of a join, and takes some milliseconds."""
 
@@ -33,6 +36,17 @@ class Asking(Protocol):
 
     def topic_id(self) -> str:
         """Return its id, asked after the count; empty when nobody tells."""
+
+
+class _Answer:
+    """What one asking has found; one that was given up has none that counts."""
+
+    __slots__ = ("is_counted", "partitions", "topic_id")
+
+    def __init__(self) -> None:
+        self.topic_id = ""
+        self.partitions = 0
+        self.is_counted = threading.Event()
 
 
 class TopicIdentity:
@@ -52,9 +66,7 @@ class TopicIdentity:
         self._asking = asking
         self._noted: list[str] = []
         """What commits are of that we go on from, until they were compared."""
-        self._found = ""
-        self._partitions = 0
-        self._is_counted = threading.Event()
+        self._answer = _Answer()
         self._looker: WorkerThread | None = None
         self._asked_at = self._next_look = -LOOK_SECONDS
         self._epoch = 0
@@ -85,7 +97,7 @@ class TopicIdentity:
             HaltedError: the topic is another one than before.
         """
         self._take_answer()
-        if self._looker is not None:
+        if self._looker is not None and not self._is_hanging(now):
             return
         if epoch != self._epoch or now >= self._next_look:
             self._epoch = epoch
@@ -93,30 +105,35 @@ class TopicIdentity:
 
     def count(self, deadline: float) -> int:
         """Return how many partitions the topic has now, 0 when nobody said until *deadline*. Waits for it."""
-        if self._looker is None or not (self._looker.is_alive or self._partitions):
-            self._begin(MONOTONIC.now())
-        self._is_counted.wait(max(0.0, deadline - MONOTONIC.now()))
-        return self._partitions
+        now = MONOTONIC.now()
+        is_under_way = self._looker is not None and (self._looker.is_alive or self._answer.partitions > 0)
+        if not is_under_way or self._is_hanging(now):
+            self._begin(now)
+        answer = self._answer
+        answer.is_counted.wait(max(0.0, deadline - MONOTONIC.now()))
+        return answer.partitions
+
+    def _is_hanging(self, now: float) -> bool:
+        return self._looker is not None and self._looker.is_alive and now - self._asked_at >= HANGING_SECONDS
 
     def _begin(self, now: float) -> None:
         self._asked_at, self._next_look = now, now + LOOK_SECONDS
-        self._found, self._partitions = "", 0
-        self._is_counted.clear()
-        self._looker = WorkerThread(f"kafka-topic-id-{self._topic}", self._look)
+        self._answer = _Answer()
+        self._looker = WorkerThread(f"kafka-topic-id-{self._topic}", partial(self._look, self._answer))
         self._looker.start()
 
-    def _look(self) -> None:
+    def _look(self, answer: _Answer) -> None:
         try:
-            self._partitions = self._asking.count()
+            answer.partitions = self._asking.count()
         finally:
-            self._is_counted.set()
-        if self._partitions:
-            self._found = self._asking.topic_id()
+            answer.is_counted.set()
+        if answer.partitions:
+            answer.topic_id = self._asking.topic_id()
 
     def _take_answer(self) -> None:
         if self._looker is None or self._looker.is_alive:
             return
-        self._looker, found = None, self._found
+        self._looker, found = None, self._answer.topic_id
         if not found:
             return
         old = other_id([self.topic_id, *self._noted], found)

@@ -186,6 +186,20 @@ def test_locked_setting_is_told_before_the_first_insert(store, server):
     assert server.inserts == []
 
 
+@pytest.mark.parametrize("code", [115, 452])
+def test_settings_are_asked_for_again_when_one_is_refused(store, server, code):
+    """Servers of several versions stand behind one address while they are upgraded, or brought back to an older one."""
+    insert(store)
+    name = next(name for name in server.states if name in server.inserts[0][0])
+    del server.states[name]
+    server.script.append((404, code, f"Code: {code}. DB::Exception: Setting {name} is neither a builtin setting"))
+    with pytest.raises(StoreMisconfigured):
+        insert(store)
+    insert(store)
+
+    assert [name in parameters for parameters, _ in server.inserts] == [True, True, False]
+
+
 def test_locked_setting_ends_the_start(server):
     """A repository that is got ready for writing says so at once, not after its first batch."""
     server.states["async_insert"] = ("1", "", "", True)

@@ -7,6 +7,7 @@ import pytest
 
 from millstream.router import HaltedError
 from millstream.router.kafka import KafkaSubscriberConfig
+from millstream.router.kafka.consuming import topic_identity
 from millstream.router.kafka.consuming.topic_identity import LOOK_SECONDS, SUSPICION_SECONDS, TopicIdentity
 from millstream.router.testing import eventually
 from tests.router.kafka.scripted_consumer import Listener, Loop, Place, handle, record
@@ -158,6 +159,22 @@ def test_id_is_asked_for_again_at_a_sign(sign, later, questions):
     look(identity, 100.0 + later, epoch=int(sign == "epoch"))
 
     assert ids.questions == questions
+
+
+def test_asking_that_hangs_is_given_up(monkeypatch):
+    """A client that has lost its brokers may never end: the next asking is another one, and its answer counts."""
+    monkeypatch.setattr(topic_identity, "HANGING_SECONDS", 0.0)
+    ids, stuck = SlowIds(), threading.Event()
+    count, ids.count = ids.count, lambda: stuck.set() or count()
+    identity = TopicIdentity("t", CONFIG, ids)
+    identity.look(100.0, 0)
+    assert stuck.wait(60.0)
+    ids.count = lambda: 7
+    ids.may_tell.set()
+    counted = identity.count(time.monotonic() + 5.0)
+    ids.may_count.set()
+
+    assert counted == 7
 
 
 def test_partitions_are_counted_anew():
