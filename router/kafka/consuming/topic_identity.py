@@ -41,12 +41,18 @@ class Asking(Protocol):
 class _Answer:
     """What one asking has found; one that was given up has none that counts."""
 
-    __slots__ = ("is_counted", "partitions", "topic_id")
+    __slots__ = ("_began", "is_counted", "partitions", "topic_id")
 
     def __init__(self) -> None:
+        self._began = MONOTONIC.now()
         self.topic_id = ""
         self.partitions = 0
         self.is_counted = threading.Event()
+
+    @property
+    def age(self) -> float:
+        """Seconds since somebody was asked for it."""
+        return MONOTONIC.now() - self._began
 
 
 class TopicIdentity:
@@ -97,7 +103,7 @@ class TopicIdentity:
             HaltedError: the topic is another one than before.
         """
         self._take_answer()
-        if self._looker is not None and not self._is_hanging(now):
+        if self._looker is not None and not self._is_hanging:
             return
         if epoch != self._epoch or now >= self._next_look:
             self._epoch = epoch
@@ -105,16 +111,16 @@ class TopicIdentity:
 
     def count(self, deadline: float) -> int:
         """Return how many partitions the topic has now, 0 when nobody said until *deadline*. Waits for it."""
-        now = MONOTONIC.now()
         is_under_way = self._looker is not None and (self._looker.is_alive or self._answer.partitions > 0)
-        if not is_under_way or self._is_hanging(now):
-            self._begin(now)
+        if not is_under_way or self._is_hanging:
+            self._begin(MONOTONIC.now())
         answer = self._answer
         answer.is_counted.wait(max(0.0, deadline - MONOTONIC.now()))
         return answer.partitions
 
-    def _is_hanging(self, now: float) -> bool:
-        return self._looker is not None and self._looker.is_alive and now - self._asked_at >= HANGING_SECONDS
+    @property
+    def _is_hanging(self) -> bool:
+        return self._looker is not None and self._looker.is_alive and self._answer.age >= HANGING_SECONDS
 
     def _begin(self, now: float) -> None:
         self._asked_at, self._next_look = now, now + LOOK_SECONDS
