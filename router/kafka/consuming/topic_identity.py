@@ -111,8 +111,8 @@ class TopicIdentity:
 
     def count(self, deadline: float) -> int:
         """Return how many partitions the topic has now, 0 when nobody said until *deadline*. Waits for it."""
-        is_under_way = self._looker is not None and (self._looker.is_alive or self._answer.partitions > 0)
-        if not is_under_way or self._is_hanging:
+        is_open = not self._answer.is_counted.is_set() or self._answer.partitions > 0
+        if self._looker is None or not is_open or self._is_hanging:
             self._begin(MONOTONIC.now())
         answer = self._answer
         answer.is_counted.wait(max(0.0, deadline - MONOTONIC.now()))
