@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 pytest_plugins = [
     "tests.guards.last_look",
+    "tests.log_fixtures",
     "tests.router.kafka.not_run",
     "tests.router.kafka.real_kafka_fixtures",
     "tests.handlers.store.real_clickhouse_fixtures",
 ]
-"""The first two speak for the whole run, and so where it has its terminal: with pytest-xdist that process collects nothing.
+"""`last_look` and `not_run` speak for the whole run, and so where it has its terminal: with xdist that process collects nothing.
 
 The others would start a broker or a server for each conftest that imported its fixtures.
 """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from millstream.handlers.store import ClickHouseTable, InsertPlan, QueryError, Store, StoreDsn, open_store
+from millstream.handlers.store import FEEDS_VIEWS, ClickHouseTable, InsertPlan, QueryError, Store, StoreDsn, open_store
 from millstream.router import ConfigurationError
 
 from .billing import BillingConfig, billing_line
@@ -63,7 +63,7 @@ class EventRepository:
         return repository
 
     def prepare(self, *, create: bool) -> None:
-        """Make the table where *create* is set, else see that it is there; warn where it would not recognise a repeated INSERT.
+        """Make the table where *create* is set, else see that it is there; warn where a repeated INSERT is not safe.
 
         Raises:
             ConfigurationError: there is no such table, or the user may not set what an INSERT must carry.
@@ -72,15 +72,16 @@ class EventRepository:
         if create:
             self.create_table()
         try:
-            window = self._table.deduplication_window()
+            window, views_miss_repeats = self._table.deduplication_window(), self._table.views_miss_repeats()
         except QueryError as error:
             raise ConfigurationError(
                 f"table {self._table.full_name} cannot be used: create it with `millstream migrate` ({error})"
             ) from error
+        log = logger.bind(table=self._table.full_name)
         if window == 0:
-            logger.bind(table=self._table.full_name).warning(
-                "the table has no deduplication window: an INSERT whose answer is lost may be stored twice"
-            )
+            log.warning("the table has no deduplication window: an INSERT whose answer is lost may be stored twice")
+        if views_miss_repeats:
+            log.warning(f"the table passes no repeated INSERT on to its views: set {FEEDS_VIEWS}=1 in the profile")
 
     def close(self) -> None:
         """Close the store."""

@@ -6,6 +6,7 @@ from .errors import (
     DataError,
     QueryError,
     ShapeError,
+    ShardRefused,
     StoreMisconfigured,
     StoreUnavailable,
     UnknownOutcome,
@@ -14,9 +15,10 @@ from .errors import (
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
 from .protocols import LineFormat, Result, Store
-from .table import ClickHouseTable
+from .table import FEEDS_VIEWS, ClickHouseTable
 
 __all__ = [
+    "FEEDS_VIEWS",
     "ClickHouseTable",
     "DataError",
     "InsertPlan",
@@ -24,6 +26,7 @@ __all__ = [
     "QueryError",
     "Result",
     "ShapeError",
+    "ShardRefused",
     "Store",
     "StoreDsn",
     "StoreMisconfigured",

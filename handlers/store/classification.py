@@ -1,14 +1,24 @@
 """Which error class a failure gets: chosen from what the driver could find out, as plain values.
 
 An error code that is in no table counts as an unknown outcome: it is tried again and never blamed on a row. What a view raises
-comes after its table has taken the rows, whatever the code: no row is to blame, and nothing may be cut.
+comes after its table has taken the rows, whatever the code: no row is to blame, and nothing may be cut. The same holds for what
+one shard of a Distributed table raises: the others may have taken theirs.
 """
 
 import enum
 from collections.abc import Mapping
 
-from .errors import DataError, QueryError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome, ViewFailed
-from .reasons import failed_view
+from .errors import (
+    DataError,
+    QueryError,
+    ShapeError,
+    ShardRefused,
+    StoreMisconfigured,
+    StoreUnavailable,
+    UnknownOutcome,
+    ViewFailed,
+)
+from .reasons import failed_view, shards_written
 
 
 class Exchange(enum.Enum):
@@ -31,6 +41,7 @@ InsertErrorClass = (
     | type[UnknownOutcome]
     | type[StoreMisconfigured]
     | type[ViewFailed]
+    | type[ShardRefused]
 )
 QueryErrorClass = type[QueryError] | type[StoreUnavailable] | type[StoreMisconfigured]
 
@@ -165,9 +176,13 @@ def classify_insert(
     if code is None:
         return _INSERT_BY_STATUS.get(status, UnknownOutcome)
     kind = _by_code(code, text)
-    if failed_view(text) is None:
-        return kind
-    return UnknownOutcome if kind is StoreUnavailable or code in _PASSING_CODES else ViewFailed
+    is_passing = kind is StoreUnavailable or code in _PASSING_CODES
+    if failed_view(text) is not None:
+        return UnknownOutcome if is_passing else ViewFailed
+    # A table on one shard is refused as that shard's own would be.
+    if shards_written(text) > 1:
+        return UnknownOutcome if is_passing or kind is UnknownOutcome else ShardRefused
+    return kind
 
 
 def _by_code(code: int, text: str) -> InsertErrorClass:

@@ -5,7 +5,8 @@
     TransientError      ├── StoreUnavailable    nothing stored: send it again later
                         └── UnknownOutcome      may be stored: send it again, same bytes, same token
     ConfigurationError  ├── StoreMisconfigured  wrong table, column, rights or password: the user's to mend
-                        │   └── ViewFailed      the table has the rows, a view does not: mend the view, same bytes, same token
+                        │   ├── ViewFailed      the table has the rows, a view does not: mend the view, same bytes, same token
+                        │   └── ShardRefused    other shards may have their rows: mend the one, same bytes, same token
                         └── QueryError          wrong SQL in a user's statement
 
 Which of them a failure is, `classification` says.
@@ -92,6 +93,21 @@ class ViewFailed(StoreMisconfigured):
             f"the view {view} raised {name or 'an error'} on rows that its table has taken: mend it, or drop it",
             code=code,
         )
+
+
+class ShardRefused(StoreMisconfigured):
+    """A shard of a Distributed table refused its rows of an INSERT, while other shards may have taken theirs.
+
+    Halves would store those once more, so the INSERT is repeated as it is, under its token, until the shard takes its rows: mend
+    its table, constraint or limit.
+
+    Args:
+        reason: what the shard said, without values of the row.
+        code: the ClickHouse error code.
+    """
+
+    def __init__(self, reason: str, *, code: int | None = None) -> None:
+        super().__init__(f"a shard refused rows while others may have theirs: {reason}", code=code)
 
 
 class QueryError(_FromStore, ConfigurationError):

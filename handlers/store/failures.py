@@ -6,7 +6,7 @@ from millstream.router.errors import MillstreamError
 
 from .classification import Exchange, classify_insert, classify_query
 from .dsn import StoreDsn
-from .errors import DataError, StoreMisconfigured, StoreUnavailable, ViewFailed
+from .errors import DataError, ShardRefused, StoreMisconfigured, StoreUnavailable, ViewFailed
 from .reasons import error_name, failed_view, http_status, row_hint, row_reason, short_reason
 
 
@@ -46,6 +46,8 @@ def insert_error(dsn: StoreDsn, failure: Failure) -> MillstreamError:
     if kind is ViewFailed:
         # Not what the engine says beyond that: it quotes values.
         return ViewFailed(failed_view(text) or "", error_name(text), code=code)
+    if kind is ShardRefused:
+        return ShardRefused(row_reason(text), code=code)
     return kind(short_reason(text), code=code)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from .errors import DataError, ShapeError, StoreMisconfigured, StoreUnavailable, UnknownOutcome, ViewFailed
+from .errors import DataError, ShapeError, ShardRefused, StoreMisconfigured, StoreUnavailable, ViewFailed
 from .parts import Part, PartLedger, cut_by_day
 
 MAX_ISOLATED_PER_CYCLE = 64
@@ -73,8 +73,10 @@ class InsertPlan:
         Raises:
             StoreUnavailable: try again later.
             UnknownOutcome: try again; until then the part may be stored or not.
-            StoreMisconfigured: try again when it is mended.
+            StoreMisconfigured: try again when it is mended; so too when a part that may be stored became too much for the
+                store meanwhile: it cannot be cut any more.
             ViewFailed: the same; the part is in the table, and is sent again for the sake of the view.
+            ShardRefused: the same; for the sake of one shard.
         """
         inserts_allowed = self.inserts + MAX_INSERTS_PER_CYCLE
         refused_allowed = len(self._ledger.refused) + MAX_ISOLATED_PER_CYCLE
@@ -95,8 +97,9 @@ class InsertPlan:
                 raise StoreMisconfigured(reason, code=error.code) from error
         except ShapeError as error:
             if not self._ledger.mark_bad_shape(error):
-                raise UnknownOutcome(error.reason, code=error.code) from error
-        except ViewFailed:
+                reason = f"an INSERT that may be stored already is too much now, and cannot be split: {error.reason}"
+                raise StoreMisconfigured(reason, code=error.code) from error
+        except (ViewFailed, ShardRefused):
             self._ledger.mark_in_table()
             raise
         except (StoreUnavailable, StoreMisconfigured):

@@ -23,7 +23,7 @@ class Part(msgspec.Struct, kw_only=True):
         token: names these rows, in this order and form.
         is_rewritten: whether its units are sent in their canonical form.
         is_unknown: whether an attempt may have been stored.
-        is_in_table: whether one was, and a view failed on it.
+        is_in_table: whether one was, at least in part, and a view or a shard failed on it.
         is_suspect: whether it is one unit that the store has pointed at.
     """
 
@@ -76,7 +76,9 @@ class PartLedger:
         self._parts[0].is_unknown = True
 
     def mark_in_table(self) -> None:
-        """The part is in the table, but not in a view of it: it stays as it is, and is sent again for the sake of the view."""
+        """The part is in the table, but not in a view of it, or not in one shard: it stays as it is, and is sent again for the
+        sake of that one.
+        """
         self._parts[0].is_unknown = self._parts[0].is_in_table = True
 
     def mark_bad_data(self, error: DataError, suspect: int | None = None) -> bool:

@@ -59,6 +59,7 @@ class Store(Protocol):
             UnknownOutcome: may have been stored; send the same bytes with the same token until it is known.
             StoreMisconfigured: table, columns or rights are wrong.
             ViewFailed: the table has the rows, but a view raised an error; send it again, same bytes, same token.
+            ShardRefused: other shards may have their rows; send it again, same bytes, same token.
         """
 
     def query(self, sql: str, *, read_only: bool = True) -> Result:

@@ -1,7 +1,7 @@
 """What a ClickHouse error text holds: the reason, as one short line, and the row it speaks of.
 
 The engine wraps its reason in a code, twice, the name of a temporary file, its own processing steps, its version and,
-for bad rows, the values of the row. Logs get none of these.
+for bad rows, the values of the row; a Distributed table adds what each shard was sent. Logs get none of these.
 """
 
 import re
@@ -36,11 +36,15 @@ _IN_VIEWS = re.compile(
     rf"(?:: while pushing to view {_NAME}(?: \([0-9a-f-]{{36}}\))?)*(?:: While executing \w+)*\s*$",
     re.ASCII,
 )
+# What a Distributed table appends when one of its shards refuses an INSERT: a line for each that it went to.
+_SHARDS_BEGIN = "Insertion status:\nWrote "
+_SHARDS = re.compile(r"Insertion status:\n((?:Wrote \d+ blocks and \d+ rows on shard \d+[^\n]*\n)+)")
 _STATUS = re.compile(r"HTTP status (\d{3})")
 
 
 def short_reason(text: str) -> str:
     """Return the reason as one line of at most 300 characters, without what the engine wraps around it."""
+    text = _without_shards(text)[0]
     for pattern in _WRAPPING:
         text = pattern.sub("", text)
     return _one_line(_without_names(text)[0])
@@ -69,6 +73,14 @@ def failed_view(text: str) -> str | None:
     return None if found is None else found[1]
 
 
+def shards_written(text: str) -> int:
+    """Return how many shards, and replicas of shards, a Distributed table had sent the INSERT to when one of them refused it.
+
+    0 where it was refused before any got rows, or is no such table.
+    """
+    return _without_shards(text)[1]
+
+
 def http_status(text: str) -> int | None:
     """Return the HTTP status in a driver's text about an answer that carried no ClickHouse error code."""
     found = _STATUS.search(text)
@@ -85,8 +97,22 @@ def _without_names(text: str) -> tuple[str, str]:
     return text, first
 
 
+def _without_shards(text: str) -> tuple[str, int]:
+    """Return the text without what a Distributed table has appended, and how many lines that were."""
+    start = text.rfind(_SHARDS_BEGIN)
+    shards = None if start < 0 else _SHARDS.match(text, start)
+    # Only at the end of a text, like a view: anywhere else these are words of a row.
+    if shards is None or _unwrapped_end(text[shards.end() :])[0].strip(" ."):
+        return text, 0
+    return text[:start].rstrip(" :") + text[shards.end() :], shards[1].count("\n")
+
+
 def _end(text: str) -> tuple[str, str]:
     """Return the last words of the text, and the name of the error; the text may hold a row of any length."""
+    return _unwrapped_end(_without_shards(text)[0])
+
+
+def _unwrapped_end(text: str) -> tuple[str, str]:
     text = text[-MAX_END_LENGTH:]
     for pattern in _ENDS:
         text = pattern.sub("", text)

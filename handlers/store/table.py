@@ -9,6 +9,12 @@ from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
 from .protocols import InsertSettings, Store
 
+FEEDS_VIEWS = "deduplicate_blocks_in_dependent_materialized_views"
+"""1 where a repeated INSERT, dropped by a table, goes to its views all the same, which drop what they have."""
+DECIDES_SINCE_26_2 = "deduplicate_insert"
+"""A setting by which an engine shows that it is 26.2 or newer; to those `FEEDS_VIEWS` is sent."""
+_REPEATS_QUERY = f"SELECT name, value FROM system.settings WHERE name IN ('{FEEDS_VIEWS}', '{DECIDES_SINCE_26_2}')"  # noqa: S608 - ours
+
 
 class ClickHouseTable:
     """One table of a store: its name, what may be written into it, and how a batch gets there.
@@ -82,14 +88,35 @@ class ClickHouseTable:
             QueryError: there is no such table.
             StoreUnavailable: the store cannot answer now.
         """
-        create = self._store.query(f"SHOW CREATE TABLE {self.full_name}").rows[0][0]
-        is_replicated = re.search(r"\bENGINE = (?:Replicated|Shared)", create) is not None
-        setting = f"{'' if is_replicated else 'non_'}replicated_deduplication_window"
+        create = self._create_statement()
+        setting = f"{'' if _is_replicated(create) else 'non_'}replicated_deduplication_window"
         own = re.search(rf"\b{setting} = (\d+)", create)
         if own is not None:
             return int(own[1])
         defaults = self._store.query("SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'")
         return int(dict(defaults.rows)[setting])
 
+    def views_miss_repeats(self) -> bool:
+        """Return whether a repeated INSERT, dropped by the table, is passed on to none of its views either. Blocks.
+
+        So do engines before 26.2 with a Replicated table, unless their profile says otherwise: a view that failed once, or whose
+        INSERT lost its answer, lacks those rows.
+
+        Raises:
+            QueryError: there is no such table.
+            StoreUnavailable: the store cannot answer now.
+        """
+        if not _is_replicated(self._create_statement()):
+            return False
+        settings = dict(self._store.query(_REPEATS_QUERY).rows)
+        return DECIDES_SINCE_26_2 not in settings and settings.get(FEEDS_VIEWS) == "0"
+
+    def _create_statement(self) -> str:
+        return str(self._store.query(f"SHOW CREATE TABLE {self.full_name}").rows[0][0])
+
     def _send(self, block: bytes, token: str) -> None:
         self._store.insert_lines(self.full_name, self.columns, block, token, self._settings)
+
+
+def _is_replicated(create: str) -> bool:
+    return re.search(r"\bENGINE = (?:Replicated|Shared)", create) is not None

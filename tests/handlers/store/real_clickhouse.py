@@ -26,13 +26,20 @@ USERS = ("default", "hostile", "locked", "locked_right")
 """Without passwords, each with the profile of its name."""
 DOWN = "down"
 """The cluster whose one shard never answers."""
+TWO_SHARDS = "two_shards"
+"""The cluster of two shards; both are this server."""
 
 _CONFIG = """\
 <clickhouse>
   <users_config>{users}</users_config>
-  <remote_servers><{down}><shard><replica><host>127.0.0.1</host><port>1</port></replica></shard></{down}></remote_servers>
+  <remote_servers>
+    <{down}><shard><replica><host>127.0.0.1</host><port>1</port></replica></shard></{down}>
+    <{two_shards}>{here}{here}</{two_shards}>
+  </remote_servers>
 </clickhouse>
 """
+# The port that the engine takes for its own: what goes there stays in the process.
+_HERE = "<shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard>"
 _USERS = """\
 <clickhouse>
   <profiles>
@@ -91,7 +98,8 @@ class RealClickHouse:
 
 
 class OwnClickHouse(RealClickHouse):
-    """A server of ours in *folder*, with the users `default`, `hostile`, `locked` and `locked_right`, and the cluster `down`.
+    """A server of ours in *folder*, with the users `default`, `hostile`, `locked` and `locked_right`, and the clusters
+    `down` and `two_shards`.
 
     It ends with this process, however that ends.
     """
@@ -148,4 +156,4 @@ class OwnClickHouse(RealClickHouse):
         settings = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in hostile.items())
         named = "".join(_USER.format(name=name) for name in USERS)
         users.write_text(_USERS.format(settings=settings, users=named))
-        config.write_text(_CONFIG.format(users=users, down=DOWN))
+        config.write_text(_CONFIG.format(users=users, down=DOWN, two_shards=TWO_SHARDS, here=_HERE))

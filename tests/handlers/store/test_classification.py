@@ -15,6 +15,7 @@ from millstream.handlers.store.errors import (
     DataError,
     QueryError,
     ShapeError,
+    ShardRefused,
     StoreMisconfigured,
     StoreUnavailable,
     UnknownOutcome,
@@ -108,6 +109,45 @@ def test_what_passes_in_a_view_is_waited_out(code, text):
     kind = classify_insert(code, text + IN_A_VIEW)
 
     assert kind is UnknownOutcome
+
+
+SHARD = "Wrote 1 blocks and 2 rows on shard {} replica 0, 127.0.0.1:9000 (average 1 ms per block)\n"
+ONE_SHARD = f": Insertion status:\n{SHARD.format(0)}. (SOME_ERROR)"
+TWO_SHARDS = f": Insertion status:\n{SHARD.format(0)}{SHARD.format(1)}. (SOME_ERROR)"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        *((code, "", ShardRefused) for code in sorted(DATA_CODES | CONFIGURATION_CODES)),
+        pytest.param(252, "Too many partitions for single INSERT block", ShardRefused, id="its own partitions"),
+        pytest.param(241, "Query memory limit exceeded: would use 10 GiB", ShardRefused, id="memory"),
+        *((code, "", UnknownOutcome) for code in sorted(UNAVAILABLE_CODES | HALFWAY_CODES)),
+        pytest.param(210, "Connection refused (127.0.0.1:1)", UnknownOutcome, id="network inside the cluster"),
+        pytest.param(279, "All connection tries failed", UnknownOutcome, id="code of no table"),
+        pytest.param(72, "x: while pushing to view d.v", ViewFailed, id="a view of the shard"),
+    ],
+)
+def test_what_one_shard_refuses_blames_no_row(code, text, expected):
+    """The others may have taken theirs: halves under other tokens would be stored there once more."""
+    kind = classify_insert(code, text + TWO_SHARDS)
+
+    assert kind is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param(469, DataError, id="data"),
+        pytest.param(307, ShapeError, id="shape"),
+        pytest.param(60, StoreMisconfigured, id="configuration"),
+    ],
+)
+def test_a_table_on_one_shard_refuses_like_that_shard(code, expected):
+    """Nobody else has taken anything: bad rows are found, and what is too much is split."""
+    kind = classify_insert(code, ONE_SHARD)
+
+    assert kind is expected
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from millstream.handlers.store import ClickHouseTable
 from millstream.handlers.store.errors import (
     DataError,
     ShapeError,
+    ShardRefused,
     StoreMisconfigured,
     StoreUnavailable,
     UnknownOutcome,
@@ -156,13 +157,14 @@ def test_finished_parts_are_never_sent_again(store):
 
 
 def test_part_of_unknown_outcome_is_not_halved_for_its_shape(store):
-    """A part that may be stored is sent again whole, and the caller is told that its outcome is still unknown."""
+    """A part that may be stored is sent again whole; what stays too much for the store is somebody's to mend."""
     store.fail_next_after_storing(LOST)
-    store.fail_next(ShapeError("too much"))
+    store.fail_next(ShapeError("too much", code=241))
     plan = table(store).plan(units_of(4), "tok")
-    for _ in range(2):
-        with pytest.raises(UnknownOutcome):
-            plan.run()
+    with pytest.raises(UnknownOutcome):
+        plan.run()
+    with pytest.raises(StoreMisconfigured, match=r"may be stored already is too much now.*too much.*code 241"):
+        plan.run()
 
     plan.run()
 
@@ -177,7 +179,7 @@ def test_interrupted_part_counts_as_unknown(store):
     plan = table(store).plan(units_of(4), "tok")
     with pytest.raises(KeyboardInterrupt):
         plan.run()
-    with pytest.raises(UnknownOutcome):
+    with pytest.raises(StoreMisconfigured):
         plan.run()
 
     plan.run()
@@ -363,11 +365,27 @@ def test_part_that_a_view_failed_on_is_sent_again_as_it_is(store):
     assert (store.rows(), plan.refused, plan.stored) == (units_of(8), {}, 8)
 
 
+def test_part_that_a_shard_refused_is_not_cut_by_what_comes_later(store):
+    """Other shards may have their rows of it."""
+    plan = table(store).plan(units_of(8), "tok")
+    store.fail_next_after_storing(ShardRefused("constraint", code=469))
+    store.fail_next(DataError("constraint", code=469))
+
+    with pytest.raises(ShardRefused):
+        plan.run()
+    with pytest.raises(StoreMisconfigured):
+        plan.run()
+    plan.run()
+
+    assert sent(store) == [("tok", 8)] * 3
+    assert (store.rows(), plan.refused) == (units_of(8), {})
+
+
 @pytest.mark.parametrize(
     ("then", "expected"),
     [
         pytest.param(DataError("constraint", code=469), StoreMisconfigured, id="new constraint of the table"),
-        pytest.param(ShapeError("too many partitions", code=252), UnknownOutcome, id="lower limit of the table"),
+        pytest.param(ShapeError("too many partitions", code=252), StoreMisconfigured, id="lower limit of the table"),
     ],
 )
 def test_part_that_a_view_failed_on_is_not_cut_by_what_comes_later(store, then, expected):

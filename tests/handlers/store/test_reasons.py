@@ -2,7 +2,15 @@
 
 import pytest
 
-from millstream.handlers.store.reasons import error_name, failed_view, http_status, row_hint, row_reason, short_reason
+from millstream.handlers.store.reasons import (
+    error_name,
+    failed_view,
+    http_status,
+    row_hint,
+    row_reason,
+    shards_written,
+    short_reason,
+)
 
 PARSE_TEXT = (
     "Code: 41. DB::Exception: Code: 41. DB::Exception: Cannot read DateTime: unexpected word: (while reading the value of"
@@ -18,6 +26,12 @@ CONSTRAINT_TEXT = (
     " values: id = 'hush', note = 'hush)'. (VIOLATED_CONSTRAINT)"
 )
 VIEW = ": while pushing to view"
+SHARDS = (
+    "Insertion status:\nWrote 1 blocks and 2 rows on shard 0 replica 0, 127.0.0.1:9000 (average 0 ms per block)\n"
+    "Wrote 0 blocks and 0 rows on shard 1 replica 0, shard-2:9000\n"
+)
+LINE = SHARDS.splitlines(keepends=True)[1]
+SHARDS_TEXT = f"Code: 469. DB::Exception: x: {SHARDS}. (VIOLATED_CONSTRAINT) (version 26.7.2.1) (for url http://h:8123)"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +45,7 @@ VIEW = ": while pushing to view"
         pytest.param(HTTP_TEXT, "Table m.nope does not exist", id="over HTTP"),
         pytest.param("Setting async_insert is readonly", "Setting async_insert is readonly", id="the driver's own"),
         pytest.param("a\n  b", "a b", id="several lines"),
+        pytest.param(SHARDS_TEXT, "x", id="of a shard"),
     ],
 )
 def test_reason_is_what_is_left_without_the_wrapping(text, expected):
@@ -97,6 +112,8 @@ def test_status_is_taken_from_the_drivers_text():
         pytest.param(f"x{VIEW} d.`a. b`. (SOME_ERROR)", "d.`a. b`", id="name that is quoted"),
         pytest.param(f"x{VIEW} d.inner{VIEW} d.outer. (SOME_ERROR)", "d.inner", id="view upon a view"),
         pytest.param(f"x{VIEW} d.v: While executing FinalizingViewsTransform. (SOME_ERROR)", "d.v", id="with a step"),
+        pytest.param(f"x{VIEW} d.v: {SHARDS}. (SOME_ERROR) (version 26.7.2.1)", "d.v", id="on a shard"),
+        pytest.param(f"x{VIEW} d.v: {SHARDS}{LINE * 200}. (SOME_ERROR)", "d.v", id="on one of many shards"),
         pytest.param(HTTP_TEXT, None, id="no view"),
         pytest.param(f"x. Column values: id = '{VIEW} d.v'. (VIOLATED_CONSTRAINT)", None, id="words of a row"),
         pytest.param(f"Cannot read here: {VIEW} d.v: (at row 2). (CANNOT_PARSE_NUMBER)", None, id="words in between"),
@@ -111,6 +128,21 @@ def test_view_that_failed_is_named_by_the_end_of_the_text(text, view):
 def test_words_of_a_view_in_a_huge_row_take_no_time():
     """A row of some megabytes full of these words is looked at from its end only."""
     assert failed_view(f"x. Column values: id = '{f'{VIEW} d.v' * 200_000}'. (VIOLATED_CONSTRAINT)") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param(SHARDS_TEXT, 2, id="two"),
+        pytest.param(f"x: Insertion status:\n{LINE}. (X_Y)", 1, id="one"),
+        pytest.param(CONSTRAINT_TEXT, 0, id="no Distributed table"),
+        pytest.param(f"x. Column values: id = '{SHARDS}'. (VIOLATED_CONSTRAINT)", 0, id="words of a row"),
+        pytest.param(f"x. Column values: id = '{SHARDS}': {SHARDS}. (VIOLATED_CONSTRAINT)", 2, id="words and shards"),
+    ],
+)
+def test_shards_are_counted_at_the_end_of_the_text(text, count):
+    """Only what the engine appends counts, as with views."""
+    assert shards_written(text) == count
 
 
 def test_name_of_the_error_is_taken_from_the_text():

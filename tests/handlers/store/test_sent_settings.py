@@ -4,12 +4,12 @@ import contextlib
 
 import pytest
 
-from millstream.handlers.store import StoreMisconfigured, ViewFailed
+from millstream.handlers.store import ShardRefused, StoreMisconfigured, ViewFailed
 from millstream.handlers.store.sent_settings import SENT
 from millstream.router import MillstreamError, TransientError
 from tests.handlers.store.hostile_profile import other
 from tests.handlers.store.insert_scenario import run_scenario
-from tests.handlers.store.real_clickhouse import DOWN
+from tests.handlers.store.real_clickhouse import DOWN, TWO_SHARDS
 
 ONE_BLOCK = {name for name in SENT if "block_size" in name or "block_limits" in name or "block_wait" in name}
 JOINED = "(SELECT toString(number) AS id FROM numbers(9)) AS joined"
@@ -27,6 +27,7 @@ LIMITS = {
     "sort_overflow_mode": ("max_rows_to_sort", "id AS r FROM {rows} ORDER BY id"),
 }
 """What happens at a limit of the user's shows only in a view that reaches it: the limit, and such a view."""
+FOUR_ROWS = b'{"id":"a"}\n{"id":"b"}\n{"id":"c"}\n{"id":"dddd"}'
 FOREGROUND = {"distributed_foreground_insert", "insert_distributed_sync"}
 ELSEWHERE = ONE_BLOCK | LIMITS.keys() | FOREGROUND
 """What has a test of its own."""
@@ -52,6 +53,17 @@ def hostile(own_clickhouse):
     """The store of a user whose profile has them all wrong."""
     with contextlib.closing(own_clickhouse.open("hostile")) as store:
         yield store
+
+
+@pytest.fixture
+def sharded(owner, database):
+    """A table on two shards that want short ids."""
+    owner.command(
+        f"CREATE TABLE {database}.behind (id String, CONSTRAINT short CHECK length(id) < 4) ENGINE = MergeTree ORDER BY id"
+    )
+    engine = f"Distributed('{TWO_SHARDS}', '{database}', 'behind', cityHash64(id))"
+    owner.command(f"CREATE TABLE {database}.sharded (id String) ENGINE = {engine}")
+    return f"`{database}`.`sharded`"
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +167,28 @@ class TestOnAServer:
 
         assert "hush" not in str(caught.value)
         assert owner.query(f"SELECT count() FROM {readings} WHERE text = 'hush'").rows == [(1,)]
+
+    def test_view_is_named_however_long_the_error_is(self, owner, database):
+        """The driver would cut the text where the name of the view comes; then rows that are stored would be poisoned."""
+        run_scenario(owner, database, owner)
+        readings = f"`{database}`.`readings`"
+
+        with pytest.raises(ViewFailed, match=rf"the view {database}\.parsing raised CANNOT_PARSE_"):
+            owner.insert_lines(readings, ["text"], b'{"text":"%b"}' % (b"hush" * 1000), "one")
+
+    def test_row_that_one_of_two_shards_refuses_is_not_looked_for(self, owner, sharded):
+        """The other shard has its rows already: nothing is cut, and no value of the row is told."""
+        with pytest.raises(
+            ShardRefused, match=r"a shard refused rows while others may have theirs: Constraint `short`"
+        ) as caught:
+            owner.insert_lines(sharded, ["id"], FOUR_ROWS, "one")
+
+        assert "dddd" not in str(caught.value)
+
+    def test_view_of_a_shard_is_named(self, owner, database, sharded):
+        """What a Distributed table appends to the error does not hide it."""
+        view = f"CREATE MATERIALIZED VIEW {database}.failing ENGINE = Memory"
+        owner.command(f"{view} AS SELECT throwIf(id = 'b') AS r FROM {database}.behind")
+
+        with pytest.raises(ViewFailed, match=rf"the view {database}\.failing raised FUNCTION_THROW_IF"):
+            owner.insert_lines(sharded, ["id"], b'{"id":"a"}\n{"id":"b"}', "one")

@@ -10,6 +10,7 @@ from millstream.handlers.store import (
     StoreMisconfigured,
     StoreUnavailable,
     UnknownOutcome,
+    ViewFailed,
     open_store,
 )
 from millstream.router.errors import ConfigurationError, StateError
@@ -101,6 +102,15 @@ def test_every_answer_becomes_one_of_our_errors(store, server, answer, expected)
 
     assert type(caught.value) is expected
     assert "hush-hush" not in str(caught.value)
+
+
+def test_view_is_named_however_long_the_error_is(store, server):
+    """The driver would cut the text where the name of the view comes; then rows that are stored would be poisoned."""
+    text = f"Code: 72. DB::Exception: Cannot parse '{'hush-hush' * 1000}': while pushing to view db.v. (CANNOT_PARSE_NUMBER)"
+    server.script.append((400, 72, text))
+
+    with pytest.raises(ViewFailed, match=r"the view db\.v raised CANNOT_PARSE_NUMBER"):
+        insert(store)
 
 
 def test_dropped_connection_is_not_sent_again_behind_our_back(store, server):

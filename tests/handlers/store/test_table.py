@@ -2,7 +2,7 @@
 
 import pytest
 
-from millstream.handlers.store import ClickHouseTable, Result
+from millstream.handlers.store import FEEDS_VIEWS, ClickHouseTable, Result
 from millstream.handlers.testing import FakeStore
 from millstream.router.errors import ConfigurationError
 
@@ -64,3 +64,38 @@ def test_deduplication_window_of_a_replicated_table_is_the_replicated_one():
     found = ClickHouseTable(store, database="m", table="t", columns=["a"]).deduplication_window()
 
     assert found == 10_000
+
+
+def replicated(**settings):
+    """A store with a Replicated table whose engine knows *settings*."""
+    store = FakeStore()
+    create = "CREATE TABLE m.t (a String) ENGINE = ReplicatedMergeTree ORDER BY a"
+    store.answers["SHOW CREATE TABLE `m`.`t`"] = Result(columns=("statement",), rows=[(create,)])
+    names = "'deduplicate_blocks_in_dependent_materialized_views', 'deduplicate_insert'"
+    store.answers[f"SELECT name, value FROM system.settings WHERE name IN ({names})"] = Result(
+        columns=("name", "value"), rows=list(settings.items())
+    )
+    return store
+
+
+@pytest.mark.parametrize(
+    ("settings", "missed"),
+    [
+        pytest.param({FEEDS_VIEWS: "0"}, True, id="before 26.2, as it comes"),
+        pytest.param({FEEDS_VIEWS: "1"}, False, id="before 26.2, set in the profile"),
+        pytest.param({FEEDS_VIEWS: "0", "deduplicate_insert": "enable"}, False, id="from 26.2 on it is sent"),
+        pytest.param({}, False, id="engine that has no such setting"),
+    ],
+)
+def test_replicated_table_whose_views_miss_repeats_is_known(settings, missed):
+    """An older engine feeds the views of a Replicated table from a repeated INSERT only if its profile says so."""
+    table = ClickHouseTable(replicated(**settings), database="m", table="t", columns=["a"])
+
+    assert table.views_miss_repeats() is missed
+
+
+def test_views_of_a_plain_table_miss_no_repeats(chdb_store, database):
+    """A table without replicas passes every repeated INSERT on to its views."""
+    chdb_store.command(f"CREATE TABLE `{database}`.`t` (a String) ENGINE = MergeTree ORDER BY a")
+
+    assert not ClickHouseTable(chdb_store, database=database, table="t", columns=["a"]).views_miss_repeats()
