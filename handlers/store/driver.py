@@ -4,8 +4,8 @@ What it does by itself, measured with 1.12 and chDB 26.9, and what is done about
 
 - over HTTP it sends an INSERT again when the connection drops, unless the body is an iterator: so the body is one, and
   every attempt is one that `InsertPlan` knows of;
-- over HTTP it cuts an error at 1,024 characters, and what matters most stands at its end: a failed view, the shards. It is told
-  not to, for the whole process: it has no such option for one client;
+- over HTTP it would cut an error at 1,024 characters, where what matters most stands at its end (a failed view, the shards). 1.12
+  does so only once that number is set; other versions are told not to, for the whole process, as one client has no such option;
 - chDB takes an INSERT from a temporary file in the machine's TMPDIR; a full one is a store that is unavailable.
 
 Opening warms everything up that an insert of lines needs (pandas is not needed; pyarrow is loaded by chDB itself).

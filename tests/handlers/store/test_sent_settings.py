@@ -169,7 +169,7 @@ class TestOnAServer:
         assert owner.query(f"SELECT count() FROM {readings} WHERE text = 'hush'").rows == [(1,)]
 
     def test_view_is_named_however_long_the_error_is(self, owner, database):
-        """The driver would cut the text where the name of the view comes; then rows that are stored would be poisoned."""
+        """A text cut before the name of the view would have rows poisoned that are stored."""
         run_scenario(owner, database, owner)
         readings = f"`{database}`.`readings`"
 

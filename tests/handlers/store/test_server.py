@@ -105,7 +105,7 @@ def test_every_answer_becomes_one_of_our_errors(store, server, answer, expected)
 
 
 def test_view_is_named_however_long_the_error_is(store, server):
-    """The driver would cut the text where the name of the view comes; then rows that are stored would be poisoned."""
+    """A text cut before the name of the view would have rows poisoned that are stored."""
     text = f"Code: 72. DB::Exception: Cannot parse '{'hush-hush' * 1000}': while pushing to view db.v. (CANNOT_PARSE_NUMBER)"
     server.script.append((400, 72, text))
 
