@@ -8,6 +8,7 @@ ARGS ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+COMPILED := $(VENV)/.compiled
 # More workers than the two cores, as tests wait as well as work; each has brokers and a store of its own. Slow tests of one class, or
 # free in one file, stay together, and what comes first in our order begins first (tests/conftest.py).
 WORKERS ?= 3
@@ -31,7 +32,13 @@ help:
 	echo "make venv      only the set-up that every other target does by itself"
 	echo "make clean     remove .venv, .venv-* and what the tools left; stored data stays"
 
-venv: $(INSTALLED)
+venv: $(COMPILED)
+
+# Once, by one process: each worker of a first run would rewrite the asserts of all tests for itself. What cannot be collected says so
+# in the run that follows.
+$(COMPILED): $(INSTALLED)
+	$(BIN)/python -m pytest --collect-only -q >/dev/null 2>&1 || true
+	touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt scripts/set_up.sh
 	PYTHON='$(PYTHON)' sh scripts/set_up.sh $(VENV)
@@ -40,7 +47,7 @@ $(INSTALLED): pyproject.toml constraints.txt scripts/set_up.sh
 demo: $(INSTALLED)
 	$(BIN)/millstream demo $(ARGS)
 
-test: $(INSTALLED)
+test: $(COMPILED)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: lint slow
@@ -53,7 +60,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy --no-error-summary tests/typing/api.py
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
 
-slow: $(INSTALLED)
+slow: $(COMPILED)
 	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(SLOW_WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # One after the other: they measure, and take the machine.
