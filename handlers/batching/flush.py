@@ -117,13 +117,15 @@ class Flush:
         if decision.verdict is Verdict.WAIT:
             self.is_blocked = True
             self._owner.stop_intake()
-        logger.bind(
+        log = logger.bind(
             batcher=self._owner.name,
             batch_size=len(batch),
             attempts=failed,
             seconds=round(decision.after, 3),
             error=str(error),
-        ).warning("batch not processed, it will be tried again")
+        )
+        # A warning once for each batch: an outage may last for hours.
+        log.log("WARNING" if failed == 1 else "INFO", "batch not processed, it will be tried again")
         if not self._sleep(decision.after):
             return False
         if all(each.message.is_void for each in batch):

@@ -42,8 +42,11 @@ class InsertGate:
     def _is_free(self) -> bool:
         return not self._is_busy and not self.is_closed
 
-    def close(self) -> None:
-        """Wait for the insert in hand and let none follow: for the end of a process that does not wait for its batchers."""
+    def close(self, timeout: float | None = None) -> bool:
+        """Let no insert follow the one in hand, and wait for that: for the end of a process that does not wait for its batchers.
+
+        Returns False when it has not ended after *timeout* seconds; `None` waits as long as it takes.
+        """
         with self._condition:
             self.is_closed = True
-            self._condition.wait_for(lambda: not self._is_busy)
+            return self._condition.wait_for(lambda: not self._is_busy, timeout)

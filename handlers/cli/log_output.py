@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 CONNECTION = "millstream.router.kafka.connection"
 """Who warns that no broker can be reached, and says at INFO that they are back: whoever saw the first wants the second."""
+OUTAGE = "millstream.handlers.events.outage"
+"""The same for the store."""
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+_informing: set[str] = set()
 
 
 class LogFormat(enum.Enum):
@@ -41,13 +46,22 @@ def set_up_logging(level: str, log_format: LogFormat) -> None:
     least = logger.level(level.upper()).no
     shows_warnings = least <= logger.level("WARNING").no
 
+    _informing.clear()
+    _informing.update({CONNECTION, OUTAGE} if shows_warnings else ())
+
     def is_shown(record: Record) -> bool:
-        return record["level"].no >= least or (shows_warnings and record["name"] == CONNECTION)
+        return record["level"].no >= least or record["name"] in _informing
 
     lowest = min(least, logger.level("INFO").no) if shows_warnings else least
     logger.remove()
     logger.add(write, level=lowest, format="{message}", filter=is_shown, backtrace=False, diagnose=False)
     logger.enable("millstream")
+
+
+def show_lines_of(*modules: str) -> None:
+    """Show the INFO lines of *modules* as well, where warnings are shown: for a command whose lines they are."""
+    if _informing:
+        _informing.update(modules)
 
 
 def _text_line(record: Record) -> str:

@@ -21,6 +21,7 @@ from .migrate import migrate
 from .options import GlobalOptions, global_option_declarations
 from .publish import publish
 from .query import query
+from .run import run
 
 PROGRAM = "millstream"
 
@@ -49,7 +50,7 @@ def commands(
     context.obj = GlobalOptions(config, store, log_level, log_format)
 
 
-for _command in (demo, ingest, publish, query, migrate):
+for _command in (demo, ingest, publish, run, query, migrate):
     commands.add_command(_command)
 
 

@@ -24,6 +24,7 @@ from millstream.router import (
 from millstream.router.kafka.names import checked_name
 from millstream.router.poison import REASON
 
+from .brokers import addresses, brokers_option
 from .event_files import REPEAT, EventFiles, file_parameters, say_unreadable
 from .gc_tuning import tune_gc
 from .line_poison import line_metadata
@@ -44,7 +45,7 @@ CLOSE_SECONDS = 0.1
 
 @click.command()
 @click.option("--topic", help="Where to.  [default: that of [event_processing], which is events unless set]")
-@click.option("--brokers", metavar="HOST:PORT,…", help="Some brokers of the cluster.  [default: [kafka] brokers]")
+@brokers_option
 @click.option(
     "--create-topic",
     "partitions",
@@ -69,7 +70,7 @@ def publish(
     with a reason. Waits while no broker can be reached. Safe to repeat: events come again, and replace themselves in the
     store. Exits 0 when everything is confirmed, 3 when lines were set aside, 5 when something was not confirmed.
     """
-    config = settings.kafka.publisher_config(_addresses(brokers))
+    config = settings.kafka.publisher_config(addresses(brokers))
     topic = settings.event_processing.topic if topic is None else checked_name("--topic", topic)
     events = EventFiles(files, poison, max_poison)
     if partitions is not None:
@@ -207,15 +208,6 @@ def _open(config: KafkaPublisherConfig) -> KafkaPublisher:
 
 def _at_once() -> bool:
     return True
-
-
-def _addresses(brokers: str | None) -> list[str]:
-    if brokers is None:
-        return []
-    given = [each.strip() for each in brokers.split(",") if each.strip()]
-    if not given:
-        raise ConfigurationError(f"--brokers names none: give host:port, not {brokers!r}")
-    return given
 
 
 def _status_line(snapshot: Snapshot) -> str:

@@ -13,6 +13,7 @@ from millstream.handlers.store import InsertPlan
 from millstream.router import MONOTONIC, Clock, PermanentError, TransientError
 
 from .event import Event
+from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
 
@@ -60,6 +61,8 @@ class BatchConsumption:
         self._clock = clock
         self._lock = threading.Lock()
         self._stats = ConsumptionStats()
+        self.outage = Outage(clock)
+        """Whether the store is away."""
 
     @property
     def stats(self) -> ConsumptionStats:
@@ -91,8 +94,12 @@ class BatchConsumption:
                 logger.bind(inserts=plan.inserts, refused=len(plan.refused)).warning(
                     "isolating refused rows takes long"
                 )
+        except Exception as error:
+            self.outage.note_failure(error)
+            raise
         finally:
             self._count(inserts=plan.inserts - before)
+        self.outage.note_success()
         progress.is_stored = True
         stored = count - len(plan.refused)
         self._count(events=stored, rows=stored * self._repository.rows_per_event, refused=len(plan.refused))

@@ -99,6 +99,8 @@ class Lane:
         logger.bind(
             handler=self.handler,
             topic=config.topic,
+            group=config.consumer_group,
+            poison=config.topic_dlq if poison is None else repr(poison),
             batch_size=batching.batch_size,
             flush_interval=batching.flush_interval,
             max_retries=batching.max_retries,

@@ -10,19 +10,21 @@ from millstream.router.poison import Poison
 
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
-from .lanes import LAZY, REGULAR, Lane, LaneConfig
+from .lanes import LAZY, REGULAR, REPLAY, Lane, LaneConfig
+from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
 
 HANDLER = "event_consumption_handler"
 HANDLER_LAZY = "event_consumption_lazy_handler"
+HANDLER_REPLAY = "event_consumption_replay_handler"
 
 
 class EventConsumptionService:
     """Consumes usage events: one large INSERT for many messages instead of one for each.
 
     The batching handlers parse a message, hand it to the batcher of their lane and return, so the router goes on at once; the
-    message is committed only after its row is in the store. The lazy lane yields to the regular one.
+    message is committed only after its row is in the store. The lazy and the replay lane yield to the regular one.
 
     Args:
         repository: where events go.
@@ -49,8 +51,10 @@ class EventConsumptionService:
         self._gate = InsertGate()
         self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", rank=0)
         self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", rank=1)
+        self._replay = self._lane(HANDLER_REPLAY, self.process_message_with_batching_replay, "batcher-replay", rank=1)
         self.message_batcher = self._regular.batcher
         self.lazy_message_batcher = self._lazy.batcher
+        self.replay_message_batcher = self._replay.batcher
 
     @property
     def stats(self) -> ConsumptionStats:
@@ -92,6 +96,18 @@ class EventConsumptionService:
         """Consume the lazy lane on *router*; see `register_handler`."""
         return self._lazy.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
+    def register_handler_replay(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        *,
+        lane: LaneConfig = REPLAY,
+        poison: Poison | None = None,
+        publisher: Publisher | None = None,
+    ) -> Handler:
+        """Consume the replay lane, of events that are sent once more, on *router*; see `register_handler`."""
+        return self._replay.attach(router, subscriber, lane, poison=poison, publisher=publisher)
+
     def process_message_with_batching(self, message: Message) -> None:
         """Parse *message*, hand it to the regular batcher, and return; a `HandlerFunc`.
 
@@ -106,6 +122,12 @@ class EventConsumptionService:
         """Parse *message*, hand it to the lazy batcher, and return; see `process_message_with_batching`."""
         # Written out again: code that the lanes share would be one more call per message.
         self.lazy_message_batcher.add(
+            BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
+        )
+
+    def process_message_with_batching_replay(self, message: Message) -> None:
+        """Parse *message*, hand it to the batcher of the replay lane, and return; see `process_message_with_batching`."""
+        self.replay_message_batcher.add(
             BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
         )
 
@@ -125,13 +147,21 @@ class EventConsumptionService:
         result = self._consumption.process(batch)
         return result if result.failures else None
 
-    def stop_inserts(self) -> None:
-        """Wait for the INSERT in hand and let no batch follow; blocks until then.
+    @property
+    def outage(self) -> Outage:
+        """Whether the store is away, since when and why."""
+        return self._consumption.outage
+
+    def stop_inserts(self, timeout: float | None = None) -> bool:
+        """Let no batch follow the INSERT in hand, and wait for that; returns False when it has not ended in *timeout* seconds.
 
         For the end of a process that has not waited for its router: an embedded store that is closed under an INSERT takes
         the process down with it.
+
+        Args:
+            timeout: `None`: as long as it takes.
         """
-        self._gate.close()
+        return self._gate.close(timeout)
 
     def process_message(self, message: Message) -> None:
         """Store the event of one message with an INSERT of its own, and return once it is stored: the old way.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,6 +34,8 @@ FIELDS = {
 """What fields of the clients are called in this section, where that is something else."""
 NOT_GIVEN = "localhost:9092"
 """Stands in for the brokers while everything else is checked."""
+NOT_GIVEN_GROUP = "group"
+"""Stands in for the group."""
 
 
 class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +55,12 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         linger: seconds that a published message waits for others to share its request with.
         delivery_timeout: seconds after which a message that was not confirmed has failed, however long the brokers are away.
         max_message_bytes: the largest message that is published; the broker has a limit of its own.
+        start_from: where a partition without a committed offset begins.
+        group_protocol: `"consumer"` is the new one (KIP-848, Apache Kafka 4.0 and newer).
+        assignment_strategy: how the members of a group share the partitions; with `"consumer"` the broker decides.
+        group_instance_id: makes the members static; each lane is one of its own, called after this and its handler. No two
+            processes may have the same: `millstream run --instance` sets it for one process.
+        session_timeout: seconds without a heartbeat after which a group gives a member up; the broker's with `"consumer"`.
         buffer_messages, buffer_bytes: what a publisher may have on the way before it waits for room; `millstream publish` takes
             no less than it hands over at a time.
         properties: further librdkafka properties, by their own names: text, numbers, true or false; only in a file.
@@ -77,6 +85,11 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
     linger: float = 0.005
     delivery_timeout: float = 300.0
     max_message_bytes: int = 1_000_000
+    start_from: Literal["earliest", "latest"] = "earliest"
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    assignment_strategy: Literal["range", "cooperative-sticky"] = "range"
+    group_instance_id: str | None = None
+    session_timeout: float = 45.0
     buffer_messages: int = 100_000
     buffer_bytes: int = 64 * 1024 * 1024
     properties: dict[str, Property] = msgspec.field(default_factory=dict)
@@ -87,6 +100,7 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         )
         self._refuse_without_switch("use_sasl", "sasl_user", "sasl_password")
         self._publisher(self.brokers or [NOT_GIVEN])
+        self._subscriber(self.brokers or [NOT_GIVEN], NOT_GIVEN_GROUP)
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         masked = ("tls_key_password", "sasl_password")
@@ -118,15 +132,12 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         Args:
             group_id: the consumer group, such as the `consumer_group` of a lane.
             brokers: win over those of the section.
-            fields: further ones of `KafkaSubscriberConfig`, such as `start_from`.
+            fields: further ones of `KafkaSubscriberConfig`; they win over those of the section.
 
         Raises:
             ConfigurationError: as for `publisher_config`, or one of *fields* is out of its range.
         """
-        try:
-            return KafkaSubscriberConfig(**self._client(self._chosen(brokers)), group_id=group_id, **fields)
-        except ConfigurationError as error:
-            raise _in_our_words(error) from None
+        return self._subscriber(self._chosen(brokers), group_id, **fields)
 
     def _chosen(self, brokers: Sequence[str]) -> list[str]:
         chosen = list(brokers) or self.brokers
@@ -140,6 +151,14 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         own = ("partitioner", "linger", "delivery_timeout", "max_message_bytes", "buffer_messages", "buffer_bytes")
         try:
             return KafkaPublisherConfig(**self._client(brokers), **{name: getattr(self, name) for name in own})
+        except ConfigurationError as error:
+            raise _in_our_words(error) from None
+
+    def _subscriber(self, brokers: list[str], group_id: str, **fields: Any) -> KafkaSubscriberConfig:
+        own = ("start_from", "group_protocol", "assignment_strategy", "group_instance_id", "session_timeout")
+        given = {**{name: getattr(self, name) for name in own}, **fields}
+        try:
+            return KafkaSubscriberConfig(**self._client(brokers), group_id=group_id, **given)
         except ConfigurationError as error:
             raise _in_our_words(error) from None
 

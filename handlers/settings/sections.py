@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from millstream.handlers.batching import BatchConfig
-from millstream.handlers.events import LAZY, REGULAR, BillingConfig, LaneConfig
+from millstream.handlers.events import LAZY, REGULAR, REPLAY, BillingConfig, LaneConfig
 from millstream.handlers.store import StoreDsn, quote_identifier
 from millstream.middleware import Retry
 from millstream.router import ConfigurationError, RouterConfig
@@ -19,6 +19,8 @@ DEFAULT_DSN = "chdb://millstream-data"
 """An embedded store in the current folder: works without any set-up, and is easily found and removed."""
 DEFAULT_DATABASE = "default"
 """What ClickHouse itself calls the database that every server and chDB folder has."""
+LANES = ("event_processing", "event_processing_lazy", "event_processing_replay")
+"""The sections that are lanes."""
 NO_TOPIC = ("none", "drop")
 """What `topic_dlq` says instead of a topic."""
 
@@ -142,6 +144,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         clickhouse: the store.
         event_processing: the regular lane of events.
         event_processing_lazy: the lane of tenants that can wait.
+        event_processing_replay: the lane of events that are sent once more, off unless enabled.
         batch: when events are flushed.
         billing: whom billing rows are for; `None`: no billing rows.
         post_processing: who is told of stored events.
@@ -156,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     clickhouse: ClickHouseConfig = ClickHouseConfig()
     event_processing: LaneConfig = REGULAR
     event_processing_lazy: LaneConfig = LAZY
+    event_processing_replay: LaneConfig = REPLAY
     batch: BatchConfig = BatchConfig()
     billing: BillingConfig | None = None
     post_processing: PostProcessingConfig = PostProcessingConfig()
@@ -163,9 +167,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     router: RouterSettings = RouterSettings()
     kafka: KafkaConfig = KafkaConfig()
 
+    @property
+    def lanes(self) -> dict[str, LaneConfig]:
+        """Every lane by its section, enabled or not; the regular one first."""
+        return {section: getattr(self, section) for section in LANES}
+
     def __post_init__(self) -> None:
-        for section in ("event_processing", "event_processing_lazy"):
-            lane: LaneConfig = getattr(self, section)
+        for section, lane in self.lanes.items():
             checked_name(f"{section}.topic", lane.topic)
             checked_id(f"{section}.consumer_group", lane.consumer_group)
             if lane.topic_dlq not in NO_TOPIC:

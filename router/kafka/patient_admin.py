@@ -54,15 +54,13 @@ class PatientAdmin:
         self._watch = ConnectionWatch(config)
         self.client = open_client(AdminClient, config, client_properties(config), self._watch.on_error)
 
-    def wait(self, answer: Future[Answer]) -> None:
-        """Wait for *answer*, which has a time limit of its own, or until we are refused."""
+    def wait(self, answer: Future[Answer]) -> Answer:
+        """Return *answer*, which has a time limit of its own, once it is there; ends when we are refused."""
         while True:
             try:
-                answer.result(FIRST_SLICE_SECONDS)
+                return answer.result(FIRST_SLICE_SECONDS)
             except NotYet:
                 self._raise_refusal()
-            else:
-                return
 
     def ask(self, question: Callable[[float], Answer], timeout: float) -> Answer:
         """Return the answer to *question*, which takes how long to wait for it, or end when we are refused.

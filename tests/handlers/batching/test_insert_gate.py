@@ -93,3 +93,23 @@ def test_a_lane_that_becomes_urgent_while_it_waits_goes_first():
         thread.join(TIMEOUT)
 
     assert order == ["lazy", "regular"]
+
+
+def test_an_insert_that_hangs_keeps_nobody_from_closing():
+    """Whoever ends a process waits for it only so long, and hears that it has not ended."""
+    gate = InsertGate()
+    holding, release = threading.Event(), threading.Event()
+
+    def hold():
+        with gate.turn(lambda: 0):
+            holding.set()
+            release.wait(TIMEOUT)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert holding.wait(TIMEOUT)
+    while_it_hangs = gate.close(0.01)
+    release.set()
+    thread.join(TIMEOUT)
+
+    assert (while_it_hangs, gate.close(TIMEOUT)) == (False, True)

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from millstream.handlers.store import Store, open_store
+from millstream.router.testing import eventually
 from tests.handlers.store.hostile_profile import hostile_profile
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "clickhouse"
@@ -139,6 +141,35 @@ class OwnClickHouse(RealClickHouse):
     def stop(self) -> None:
         """End it in an orderly way and wait for its end."""
         run_script("stop", "--folder", self.folder)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there, frozen or not."""
+        return run_script("status", "--folder", self.folder).returncode == 0
+
+    def kill(self) -> None:
+        """End it with SIGKILL and wait for its end; `start` brings it back at the same address."""
+        os.kill(self._pid, signal.SIGKILL)
+        assert eventually(lambda: not self.is_running, START_TIMEOUT)
+
+    def freeze(self) -> None:
+        """Stop its process with SIGSTOP: connections stay open and nothing answers."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        os.kill(self._pid, signal.SIGCONT)
+
+    def restore(self) -> None:
+        """Bring it back to work, whatever a test did to it."""
+        if self.is_running:
+            self.thaw()
+        else:
+            self.start()
+
+    @property
+    def _pid(self) -> int:
+        return int((self.folder / "server.pid").read_text())
 
     def close(self) -> None:
         """End it for good and remove its data; the log stays."""

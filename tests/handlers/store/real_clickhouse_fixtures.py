@@ -2,6 +2,7 @@
 
     def test_something(real_clickhouse: RealClickHouse) -> None:     # a server; CLICKHOUSE_URL wins
     def test_something(own_clickhouse: OwnClickHouse) -> None:       # one with the users and clusters that tests need
+    def test_something(breakable_clickhouse: OwnClickHouse) -> None: # the same, which the test may freeze and kill
 
 Asking for one marks a test slow. Where none can be had such tests are left out and the end of the run says so; with CI=true they
 fail instead, because nobody reads the end of a green run.
@@ -32,6 +33,13 @@ def own_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[OwnCli
     server = OwnClickHouse(tmp_path_factory.mktemp("clickhouse"))
     yield server
     server.close()
+
+
+@pytest.fixture
+def breakable_clickhouse(own_clickhouse: "OwnClickHouse") -> "Iterator[OwnClickHouse]":
+    """The same one, for a test that freezes, kills, stops and starts it; it is put right afterwards."""
+    yield own_clickhouse
+    own_clickhouse.restore()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,51 @@
+"""`millstream run`: its options, and which way of running they choose."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from millstream.handlers.settings.sections import Settings
+
+from ..brokers import addresses, brokers_option
+from ..log_output import show_lines_of
+from ..options import global_options
+from .consumer import Consumer
+
+LINES_OF = (
+    "millstream.handlers.cli.run.report",
+    "millstream.handlers.events.lanes",
+    "millstream.router.running.handler_run",
+    "millstream.router.running.signals",
+)
+"""Whose INFO lines are shown: one for each lane, for each rebalance, for each interval, and for a signal."""
+
+
+@click.command()
+@brokers_option
+@click.option("--once", is_flag=True, help="End when what the topics hold at the start is consumed.")
+@click.option(
+    "--instance",
+    metavar="NAME",
+    help="Be a static member of the groups: one that is back within the session time-out keeps its partitions. No two"
+    " processes may have the same name.  [default: [kafka] group_instance_id]",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds between two lines that say how far it is.",
+)
+@global_options
+def run(settings: Settings, brokers: str | None, once: bool, instance: str | None, interval: float) -> None:
+    """Consume the enabled lanes from Kafka into the store until SIGINT or SIGTERM.
+
+    An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
+    order: exit 0, or 5 where `[router] close_timeout` was too short, and then nothing is lost either. A second one ends it at
+    once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned.
+    """
+    show_lines_of(*LINES_OF)
+    consumer = Consumer(settings, brokers=addresses(brokers), instance=instance, interval=interval, once=once)
+    sys.exit(consumer.run())

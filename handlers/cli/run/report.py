@@ -1,0 +1,83 @@
+"""What a service says of itself while it runs: one line per interval."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+import msgspec
+from loguru import logger
+
+from millstream.router import MONOTONIC
+from millstream.router.worker_thread import WorkerThread
+
+STOP_SECONDS = 1.0
+"""What the last line may take: it asks nobody."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """How far a service has come.
+
+    Args:
+        stored: events that the store has confirmed.
+        inserts: INSERT statements sent.
+        poisoned: messages set aside, their records safe.
+        pending: messages delivered and not committed yet.
+        post_process_errors: events whose post-processing message was not confirmed.
+        store_down: seconds since the store went away; 0 while it is there.
+    """
+
+    stored: int
+    inserts: int
+    poisoned: int
+    pending: int
+    post_process_errors: int
+    store_down: float
+
+
+class Report:
+    """Logs a line every *interval* seconds, and one at the end, on a thread of its own; a context manager.
+
+    Args:
+        look: says how far it is. Asked on that thread, and at the end on the caller's.
+        interval: seconds.
+    """
+
+    def __init__(self, look: Callable[[], Snapshot], interval: float) -> None:
+        self._look = look
+        self._interval = interval
+        self._stopping = threading.Event()
+        self._thread = WorkerThread("millstream-report", self._run)
+        self._last = 0
+        self._at = MONOTONIC.now()
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join(MONOTONIC.now() + STOP_SECONDS)
+        with contextlib.suppress(Exception):  # at the end of a service nothing may hide what ended it
+            self._say("ended")
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval):
+            self._say("running")
+
+    def _say(self, text: str) -> None:
+        now, snapshot = MONOTONIC.now(), self._look()
+        rate = (snapshot.stored - self._last) / max(now - self._at, 1e-9)
+        self._last, self._at = snapshot.stored, now
+        logger.bind(
+            stored=snapshot.stored,
+            per_second=round(rate),
+            inserts=snapshot.inserts,
+            poisoned=snapshot.poisoned,
+            pending=snapshot.pending,
+            **({"post_process_errors": snapshot.post_process_errors} if snapshot.post_process_errors else {}),
+            **({"store_down_seconds": round(snapshot.store_down)} if snapshot.store_down else {}),
+        ).info(text)

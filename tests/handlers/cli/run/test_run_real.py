@@ -1,0 +1,149 @@
+"""`millstream run` from a real Kafka into a real ClickHouse."""
+
+import pytest
+
+from tests.handlers.cli.command_aids import make_payload, run
+from tests.router.kafka.raw_records import read_records
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_event_is_stored_once_and_then_committed(place):
+    """Of all partitions; the end by a signal is clean, and each lane and each assignment has its line."""
+    place.write()
+    ids = place.publish_events(3000)
+    with place.service() as service:
+        place.wait_committed(3000)
+        code = service.end()
+
+    assert code == 0, service.lines
+    assert place.ids() == sorted(ids)
+    (lane,) = service.said("registered batching event consumption handler")
+    assert all(
+        f in lane for f in (f"topic={place.topic}", f"group={place.group}", f"poison={place.dlq}", "batch_size=250")
+    )
+    assert service.said("partitions assigned")
+    assert not service.said("batch flush successful"), "what is said of each batch is too much for a service"
+
+
+def test_a_restart_after_a_signal_repeats_nothing(place):
+    """What was in hand at the signal is stored and committed before the end."""
+    place.write(batch={"flush_interval": 60.0})
+    place.publish_events(1000)
+    with place.service() as first:
+        first.wait_for("partitions assigned")
+        place.publish_events(1000, "later")
+        code = first.end()
+    stored = place.ids()
+    with place.service("--once") as second:
+        again = second.wait()
+
+    assert (code, again) == (0, 0), (first.lines, second.lines)
+    assert len(set(stored)) == len(stored), "stored twice"
+    assert len(place.ids()) == 2000
+
+
+def test_once_ends_when_what_was_there_is_consumed(place):
+    """What cannot be stored is in the poison topic with its reason, and the exit code says so."""
+    place.write(batch={"flush_interval": 60.0})
+    ids = place.publish_events(100)
+    place.publish(b"no event", make_payload(id=""), b"{}")
+    with place.service("--once") as service:
+        code = service.wait()
+    records = read_records(place.kafka.bootstrap_servers, place.dlq, 3)
+
+    assert code == 3, service.lines
+    assert place.ids() == sorted(ids)
+    assert {record.value() for record in records} == {b"no event", make_payload(id=""), b"{}"}
+    assert all(dict(record.headers())["reason_poisoned"] for record in records)
+
+
+def test_once_on_topics_that_are_consumed_ends_at_once(place):
+    """There is nothing to wait for: neither in a topic that is empty nor in one that was read to its end."""
+    place.write()
+    with place.service("--once") as empty:
+        first = empty.wait()
+    place.publish_events(10)
+    with place.service("--once") as full:
+        second = full.wait()
+    with place.service("--once") as done:
+        third = done.wait()
+
+    assert (first, second, third) == (0, 0, 0), (empty.lines, full.lines, done.lines)
+    assert len(place.ids()) == 10
+
+
+def test_each_enabled_lane_is_consumed(place):
+    """Regular, lazy and replay side by side, each with its own topic and group, into one table."""
+    lazy, replay = (place.kafka.create_topic(1, prefix=name) for name in ("lazy", "replay"))
+    place.write(
+        event_processing_lazy={
+            "enabled": True,
+            "topic": lazy,
+            "consumer_group": f"{lazy}-group",
+            "topic_dlq": place.dlq,
+        },
+        event_processing_replay={
+            "enabled": True,
+            "topic": replay,
+            "consumer_group": f"{replay}-group",
+            "topic_dlq": "drop",
+        },
+    )
+    ids = place.publish_events(20) + place.publish_events(20, "lazy", lazy) + place.publish_events(20, "replay", replay)
+    with place.service("--once") as service:
+        code = service.wait()
+
+    assert code == 0, service.lines
+    assert place.ids() == sorted(ids)
+    assert len(service.said("registered batching event consumption handler")) == 3
+
+
+def test_stored_events_are_told_to_post_processing(place):
+    """Each event is on its topic before its offset is committed."""
+    topic = place.kafka.create_topic(1, prefix="post")
+    place.write(post_processing={"topic": topic})
+    ids = place.publish_events(50)
+    with place.service("--once") as service:
+        code = service.wait()
+    records = read_records(place.kafka.bootstrap_servers, topic, 50)
+
+    assert code == 0, service.lines
+    assert sorted(dict(record.headers())["_watermill_message_uuid"].decode() for record in records) == sorted(ids)
+
+
+def test_a_store_that_is_not_there_yet_is_waited_for(place):
+    """Started before its store, it says once that it waits, and goes on by itself."""
+    place.write(clickhouse={"dsn": "http://127.0.0.1:1/x"})
+    with place.service() as service:
+        service.wait_for("store down: waiting for it")
+        assert service.process.poll() is None
+        assert len(service.said("store down")) == 1
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        pytest.param(
+            {"event_processing": {"topic_dlq": "nowhere-dlq"}},
+            "event_processing.topic_dlq: there is no topic",
+            id="poison topic",
+        ),
+        pytest.param(
+            {"post_processing": {"topic": "nowhere"}},
+            "post_processing.topic: there is no topic",
+            id="post-processing topic",
+        ),
+        pytest.param({"event_processing": {"topic": "nowhere"}}, "nowhere", id="topic"),
+        pytest.param({"event_processing": {"enabled": False}}, "no lane is enabled", id="no lane"),
+        pytest.param({"clickhouse": {"table": "nowhere"}}, "millstream migrate", id="table"),
+    ],
+)
+def test_what_is_missing_ends_the_start_with_one_line(place, sections, told):
+    """Exit code 2 and what to do, before anything is consumed."""
+    place.write(**sections)
+    done = run("run", cwd=place.folder)
+
+    assert done.returncode == 2, done.stderr
+    (line,) = [line for line in done.stderr.decode().splitlines() if line.startswith("millstream:")]
+    assert told in line
