@@ -21,13 +21,13 @@ class ServiceProcess:
     """One `millstream run` in *folder*, whose `millstream.toml` says what to consume; a context manager.
 
     It is killed at the end of the block if it still runs. A session of its own keeps its signals to itself. What it is run
-    *through* is a module, and arguments before those of the command.
+    *through* is a module, and arguments before those of the command; *inside* is what runs that line.
     """
 
-    def __init__(self, folder, *arguments, through=("millstream",), **variables):
+    def __init__(self, folder, *arguments, through=("millstream",), inside=(), **variables):
         self.lines = []
         """What it has written to stderr so far."""
-        self._line = [sys.executable, "-m", *through, "run", *map(str, arguments)]
+        self._line = [*inside, sys.executable, "-m", *through, "run", *map(str, arguments)]
         self._folder = folder
         self._variables = variables
         self._arrived = threading.Condition()

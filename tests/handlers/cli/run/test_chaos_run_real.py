@@ -84,7 +84,7 @@ def stir(services, chance, seconds, store_events):
 
 
 @pytest.mark.parametrize(("seconds", "events"), SIZES)
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("protocol", ["classic", pytest.param("consumer", marks=pytest.mark.soak)])
 def test_services_and_their_store_come_and_go_and_nothing_is_lost(breakable_place, seconds, events, protocol):
     """Every event is in the table and told to post-processing; no commit is ahead; what is twice was in hand at a kill."""
     place, rate = breakable_place, events / seconds / SERVICES

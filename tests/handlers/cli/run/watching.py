@@ -106,3 +106,14 @@ def rows_of(place):
     """Return how many rows the table has, and how many different ids."""
     with contextlib.closing(place.clickhouse.open()) as store:
         return store.query(f"SELECT count(), uniqExact(id) FROM {place.database}.{place.table}").rows[0]
+
+
+def stored_past_commit(place, layout):
+    """Return how many events the table has that the group has not committed: they come again."""
+    committed = place.kafka.committed(place.group, place.topic)
+    past = " OR ".join(f"(partition = {at} AND offset < {offset})" for at, offset in committed.items()) or "0"
+    with contextlib.closing(place.clickhouse.open()) as store:
+        sql = (
+            f"SELECT count() FROM {layout} WHERE NOT ({past}) AND id IN (SELECT id FROM {place.database}.{place.table})"
+        )
+        return store.query(sql).rows[0][0]
