@@ -56,9 +56,9 @@ def test_once_ends_when_what_was_there_is_consumed(place):
     place.publish(b"no event", make_payload(id=""), b"{}")
     with place.service("--once") as service:
         code = service.wait()
+    assert code == 3, service.lines
     records = read_records(place.kafka.bootstrap_servers, place.dlq, 3)
 
-    assert code == 3, service.lines
     assert place.ids() == sorted(ids)
     assert {record.value() for record in records} == {b"no event", make_payload(id=""), b"{}"}
     assert all(dict(record.headers())["reason_poisoned"] for record in records)
@@ -112,10 +112,46 @@ def test_stored_events_are_told_to_post_processing(place):
     ids = place.publish_events(50)
     with place.service("--once") as service:
         code = service.wait()
+    assert code == 0, service.lines
     records = read_records(place.kafka.bootstrap_servers, topic, 50)
 
-    assert code == 0, service.lines
+    assert place.ids() == sorted(ids)
     assert sorted(dict(record.headers())["_watermill_message_uuid"].decode() for record in records) == sorted(ids)
+
+
+def test_an_event_that_post_processing_does_not_take_is_poisoned(place):
+    """It is stored, its neighbours are told, it is counted, and its record says what became of it."""
+    topic = place.kafka.create_topic(1, {"max.message.bytes": "2000"}, prefix="post")
+    place.write(post_processing={"topic": topic})
+    ids = place.publish_events(20)
+    place.publish(make_payload(id="large", properties={"a": "x" * 5000}))
+    with place.service("--once") as service:
+        code = service.wait()
+    assert code == 3, service.lines
+    (record,) = read_records(place.kafka.bootstrap_servers, place.dlq, 1)
+
+    assert place.ids() == sorted([*ids, "large"])
+    assert b"stored, but not handed to post-processing" in dict(record.headers())["reason_poisoned"]
+    assert len(read_records(place.kafka.bootstrap_servers, topic, 20)) == 20
+    assert "post_process_errors=1" in service.said("ended")[0]
+
+
+def test_billing_rows_come_with_their_events_and_replace_themselves(place):
+    """One for each event, in the same INSERT; read from the beginning by another group, each row is the same row."""
+    billing = {"tenant_id": "biller", "environment_id": "prod"}
+    place.write(billing=billing)
+    ids = place.publish_events(50)
+    codes = []
+    for group in ("one", "two"):
+        place.write(billing=billing, event_processing={"consumer_group": f"{place.group}-{group}"})
+        with place.service("--once") as service:
+            codes.append(service.wait())
+    rows = place.ids()
+
+    assert codes == [0, 0], service.lines
+    assert [each for each in rows if each.startswith("event-")] == sorted(ids * 2)
+    assert len(rows) == 4 * len(ids)
+    assert len(set(rows)) == 2 * len(ids)
 
 
 def test_a_store_that_is_not_there_yet_is_waited_for(place):
