@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from millstream.handlers.batching import BatchConfig
-from millstream.handlers.events import LAZY, REGULAR, REPLAY, BillingConfig, LaneConfig
+from millstream.handlers.events import BULK, LAZY, REGULAR, REPLAY, BillingConfig, LaneConfig
 from millstream.handlers.store import StoreDsn, quote_identifier
 from millstream.middleware import Retry
 from millstream.router import ConfigurationError, RouterConfig
@@ -19,7 +19,7 @@ DEFAULT_DSN = "chdb://millstream-data"
 """An embedded store in the current folder: works without any set-up, and is easily found and removed."""
 DEFAULT_DATABASE = "default"
 """What ClickHouse itself calls the database that every server and chDB folder has."""
-LANES = ("event_processing", "event_processing_lazy", "event_processing_replay")
+LANES = ("event_processing", "event_processing_lazy", "event_processing_replay", "bulk_event_consumption")
 """The sections that are lanes."""
 NO_TOPIC = ("none", "drop")
 """What `topic_dlq` says instead of a topic."""
@@ -145,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         event_processing: the regular lane of events.
         event_processing_lazy: the lane of tenants that can wait.
         event_processing_replay: the lane of events that are sent once more, off unless enabled.
+        bulk_event_consumption: the lane of messages that bring many events each, off unless enabled.
         batch: when events are flushed.
         billing: whom billing rows are for; `None`: no billing rows.
         post_processing: who is told of stored events.
@@ -160,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     event_processing: LaneConfig = REGULAR
     event_processing_lazy: LaneConfig = LAZY
     event_processing_replay: LaneConfig = REPLAY
+    bulk_event_consumption: LaneConfig = BULK
     batch: BatchConfig = BatchConfig()
     billing: BillingConfig | None = None
     post_processing: PostProcessingConfig = PostProcessingConfig()
