@@ -62,29 +62,28 @@ class EventBatch(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
         return DecodedBatch(good, bad)
 
     def _decode(self, part: int, payload: bytes) -> DecodedEvent:
-        limit = len(payload)  # that of the message was looked at
+        # Most events have both, or a batch is of events that have none: an error is a slow way to find that out.
+        if any(key not in payload for key in _ID_KEYS):
+            payload = self._filled(payload)
         try:
-            return DecodedEvent(part, payload, decode_event(payload, max_message_bytes=limit))
-        except InvalidEvent as error:
+            # The limit is one of the message, and was looked at.
+            return DecodedEvent(part, payload, decode_event(payload, max_message_bytes=len(payload)))
+        except InvalidEvent:
             filled = self._filled(payload)
-            if filled is None:
+            if filled is payload:
                 raise
-            try:
-                return DecodedEvent(part, filled, decode_event(filled, max_message_bytes=len(filled)))
-            except InvalidEvent as other:
-                # Bytes are counted in what its producer wrote.
-                raise (other if error.field in _IDS else error) from None
+        return DecodedEvent(part, filled, decode_event(filled, max_message_bytes=len(filled)))
 
-    def _filled(self, payload: bytes) -> bytes | None:
-        """Return the event with the ids of its batch where its own are missing; `None` if nothing can be filled in."""
+    def _filled(self, payload: bytes) -> bytes:
+        """Return the event with the ids of its batch where its own are missing or empty; itself if nothing can be filled in."""
         given = {name: value for name in _IDS if (value := getattr(self, name))}
         try:
             members = _read_members(payload)
         except (msgspec.MsgspecError, RecursionError):
-            return None
+            return payload
         lacking = [name for name in given if bytes(members.get(name, b"null")) in _EMPTY]
         if not lacking:
-            return None
+            return payload
         members.update({name: msgspec.Raw(_encode(given[name])) for name in lacking})
         return _encode(members)
 
@@ -116,6 +115,7 @@ class DecodedBatch(msgspec.Struct, frozen=True):
 
 
 _IDS = ("tenant_id", "environment_id")
+_ID_KEYS = (b'"tenant_id"', b'"environment_id"')
 _encode = msgspec.json.Encoder().encode
 _decode_batch = msgspec.json.Decoder(EventBatch).decode
 _read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode

@@ -10,6 +10,7 @@ from millstream.handlers.testing import FakeStore
 from millstream.router import InMemoryPubSub, Message, Router
 from millstream.router.poison.sink_worker import LOOK_AGAIN_SECONDS
 from millstream.router.testing import ManualClock, RecordingPublisher, eventually, running
+from tests.handlers.batching.batching_aids import drain
 from tests.handlers.events.event_payloads import make_batch, make_payload
 from tests.handlers.events.service_aids import consuming_bulk, make_service, payloads, publish
 
@@ -115,19 +116,17 @@ def test_every_bad_event_of_a_message_without_a_good_one_is_told():
         make_service().process_bulk_message_with_batching(Message(make_batch(b"7", make_payload(id=""))))
 
 
-def test_a_message_is_committed_when_all_of_its_events_are_stored():
+def test_a_message_is_settled_when_all_of_its_events_are_stored():
     """Not when the first of them are."""
-    store = FakeStore()
-    service = make_service(store, clock=ManualClock(), batch_size=2, max_batch_size=2)
-    with consuming_bulk(service) as (broker, _):
-        publish(broker, [make_batch(*payloads(3))], "bulk")
-        store.wait_for_inserts(1)
-        assert eventually(lambda: service.bulk_message_batcher.flushes == 1)
-        before = broker.backlog("bulk")
+    service = make_service(clock=ManualClock(), batch_size=2, max_batch_size=2)
+    message = Message(make_batch(*payloads(3)))
+    service.process_bulk_message_with_batching(message)
+    message.ack()
+    assert eventually(lambda: service.bulk_message_batcher.flushes == 1)
+    before = message.is_settled
+    assert drain(service.bulk_message_batcher)
 
-    assert before == (0, 1)
-    assert len(store.rows()) == 3
-    assert broker.backlog("bulk") == (0, 0)
+    assert (before, message.is_settled) == (False, True)
 
 
 def test_bulk_events_have_no_billing_rows():

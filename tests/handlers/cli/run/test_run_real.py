@@ -1,17 +1,18 @@
 """`millstream run` from a real Kafka into a real ClickHouse."""
 
-import contextlib
+import re
+from pathlib import Path
 
 import pytest
 
-from millstream.handlers.settings import load_settings
-from millstream.router import KafkaPublisher
 from tests.handlers.cli.command_aids import make_payload, run
 from tests.handlers.events.event_payloads import make_batch
 from tests.handlers.events.publisher_aids import event
 from tests.router.kafka.raw_records import read_records
 
 pytestmark = pytest.mark.slow
+
+EVENTS_PAGE = Path(__file__).resolve().parents[4] / "docs" / "events.md"
 
 
 def test_every_event_is_stored_once_and_then_committed(place):
@@ -177,18 +178,17 @@ def test_a_bad_event_of_a_bulk_message_is_set_aside_alone(place):
     assert sum(place.kafka.committed(f"{bulk}-group", bulk).values()) == 3
 
 
-def test_events_that_are_published_in_bulk_are_stored_once(place):
-    """What `EventPublisher` writes is what the bulk lane of the same settings reads."""
+def test_events_that_are_published_in_bulk_are_stored_once(place, monkeypatch):
+    """What `EventPublisher` writes, used as docs/events.md shows, is what the bulk lane of the same settings reads."""
     bulk = place.kafka.create_topic(2, prefix="bulk")
     place.write(
         kafka={"bulk_max_batch_size": 50},
         event_processing={"enabled": False},
         bulk_event_consumption={"enabled": True, "topic": bulk, "consumer_group": f"{bulk}-g", "topic_dlq": "none"},
     )
-    settings = load_settings(place.folder / "millstream.toml", {})
     events = [event(f"event-{number}", f"tenant-{number % 3}") for number in range(600)]
-    with contextlib.closing(KafkaPublisher(settings.kafka.publisher_config())) as publisher:
-        settings.event_publisher(publisher).publish_bulk(*events)
+    monkeypatch.chdir(place.folder)
+    exec(re.search(r"```python\n(.*?)```", EVENTS_PAGE.read_text(), re.DOTALL)[1], {"events": events})
     with place.service("--once") as service:
         code = service.wait()
 
