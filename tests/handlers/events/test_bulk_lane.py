@@ -1,8 +1,12 @@
 """The bulk lane: each event of a message on its own, the message committed when all of them are done."""
 
+import gc
 import json
+import weakref
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from millstream.handlers.batching import BatchMessage
 from millstream.handlers.events import BillingConfig, InvalidEvent, PostProcessor, decode_event_batch
@@ -13,6 +17,33 @@ from millstream.router.testing import ManualClock, RecordingPublisher, eventuall
 from tests.handlers.batching.batching_aids import drain
 from tests.handlers.events.event_payloads import make_batch, make_payload
 from tests.handlers.events.service_aids import consuming_bulk, make_service, payloads, publish
+
+
+class Sentinel:
+    """Something that only a message refers to, and that can be watched."""
+
+
+class Records:
+    """A poison sink that keeps what is written."""
+
+    def __init__(self):
+        self.written = []
+
+    def write(self, messages):
+        """Keep *messages*."""
+        self.written += messages
+
+    def close(self):
+        """Nothing is held."""
+
+
+@pytest.fixture
+def no_collector():
+    """Switch the garbage collector off: what is freed is freed by its reference count."""
+    gc.disable()
+    yield
+    gc.enable()
+
 
 IDS = {"tenant_id": "acme", "environment_id": "production"}
 
@@ -47,6 +78,7 @@ def test_a_bad_event_is_poisoned_alone():
     assert [bytes(each) for each in decode_event_batch(record.payload).events] == [bad]
     assert json.loads(record.payload).items() >= IDS.items()
     assert record.metadata["reason_poisoned"] == "part 1: id: empty"
+    assert record.metadata["handler_poisoned"] == "bulk_event_consumption_handler"
     assert (record.uuid, record.key, record.metadata["batch_size"]) == ("m", b"acme", "1")
     assert broker.backlog("bulk") == (0, 0)
 
@@ -99,10 +131,10 @@ def test_an_event_that_is_refused_while_others_are_added_does_not_take_them_alon
 def test_a_message_without_a_good_event_is_poisoned_as_it_is(payload):
     """A single event among them: nothing is acked in silence, and the record is the message."""
     store = FakeStore()
-    with consuming_bulk(make_service(store)) as (broker, handler):
+    with consuming_bulk(make_service(store, batch_size=1)) as (broker, handler):
         records = broker.subscribe("bulk-dlq")
         publish(broker, [payload, make_batch(make_payload(id="next"))], "bulk")
-        assert eventually(lambda: handler.poisoned == 1)
+        assert eventually(lambda: handler.poisoned == 1 and store.rows())
         (record,) = records.receive(10, 5.0)
 
     assert record.payload == payload
@@ -135,6 +167,7 @@ def test_bulk_events_have_no_billing_rows():
     service = make_service(store, billing=BillingConfig(tenant_id="biller", environment_id="prod"))
     with consuming_bulk(service) as (broker, _):
         publish(broker, [make_batch(*payloads(3))], "bulk")
+        assert eventually(lambda: service.bulk_message_batcher.pending == 3)
     service.process_raw_event(make_payload(id="regular"))
 
     assert len(store.rows()) == 3 + 2
@@ -148,6 +181,7 @@ def test_each_event_is_told_to_post_processing():
     service = make_service(post_processor=PostProcessor(publisher, "done"))
     with consuming_bulk(service) as (broker, _):
         publish(broker, [make_batch(make_payload(id="e-6"), json.dumps(event).encode(), tenant_id="other")], "bulk")
+        assert eventually(lambda: service.bulk_message_batcher.pending == 2)
 
     first, second = publisher.messages("done")
     assert (first.uuid, first.payload) == ("e-6", make_payload(id="e-6"))
@@ -188,6 +222,72 @@ def test_a_bulk_message_weighs_what_its_events_weigh():
         assert eventually(lambda: service.bulk_message_batcher.flushes == 1)
 
     assert before == 0
+
+
+KINDS = st.sampled_from(["good", "good", "refused", "bad"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(messages=st.lists(st.lists(KINDS, min_size=1, max_size=5), min_size=1, max_size=4), size=st.integers(1, 4))
+def test_every_event_is_stored_once_or_in_the_record_of_its_message(messages, size):
+    """Whatever stands beside it, and however the batches fall; a message has one record or none."""
+    store, stored, recorded, records, handled = FakeStore(), [], {}, Records(), []
+
+    def count(next_handler):
+        def handle(message):
+            next_handler(message)
+            handled.append(message.uuid)
+
+        return handle
+
+    store.refuse_lines(lambda line: b"refused" in line)
+    with consuming_bulk(
+        make_service(store, batch_size=size, max_batch_size=size), middlewares=[count], poison=records
+    ) as (broker, _):
+        for number, kinds in enumerate(messages):
+            events = {f"{number}-{place}-{kind}": kind for place, kind in enumerate(kinds)}
+            contents = [make_payload(id=name, event_name="" if kind == "bad" else "x") for name, kind in events.items()]
+            broker.publish("bulk", Message(make_batch(*contents), uuid=str(number)))
+            stored += [name for name, kind in events.items() if kind == "good"]
+            if failed := [name for name, kind in events.items() if kind != "good"]:
+                recorded[str(number)] = failed
+        whole = sum("good" not in kinds and "refused" not in kinds for kinds in messages)
+        assert eventually(lambda: len(handled) == len(messages) - whole and len(records.written) >= whole)
+    got = records.written
+
+    assert sorted(json.loads(row)["id"] for row in store.rows()) == sorted(stored)
+    assert {each.uuid: [event["id"] for event in json.loads(each.payload)["events"]] for each in got} == recorded
+    assert len(got) == len(recorded)
+    assert broker.backlog("bulk") == (0, 0)
+
+
+def test_a_message_may_be_larger_than_what_may_be_pending():
+    """Its first events are stored while the others wait for room."""
+    store = FakeStore()
+    with consuming_bulk(make_service(store, batch_size=1, max_pending_bytes=len(make_payload()))) as (broker, _):
+        publish(broker, [make_batch(*payloads(5))], "bulk")
+        assert eventually(lambda: len(store.rows()) == 5)
+
+    assert broker.backlog("bulk") == (0, 0)
+
+
+def test_a_message_with_a_bad_event_is_freed(no_collector):
+    """Nothing that is kept for its record, an error among it, leads back to it: no collector looks for messages."""
+    watched = []
+
+    def watch(next_handler):
+        def handle(message):
+            sentinel = message.context.values["sentinel"] = Sentinel()
+            watched.append(weakref.ref(sentinel))
+            return next_handler(message)
+
+        return handle
+
+    with consuming_bulk(make_service(batch_size=1), middlewares=[watch]) as (broker, handler):
+        for count in (1, 2):  # what the threads have in hand is the last one
+            publish(broker, [make_batch(*payloads(2), make_payload(id=""))], "bulk")
+            assert eventually(lambda count=count: handler.poisoned == count)
+        assert eventually(lambda: watched[0]() is None)
 
 
 def test_what_an_event_of_a_bulk_message_came_as_is_its_part():
