@@ -20,16 +20,23 @@ class BatchMessage(msgspec.Struct, gc=False, eq=False):
         message: what carries it; held by the batcher until the thing is stored.
         item: the parsed content, such as an `Event`.
         index: its place in a message that brings several; 0 otherwise.
+        part: its own bytes in a message that brings several; `None`: the whole payload is.
     """
 
     message: Message
     item: Any
     index: int = 0
+    part: bytes | None = None
 
     @property
     def context(self) -> Context:
         """The context of its message."""
         return self.message.context
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes that it came as, which are what it weighs in a batch."""
+        return self.message.payload if self.part is None else self.part
 
 
 class Trigger(enum.Enum):
@@ -69,7 +76,7 @@ class Batch(tuple[BatchMessage, ...]):
         if not any(each.message.is_void for each in self):
             return self
         kept = [each for each in self if not each.message.is_void]
-        return Batch(kept, trigger=self.trigger, size_bytes=sum(len(each.message.payload) for each in kept))
+        return Batch(kept, trigger=self.trigger, size_bytes=sum(len(each.payload) for each in kept))
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ class MessageBatcher:
             if self._has_ended:
                 raise Cancelled  # the hold stays out, so the message is not settled
             buffer = self._buffer
-            wake = buffer.add(item, len(message.payload))
+            part = item.part
+            wake = buffer.add(item, len(message.payload if part is None else part))
             if wake:
                 buffer.start_age(self._clock.now())
                 self._is_full = buffer.is_full or self._flush.is_blocked

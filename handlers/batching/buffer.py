@@ -80,7 +80,8 @@ class BatchBuffer:
         rows: list[BatchMessage] = []
         size_bytes = 0
         while self._rows and len(rows) < self._config.limit:
-            row_bytes = len(self._rows[0].message.payload)
+            row = self._rows[0]
+            row_bytes = len(row.message.payload if row.part is None else row.part)
             if rows and size_bytes + row_bytes > self._config.max_batch_bytes:
                 break
             size_bytes += row_bytes
@@ -98,7 +99,7 @@ class BatchBuffer:
     def discard_void(self) -> None:
         """Drop the rows that nobody waits for any more."""
         kept = deque(row for row in self._rows if not row.message.is_void)
-        kept_bytes = sum(len(row.message.payload) for row in kept)
+        kept_bytes = sum(len(row.payload) for row in kept)
         self._rows = kept
         self.room_bytes += self.size_bytes - kept_bytes
         self.size_bytes = kept_bytes

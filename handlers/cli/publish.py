@@ -44,7 +44,7 @@ CLOSE_SECONDS = 0.1
 
 
 @click.command()
-@click.option("--topic", help="Where to.  [default: that of [event_processing], which is events unless set]")
+@click.option("--topic", help="Where to.  [default: [kafka] topic, else that of [event_processing], which is events]")
 @brokers_option
 @click.option(
     "--create-topic",
@@ -71,7 +71,7 @@ def publish(
     store. Exits 0 when everything is confirmed, 3 when lines were set aside, 5 when something was not confirmed.
     """
     config = settings.kafka.publisher_config(addresses(brokers))
-    topic = settings.event_processing.topic if topic is None else checked_name("--topic", topic)
+    topic = settings.publish_topic if topic is None else checked_name("--topic", topic)
     events = EventFiles(files, poison, max_poison)
     if partitions is not None:
         create_topic(config, topic, partitions)

@@ -43,8 +43,9 @@ class PostProcessingFailed(PermanentError):
 class _Progress:
     """What is known of a batch between attempts: its rows and which of its events were published."""
 
-    def __init__(self, plan: InsertPlan) -> None:
+    def __init__(self, plan: InsertPlan, rows_per_event: int) -> None:
         self.plan = plan
+        self.rows_per_event = rows_per_event
         self.is_stored = False
         self.unpublished: list[int] | None = None
         self.publish_attempts = 0
@@ -53,10 +54,7 @@ class _Progress:
 class BatchConsumption:
     """Processes batches for a service; safe for several batchers."""
 
-    def __init__(
-        self, repository: EventRepository, post_processor: PostProcessor | None, clock: Clock = MONOTONIC
-    ) -> None:
-        self._repository = repository
+    def __init__(self, post_processor: PostProcessor | None, clock: Clock = MONOTONIC) -> None:
         self._post_processor = post_processor
         self._clock = clock
         self._lock = threading.Lock()
@@ -69,14 +67,15 @@ class BatchConsumption:
         """What was done so far."""
         return self._stats
 
-    def process(self, messages: Sequence[BatchMessage]) -> BatchResult:
-        """Store and publish; see `EventConsumptionService.process_batch`."""
+    def process(self, messages: Sequence[BatchMessage], repository: EventRepository) -> BatchResult:
+        """Store in *repository* and publish; see `EventConsumptionService.process_batch`."""
         started = self._clock.now()
         batch = messages if isinstance(messages, Batch) else Batch(messages)
-        payloads = [each.message.payload for each in batch]
+        payloads = [each.message.payload if each.part is None else each.part for each in batch]
         events: list[Event] = [each.item for each in batch]
         if batch.progress is None:
-            batch.progress = _Progress(self._repository.plan(payloads, events, batch.token))
+            plan = repository.plan(payloads, events, batch.token)
+            batch.progress = _Progress(plan, repository.rows_per_event)
         progress: _Progress = batch.progress
         self._store(progress, len(batch))
         failures: dict[int, BaseException] = dict(progress.plan.refused)
@@ -102,7 +101,7 @@ class BatchConsumption:
         self.outage.note_success()
         progress.is_stored = True
         stored = count - len(plan.refused)
-        self._count(events=stored, rows=stored * self._repository.rows_per_event, refused=len(plan.refused))
+        self._count(events=stored, rows=stored * progress.rows_per_event, refused=len(plan.refused))
 
     def _publish(self, progress: _Progress, events: list[Event], payloads: list[bytes]) -> dict[int, BaseException]:
         processor = self._post_processor
@@ -129,7 +128,7 @@ class BatchConsumption:
         refused = len(progress.plan.refused)
         logger.bind(
             batch_size=len(batch),
-            total_events_inserted=(len(batch) - refused) * self._repository.rows_per_event,
+            total_events_inserted=(len(batch) - refused) * progress.rows_per_event,
             duration_ms=round(seconds * 1000, 3),
             post_process_errors=len(failures) - refused,
             refused=refused,

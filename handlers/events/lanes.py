@@ -59,6 +59,13 @@ REPLAY = LaneConfig(
     topic_dlq="staging_events_dlq",
 )
 
+BULK = LaneConfig(
+    enabled=False,
+    topic="staging_events_bulk",
+    consumer_group="v1_bulk_event_consumption",
+    topic_dlq="staging_events_bulk_dlq",
+)
+
 
 class Lane:
     """One lane of a service; its settings come when it is attached to a router.

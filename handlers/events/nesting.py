@@ -62,6 +62,22 @@ def value_is_too_deep(text: str, index: int) -> bool:
     return False
 
 
+def values_below(text: str, level: int) -> list[tuple[int, int]]:
+    """Return where each array or object begins and ends that has *level* of them around it; sound JSON or not."""
+    found: list[tuple[int, int]] = []
+    start = depth = 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        if token[0] in "[{":
+            if depth == level:
+                start = token.start()
+            depth += 1
+        elif token[0] in "]}":
+            depth -= 1
+            if depth == level:
+                found.append((start, token.end()))
+    return found
+
+
 def object_is_too_deep(value: object) -> bool:
     """Tell whether a Python value, as JSON, goes below `MAX_LEVELS`; one that holds itself does."""
     path: list[Iterator[object]] = [iter((value,))]

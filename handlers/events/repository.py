@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Sequence
 
 from loguru import logger
@@ -82,6 +83,12 @@ class EventRepository:
             log.warning("the table has no deduplication window: an INSERT whose answer is lost may be stored twice")
         if views_miss_repeats:
             log.warning(f"the table passes no repeated INSERT on to its views: set {FEEDS_VIEWS}=1 in the profile")
+
+    def without_billing(self) -> EventRepository:
+        """Return the same repository, on the same store, but that it adds no billing rows."""
+        other = copy.copy(self)
+        other.billing = None
+        return other
 
     def close(self) -> None:
         """Close the store."""

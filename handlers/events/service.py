@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from millstream.handlers.batching import BatchConfig, BatchMessage, BatchResult, InsertGate, MessageBatcher
+from millstream.handlers.batching import (
+    BatchConfig,
+    BatchMessage,
+    BatchResult,
+    InsertGate,
+    MessageBatcher,
+    ProcessBatch,
+)
 from millstream.router import MONOTONIC, Clock, Handler, HandlerFunc, Message, Publisher, Router, Subscriber
 from millstream.router.poison import Poison
 
+from .bulk import all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
-from .lanes import LAZY, REGULAR, REPLAY, Lane, LaneConfig
+from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig
 from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
@@ -18,17 +26,18 @@ from .repository import EventRepository
 HANDLER = "event_consumption_handler"
 HANDLER_LAZY = "event_consumption_lazy_handler"
 HANDLER_REPLAY = "event_consumption_replay_handler"
+HANDLER_BULK = "bulk_event_consumption_handler"
 
 
 class EventConsumptionService:
     """Consumes usage events: one large INSERT for many messages instead of one for each.
 
     The batching handlers parse a message, hand it to the batcher of their lane and return, so the router goes on at once; the
-    message is committed only after its row is in the store. The lazy and the replay lane yield to the regular one.
+    message is committed only after its row is in the store. All other lanes yield to the regular one.
 
     Args:
         repository: where events go.
-        batch_config: for both batchers.
+        batch_config: for each batcher; it counts events, also where a message brings several.
         post_processor: told of every stored event; `None` tells nobody.
         max_message_bytes: a larger payload goes to the poison sink undecoded.
         clock: what tells the time.
@@ -46,15 +55,24 @@ class EventConsumptionService:
         self.repository = repository
         self.batch_config = BatchConfig() if batch_config is None else batch_config
         self._max_message_bytes = max_message_bytes
-        self._consumption = BatchConsumption(repository, post_processor, clock)
+        self._consumption = BatchConsumption(post_processor, clock)
+        self._unbilled = repository.without_billing()
         self._clock = clock
         self._gate = InsertGate()
         self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", rank=0)
         self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", rank=1)
         self._replay = self._lane(HANDLER_REPLAY, self.process_message_with_batching_replay, "batcher-replay", rank=1)
+        self._bulk = self._lane(
+            HANDLER_BULK,
+            self.process_bulk_message_with_batching,
+            "batcher-bulk",
+            rank=1,
+            process=self.process_bulk_batch,
+        )
         self.message_batcher = self._regular.batcher
         self.lazy_message_batcher = self._lazy.batcher
         self.replay_message_batcher = self._replay.batcher
+        self.bulk_message_batcher = self._bulk.batcher
 
     @property
     def stats(self) -> ConsumptionStats:
@@ -108,6 +126,22 @@ class EventConsumptionService:
         """Consume the replay lane, of events that are sent once more, on *router*; see `register_handler`."""
         return self._replay.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
+    def register_bulk_handler(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        *,
+        lane: LaneConfig = BULK,
+        poison: Poison | None = None,
+        publisher: Publisher | None = None,
+    ) -> Handler:
+        """Consume the bulk lane, of messages that bring many events each, on *router*; see `register_handler`.
+
+        No billing rows are written for it. Of a message with bad events the good ones are stored, and its poison record holds
+        the bad ones only.
+        """
+        return self._bulk.attach(router, subscriber, lane, poison=poison, publisher=publisher)
+
     def process_message_with_batching(self, message: Message) -> None:
         """Parse *message*, hand it to the regular batcher, and return; a `HandlerFunc`.
 
@@ -131,6 +165,31 @@ class EventConsumptionService:
             BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
         )
 
+    def process_bulk_message_with_batching(self, message: Message) -> None:
+        """Parse the events of a bulk *message*, hand each to the bulk batcher, and return; a `HandlerFunc`.
+
+        A bad event fails its part of the message; the others are stored.
+
+        Raises:
+            InvalidEvent, MessageTooLarge: the message is no batch of events, or has none that is valid.
+        """
+        content = decode_event_batch(message.payload, max_message_bytes=self._max_message_bytes)
+        decoded = content.decode()
+        if not decoded.good:
+            raise all_bad(decoded.bad)
+        batcher = self.bulk_message_batcher
+        # A part that the store refuses at once must not take the message to the poison sink before the others are held.
+        all_parts = message.hold(self)
+        try:
+            for each in decoded.good:
+                batcher.add(BatchMessage(message, each.event, each.part, each.payload))
+            holds = {part: message.hold(batcher, part) for part in decoded.bad}
+            message.delivery.divide(batcher, content)
+            for part, hold in holds.items():
+                hold.fail(decoded.bad[part])
+        finally:
+            all_parts.release()
+
     def process_batch(self, batch: Sequence[BatchMessage]) -> BatchResult | None:
         """Store the events of *batch*, and their billing rows, with one INSERT; then tell post-processing.
 
@@ -144,7 +203,12 @@ class EventConsumptionService:
             TransientError: not everything is known to be done; call again with the same batch.
             ConfigurationError: the store refuses because of its configuration.
         """
-        result = self._consumption.process(batch)
+        result = self._consumption.process(batch, self.repository)
+        return result if result.failures else None
+
+    def process_bulk_batch(self, batch: Sequence[BatchMessage]) -> BatchResult | None:
+        """Store the events of *batch* without billing rows; else as `process_batch`."""
+        result = self._consumption.process(batch, self._unbilled)
         return result if result.failures else None
 
     @property
@@ -181,11 +245,12 @@ class EventConsumptionService:
         """
         self.process_message(Message(payload, uuid=""))
 
-    def _lane(self, handler: str, function: HandlerFunc, batcher: str, *, rank: int) -> Lane:
+    def _lane(
+        self, handler: str, function: HandlerFunc, batcher: str, *, rank: int, process: ProcessBatch | None = None
+    ) -> Lane:
+        process = self.process_batch if process is None else process
         return Lane(
             handler,
             function,
-            MessageBatcher(
-                self.batch_config, self.process_batch, name=batcher, gate=self._gate, rank=rank, clock=self._clock
-            ),
+            MessageBatcher(self.batch_config, process, name=batcher, gate=self._gate, rank=rank, clock=self._clock),
         )

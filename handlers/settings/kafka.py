@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from millstream.handlers.events.grouping import MAX_BATCH_BYTES, MAX_BATCH_SIZE
 from millstream.router import ConfigurationError
 from millstream.router.kafka import KafkaPublisherConfig, KafkaSasl, KafkaSubscriberConfig, KafkaTls
 from millstream.router.kafka.client_config import Property
 from millstream.router.kafka.config import Partitioner
+from millstream.router.kafka.names import checked_name
 from millstream.router.kafka.redaction import RedactedSettings, shown
 from millstream.router.kafka.security import SaslMechanism
 
@@ -65,8 +67,15 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
             no less than it hands over at a time.
         properties: further librdkafka properties, by their own names: text, numbers, true or false; only in a file.
 
+        topic, topic_lazy, topic_bulk: where programs publish events to; `None`: the topic of the lane that takes them. `topic` is
+            that of `millstream publish` as well.
+        route_tenants_on_lazy_mode: tenants whose events go to the lazy topic.
+        bulk_max_batch_size: events in one bulk message.
+        bulk_max_batch_bytes: bytes of its payload; an event that needs more goes alone. `None`: 512 KiB, or half of
+            `max_message_bytes` where that is less. For the tenants and these two see `Settings.event_publisher`.
+
     Raises:
-        ConfigurationError: values that do not go together, or a property that may not be set.
+        ConfigurationError: values that do not go together, a topic that cannot be called so, or a property that may not be set.
     """
 
     brokers: list[str] = msgspec.field(default_factory=list)
@@ -93,12 +102,19 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
     buffer_messages: int = 100_000
     buffer_bytes: int = 64 * 1024 * 1024
     properties: dict[str, Property] = msgspec.field(default_factory=dict)
+    topic: str | None = None
+    topic_lazy: str | None = None
+    topic_bulk: str | None = None
+    route_tenants_on_lazy_mode: list[str] = msgspec.field(default_factory=list)
+    bulk_max_batch_size: int = MAX_BATCH_SIZE
+    bulk_max_batch_bytes: int | None = None
 
     def __post_init__(self) -> None:
         self._refuse_without_switch(
             "tls", "tls_ca_cert_file", "tls_certificate_file", "tls_key_file", "tls_key_password"
         )
         self._refuse_without_switch("use_sasl", "sasl_user", "sasl_password")
+        self._check_publishing()
         self._publisher(self.brokers or [NOT_GIVEN])
         self._subscriber(self.brokers or [NOT_GIVEN], NOT_GIVEN_GROUP)
 
@@ -114,6 +130,28 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
         for key in keys:
             if getattr(self, key) is not None and not getattr(self, switch):
                 raise ConfigurationError(f"kafka.{key} has no effect without {switch} = true")
+
+    def _check_publishing(self) -> None:
+        for key in ("topic", "topic_lazy", "topic_bulk"):
+            topic = getattr(self, key)
+            if topic is not None:
+                checked_name(f"kafka.{key}", topic)
+        if "" in self.route_tenants_on_lazy_mode:
+            raise ConfigurationError("kafka.route_tenants_on_lazy_mode names an empty tenant: leave it out")
+        if self.bulk_max_batch_size < 1:
+            raise ConfigurationError(f"kafka.bulk_max_batch_size must be at least 1, not {self.bulk_max_batch_size}")
+        if self.bulk_max_batch_bytes is not None and not 1 <= self.bulk_max_batch_bytes <= self.max_message_bytes:
+            raise ConfigurationError(
+                f"kafka.bulk_max_batch_bytes must be 1 to max_message_bytes={self.max_message_bytes}, not"
+                f" {self.bulk_max_batch_bytes}"
+            )
+
+    @property
+    def bulk_bytes(self) -> int:
+        """Bytes that the payload of one bulk message has at most."""
+        if self.bulk_max_batch_bytes is not None:
+            return self.bulk_max_batch_bytes
+        return min(MAX_BATCH_BYTES, self.max_message_bytes // 2)
 
     def publisher_config(self, brokers: Sequence[str] = ()) -> KafkaPublisherConfig:
         """Return the settings of a publisher.

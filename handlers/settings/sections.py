@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from millstream.handlers.batching import BatchConfig
-from millstream.handlers.events import LAZY, REGULAR, REPLAY, BillingConfig, LaneConfig
+from millstream.handlers.events import BULK, LAZY, REGULAR, REPLAY, BillingConfig, EventPublisher, LaneConfig
 from millstream.handlers.store import StoreDsn, quote_identifier
 from millstream.middleware import Retry
-from millstream.router import ConfigurationError, RouterConfig
+from millstream.router import ConfigurationError, Publisher, RouterConfig
 from millstream.router.kafka.names import checked_id, checked_name
 
 from .kafka import KafkaConfig
@@ -19,7 +19,7 @@ DEFAULT_DSN = "chdb://millstream-data"
 """An embedded store in the current folder: works without any set-up, and is easily found and removed."""
 DEFAULT_DATABASE = "default"
 """What ClickHouse itself calls the database that every server and chDB folder has."""
-LANES = ("event_processing", "event_processing_lazy", "event_processing_replay")
+LANES = ("event_processing", "event_processing_lazy", "event_processing_replay", "bulk_event_consumption")
 """The sections that are lanes."""
 NO_TOPIC = ("none", "drop")
 """What `topic_dlq` says instead of a topic."""
@@ -145,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         event_processing: the regular lane of events.
         event_processing_lazy: the lane of tenants that can wait.
         event_processing_replay: the lane of events that are sent once more, off unless enabled.
+        bulk_event_consumption: the lane of messages that bring many events each, off unless enabled.
         batch: when events are flushed.
         billing: whom billing rows are for; `None`: no billing rows.
         post_processing: who is told of stored events.
@@ -160,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     event_processing: LaneConfig = REGULAR
     event_processing_lazy: LaneConfig = LAZY
     event_processing_replay: LaneConfig = REPLAY
+    bulk_event_consumption: LaneConfig = BULK
     batch: BatchConfig = BatchConfig()
     billing: BillingConfig | None = None
     post_processing: PostProcessingConfig = PostProcessingConfig()
@@ -171,6 +173,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def lanes(self) -> dict[str, LaneConfig]:
         """Every lane by its section, enabled or not; the regular one first."""
         return {section: getattr(self, section) for section in LANES}
+
+    @property
+    def publish_topic(self) -> str:
+        """Where events are published to: `kafka.topic`, else the topic of the regular lane."""
+        return self.event_processing.topic if self.kafka.topic is None else self.kafka.topic
+
+    def event_publisher(self, publisher: Publisher) -> EventPublisher:
+        """Return what publishes events for these lanes, as `[kafka]` says.
+
+        Args:
+            publisher: sends them; such as `KafkaPublisher(settings.kafka.publisher_config())`, which its owner closes.
+        """
+        kafka = self.kafka
+        return EventPublisher(
+            publisher,
+            topic=self.publish_topic,
+            topic_lazy=self.event_processing_lazy.topic if kafka.topic_lazy is None else kafka.topic_lazy,
+            topic_bulk=self.bulk_event_consumption.topic if kafka.topic_bulk is None else kafka.topic_bulk,
+            route_tenants_on_lazy_mode=kafka.route_tenants_on_lazy_mode,
+            bulk_max_batch_size=kafka.bulk_max_batch_size,
+            bulk_max_batch_bytes=kafka.bulk_bytes,
+        )
 
     def __post_init__(self) -> None:
         for section, lane in self.lanes.items():

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from .failure import Failure
+from .parts import Division
 
 
 class Extra:
     """The less common part of one delivery."""
 
-    __slots__ = ("counted", "failures", "holds", "is_confirmed", "is_void", "original", "unsent")
+    __slots__ = ("counted", "division", "failures", "holds", "is_confirmed", "is_void", "original", "unsent")
 
     def __init__(self) -> None:
         self.holds: dict[tuple[int, int], tuple[object, bool]] = {}
@@ -25,6 +26,8 @@ class Extra:
         """Failures that count towards the bound of the redeliveries."""
         self.original: bytes | None = None
         """The payload that was delivered, once something else was put into its place."""
+        self.division: Division | None = None
+        """Who has taken it apart; `None` for a message that is one thing."""
         self.unsent: Sequence[Any] = ()
         """What its handler has produced and its publisher has not confirmed: sent again instead of asking the handler again."""
 

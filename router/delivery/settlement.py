@@ -27,6 +27,7 @@ from ..errors import Cancelled, StateError
 from .context import Context, Stay
 from .extra import Extra
 from .failure import Failure
+from .parts import Divisible, Division
 
 NO_CHAIN, RUNNING, RETURNED = 0, 1, 2
 UNDECIDED, ACKED, NACKED = 0, 1, 2
@@ -158,6 +159,11 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
             is_new, extra.is_void = not extra.is_void, True
             return is_new
 
+    def divide(self, owner: object, content: Divisible) -> None:
+        """*owner* holds every part of the message: from now on its poison record holds only the parts that *owner* fails."""
+        with RARE:
+            self._make_extra().division = Division(owner, content)
+
     def keep_original(self, payload: bytes) -> None:
         """*payload* is about to be replaced; the first one counts."""
         with RARE:
@@ -240,6 +246,11 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
     def unsent(self) -> Sequence[Any]:
         """What its handler has produced and is not published yet: messages; empty for one whose handler is to be asked."""
         return () if self.extra is None else self.extra.unsent
+
+    @property
+    def division(self) -> Division | None:
+        """Who has taken it apart; `None` for a message that is one thing."""
+        return None if self.extra is None else self.extra.division
 
     @property
     def failures(self) -> list[Failure]:

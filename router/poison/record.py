@@ -9,6 +9,7 @@ from typing import Any
 
 from ..delivery.failure import Failure
 from ..delivery.message import Message
+from ..delivery.parts import Excerpt, text_of_parts
 from ..errors import text_of
 
 REASON = "reason_poisoned"
@@ -32,10 +33,17 @@ CUT_REASON_CHARACTERS = 1000
 
 
 def poison_record(message: Message, failure: Failure) -> Message:
-    """Return what the sink writes for *message*: its content, with metadata that says what happened."""
+    """Return what the sink writes for *message*: its content, with metadata that says what happened.
+
+    Of a message that was taken apart, only the parts that failed, with the reason of each.
+    """
+    failed = _failed_parts(message)
+    excerpt = _excerpt(message, failed)
     route = None if message.assignment is None else message.assignment.route
     metadata = _metadata_of(message)
-    metadata[REASON] = text_of(failure.error)
+    if excerpt is not None:
+        metadata.update(excerpt.metadata)
+    metadata[REASON] = text_of_parts(failed) if failed else text_of(failure.error)
     metadata[TOPIC] = message.topic
     metadata[HANDLER] = "" if route is None else route.handler
     metadata[SUBSCRIBER] = "" if route is None else route.subscriber
@@ -46,12 +54,22 @@ def poison_record(message: Message, failure: Failure) -> Message:
     metadata[TIME] = datetime.now(UTC).isoformat(timespec="milliseconds")
     key, timestamp = message.key, message.timestamp
     return Message(
-        _bytes_of(message.original),
+        _bytes_of(message.original) if excerpt is None else excerpt.payload,
         uuid=text_of(message.uuid),
         metadata=metadata,
         key=None if key is None else _bytes_of(key),
         timestamp=timestamp if isinstance(timestamp, float | int) else None,
     )
+
+
+def _failed_parts(message: Message) -> dict[int, BaseException]:
+    division = message.delivery.division
+    return {} if division is None else division.failed(message.failures)
+
+
+def _excerpt(message: Message, failed: dict[int, BaseException]) -> Excerpt | None:
+    division = message.delivery.division
+    return None if division is None or not failed else division.content.excerpt(list(failed))
 
 
 def size_of(message: Message) -> int:

@@ -79,4 +79,5 @@ def _parts(service: EventConsumptionService) -> dict[str, tuple[Callable[..., Ha
         "event_processing": (service.register_handler, service.message_batcher),
         "event_processing_lazy": (service.register_handler_lazy, service.lazy_message_batcher),
         "event_processing_replay": (service.register_handler_replay, service.replay_message_batcher),
+        "bulk_event_consumption": (service.register_bulk_handler, service.bulk_message_batcher),
     }

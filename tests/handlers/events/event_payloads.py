@@ -27,3 +27,10 @@ def make_raw(**raw_values: bytes) -> bytes:
     """Give a valid payload in which some values are exactly the given bytes."""
     fields = {key: json.dumps(value).encode() for key, value in VALID.items()} | raw_values
     return b"{" + b",".join(b'"%s":%s' % (key.encode(), value) for key, value in fields.items()) + b"}"
+
+
+def make_batch(*events: bytes, **ids: object) -> bytes:
+    """Give a bulk message of *events*, each exactly as it is given, with the *ids* of the batch."""
+    members = [b'"events":[%s]' % b",".join(events)]
+    members += [b'"%s":%s' % (name.encode(), json.dumps(value).encode()) for name, value in ids.items()]
+    return b"{" + b",".join(members) + b"}"

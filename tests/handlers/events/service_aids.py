@@ -44,6 +44,17 @@ def consuming(service, *, middlewares=(), lane=None, **options):
         yield broker, router, handler
 
 
+@contextlib.contextmanager
+def consuming_bulk(service, *, middlewares=(), **options):
+    """Run the bulk lane of *service* on an in-memory broker; yields the broker and the handler. Records go to `bulk-dlq`."""
+    broker, router = InMemoryPubSub(), Router()
+    router.add_middleware(FailurePolicy(retry=None), *middlewares)
+    lane = LaneConfig(topic="bulk", consumer_group="g", topic_dlq="bulk-dlq")
+    handler = service.register_bulk_handler(router, broker, lane=lane, publisher=broker, **options)
+    with running(router):
+        yield broker, handler
+
+
 def publish(broker, contents, topic="events"):
     """Publish each of *contents* as a message."""
     broker.publish(topic, *[Message(each) for each in contents])

@@ -52,6 +52,18 @@ MISTAKES = [
     pytest.param("[kafka]\nlinger = -1", "kafka.linger must not be negative", id="negative linger"),
     pytest.param("[kafka]\nbuffer_bytes = 1000", "kafka.buffer_bytes must be at least max_message_bytes", id="buffer"),
     pytest.param("[kafka]\nmax_message_bytes = 1", "kafka.max_message_bytes must be 1,000 to", id="message size"),
+    pytest.param("[kafka]\ntopic = 'a b'", "kafka.topic must be", id="topic with a blank"),
+    pytest.param("[kafka]\ntopic_bulk = ''", "kafka.topic_bulk must", id="empty topic"),
+    pytest.param("[kafka]\nbulk_max_batch_size = 0", "kafka.bulk_max_batch_size must be at least 1", id="no event"),
+    pytest.param("[kafka]\nbulk_max_batch_bytes = 0", "kafka.bulk_max_batch_bytes must be 1 to max_m", id="no bytes"),
+    pytest.param(
+        "[kafka]\nmax_message_bytes = 2000\nbulk_max_batch_bytes = 2001",
+        "kafka.bulk_max_batch_bytes must be 1 to max_message_bytes=2000, not 2001",
+        id="bulk messages that are too large",
+    ),
+    pytest.param(
+        "[kafka]\nroute_tenants_on_lazy_mode = ['']", "kafka.route_tenants_on_lazy_mode names an", id="empty tenant"
+    ),
     pytest.param("[kafka]\nbuffer_messages = 0", "kafka.buffer_messages must be more than 0", id="no buffer"),
     pytest.param('[kafka]\nclient_id = "a\\"b"', "kafka.client_id must be text in UTF-8", id="client id with a quote"),
     pytest.param(

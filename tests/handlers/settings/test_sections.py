@@ -3,7 +3,7 @@
 import pytest
 from rich.pretty import pretty_repr
 
-from millstream.handlers.events import LAZY, REGULAR
+from millstream.handlers.events import BULK, LAZY, REGULAR
 from millstream.handlers.settings import ClickHouseConfig, PostProcessingConfig, RetryConfig, RouterSettings, Settings
 from millstream.router import ConfigurationError
 
@@ -11,13 +11,18 @@ SECRET_DSN = "https://writer:hunter2@db.example.com/usage?secret_token=hunter3"
 
 
 def test_without_any_setting_the_store_is_a_folder_here() -> None:
-    """An embedded store in the current folder, table `default.events`, both lanes with the original's names, no billing."""
+    """An embedded store in the current folder, table `default.events`, two lanes with the original's names, no billing."""
     settings = Settings()
 
     assert settings.clickhouse.address.redacted == "chdb://millstream-data"
     assert not settings.clickhouse.is_given
     assert (settings.clickhouse.database, settings.clickhouse.table) == ("default", "events")
     assert (settings.event_processing, settings.event_processing_lazy) == (REGULAR, LAZY)
+    assert settings.bulk_event_consumption == BULK
+    assert [section for section, lane in settings.lanes.items() if lane.enabled] == [
+        "event_processing",
+        "event_processing_lazy",
+    ]
     assert settings.billing is None
     assert settings.post_processing.topic is None
     assert settings.router.close_timeout == 30

@@ -1,15 +1,21 @@
 """`millstream run` from a real Kafka into a real ClickHouse."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 
 from millstream.router.testing import eventually
 from tests.handlers.cli.command_aids import make_payload, run
 from tests.handlers.cli.run.service_process import TIMEOUT
+from tests.handlers.events.event_payloads import make_batch
+from tests.handlers.events.publisher_aids import event
 from tests.router.kafka.raw_records import read_records
 
 pytestmark = pytest.mark.slow
+
+EVENTS_PAGE = Path(__file__).resolve().parents[4] / "docs" / "events.md"
 
 
 def test_every_event_is_stored_once_and_then_committed(place):
@@ -189,3 +195,44 @@ def test_what_is_missing_ends_the_start_with_one_line(place, sections, told):
     assert done.returncode == 2, done.stderr
     (line,) = [line for line in done.stderr.decode().splitlines() if line.startswith("millstream:")]
     assert told in line
+
+
+def test_a_bad_event_of_a_bulk_message_is_set_aside_alone(place):
+    """Its neighbours are stored once, the record is a batch of it alone that can be sent again, and the exit code is 3."""
+    bulk = place.kafka.create_topic(2, prefix="bulk")
+    lane = {"enabled": True, "topic": bulk, "consumer_group": f"{bulk}-group", "topic_dlq": place.dlq}
+    place.write(event_processing={"enabled": False}, bulk_event_consumption=lane)
+    good = [make_payload(id=f"event-{number}") for number in range(150)]
+    bad, single = make_payload(id=""), make_payload(id="single")
+    place.publish(make_batch(*good[:100], bad, *good[100:]), make_batch(*good[:1]), single, topic=bulk)
+    with place.service("--once") as service:
+        code = service.wait()
+    records = {
+        record.value(): dict(record.headers()) for record in read_records(place.kafka.bootstrap_servers, place.dlq, 2)
+    }
+
+    assert code == 3, service.lines
+    assert place.ids() == sorted([*(f"event-{number}" for number in range(150)), "event-0"])
+    assert set(records) == {make_batch(bad), single}
+    assert records[make_batch(bad)]["reason_poisoned"] == b"part 100: id: empty"
+    assert b"single event" in records[single]["reason_poisoned"]
+    assert sum(place.kafka.committed(f"{bulk}-group", bulk).values()) == 3
+
+
+def test_events_that_are_published_in_bulk_are_stored_once(place, monkeypatch):
+    """What `EventPublisher` writes, used as docs/events.md shows, is what the bulk lane of the same settings reads."""
+    bulk = place.kafka.create_topic(2, prefix="bulk")
+    place.write(
+        kafka={"bulk_max_batch_size": 50},
+        event_processing={"enabled": False},
+        bulk_event_consumption={"enabled": True, "topic": bulk, "consumer_group": f"{bulk}-g", "topic_dlq": "none"},
+    )
+    events = [event(f"event-{number}", f"tenant-{number % 3}") for number in range(600)]
+    monkeypatch.chdir(place.folder)
+    exec(re.search(r"```python\n(.*?)```", EVENTS_PAGE.read_text(), re.DOTALL)[1], {"events": events})
+    with place.service("--once") as service:
+        code = service.wait()
+
+    assert code == 0, service.lines
+    assert place.ids() == sorted(each.id for each in events)
+    assert sum(place.kafka.committed(f"{bulk}-g", bulk).values()) == 12
