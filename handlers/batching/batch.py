@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,6 +43,10 @@ class Trigger(enum.Enum):
     SHUTDOWN = "shutdown"
 
 
+Outcome = tuple[int, BaseException | None]
+"""A place in a batch, and why that message cannot be processed; `None`: its part is done."""
+
+
 class Batch(tuple[BatchMessage, ...]):
     """A closed batch: fixed rows in a fixed order under one token, kept through all its retries."""
 
@@ -52,6 +56,8 @@ class Batch(tuple[BatchMessage, ...]):
     size_bytes: int
     progress: Any
     """What `process_batch` remembers between attempts on this batch; `None` before the first."""
+    listener: Callable[[Batch, Iterable[Outcome]], None] | None
+    """Told by `report`; set by who processes it."""
 
     def __new__(
         cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
@@ -62,7 +68,21 @@ class Batch(tuple[BatchMessage, ...]):
         batch.trigger = trigger
         batch.size_bytes = size_bytes
         batch.progress = None
+        batch.listener = None
         return batch
+
+    def report(self, outcomes: Iterable[Outcome]) -> None:
+        """Tell of messages whose outcome is known while the others of the batch take long: those that failed go to the sink now.
+
+        Args:
+            outcomes: place and error of each, `None` for one that is done, in the order in which that became known. They belong
+                into the result of the batch as well.
+
+        Raises:
+            HaltedError: too many have failed: the router stops, and nothing more of the batch should be processed.
+        """
+        if self.listener is not None:
+            self.listener(self, outcomes)
 
     def without_void(self) -> Batch:
         """Return the batch, never sent yet, without what nobody waits for any more: a new row set, so a new token."""

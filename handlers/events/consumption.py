@@ -78,13 +78,13 @@ class BatchConsumption:
         if batch.progress is None:
             batch.progress = _Progress(self._repository.plan(payloads, events, batch.token))
         progress: _Progress = batch.progress
-        self._store(progress, len(batch))
+        self._store(batch, progress)
         failures: dict[int, BaseException] = dict(progress.plan.refused)
         failures.update(self._publish(progress, events, payloads))
         self._log(batch, progress, failures, self._clock.now() - started)
         return BatchResult(failures)
 
-    def _store(self, progress: _Progress, count: int) -> None:
+    def _store(self, batch: Batch, progress: _Progress) -> None:
         if progress.is_stored:
             return
         plan = progress.plan
@@ -94,6 +94,7 @@ class BatchConsumption:
                 logger.bind(inserts=plan.inserts, refused=len(plan.refused)).warning(
                     "isolating refused rows takes long"
                 )
+                batch.report(plan.news())
         except Exception as error:
             self.outage.note_failure(error)
             raise
@@ -101,7 +102,7 @@ class BatchConsumption:
             self._count(inserts=plan.inserts - before)
         self.outage.note_success()
         progress.is_stored = True
-        stored = count - len(plan.refused)
+        stored = len(batch) - len(plan.refused)
         self._count(events=stored, rows=stored * self._repository.rows_per_event, refused=len(plan.refused))
 
     def _publish(self, progress: _Progress, events: list[Event], payloads: list[bytes]) -> dict[int, BaseException]:

@@ -3,7 +3,7 @@
 A batch is a row of units, each at a *position*. A part is a run of positions that is sent as one INSERT. The rules:
 
 - a token names exactly one row of bytes: a part that is cut, or sent in rewritten form, gets a token of its own;
-- a part is replaced by smaller ones only after the store has proven that nothing of it was stored;
+- a part is replaced by smaller ones only if it was never sent, or the store has proven that nothing of it was stored;
 - a part whose last attempt may have been stored is sent again as it is, until the store says what became of it;
 - parts are sent from left to right, and what is stored is never sent again.
 """
@@ -110,6 +110,11 @@ class PartLedger:
         else:
             self._put_first(self._halves(part))
         return True
+
+    def halve_next(self) -> None:
+        """Cut the next part in two, if it can be cut: one that may have been stored, and one unit, stay as they are."""
+        if self._parts and not self._parts[0].is_unknown and self._parts[0].first < self._parts[0].last:
+            self._put_first(self._halves(self._parts.popleft()))
 
     def _part(self, first: int, last: int, *, is_rewritten: bool = False, is_suspect: bool = False) -> Part:
         # Two parts never cover the same run in the same form, so run and form make the token unique.
