@@ -81,11 +81,12 @@ class Flush:
         self.is_done = False
         self._told.clear()
         batch.listener = self._report
-        self._stop_if_halted(batch)
         result = self._outcome(batch)
         if result is None:
             return False
         self._settle(batch, result)
+        if result.left:
+            raise HaltedError(f"{self._owner.name} gives up {len(result.left)} messages, as their handler halts")
         self.is_blocked = False
         self.is_done = True
         return True
@@ -148,28 +149,21 @@ class Flush:
                 self._clock.wait_until(self._condition, deadline)
             return not self._is_given_up
 
-    def _report(self, batch: Batch, outcomes: Iterable[Outcome]) -> None:
+    def _report(self, batch: Batch, outcomes: Iterable[Outcome]) -> bool:
         """Fail what has failed; a batch in trouble may take long, and its sink is to know whether there is a storm."""
-        done, last = 0, None
+        done = 0
         for place, error in outcomes:
             self._told.add(place)
-            last = batch[place]
             if error is None:
                 done += 1
                 continue
-            self._count_done(last, done)
+            each = batch[place]
+            self._count_done(each, done)
             done = 0
-            last.message.fail(error, self._owner, last.index)
-        if last is not None:
-            self._count_done(last, done)
-        self._stop_if_halted(batch)
-
-    def _stop_if_halted(self, batch: Batch) -> None:
+            each.message.fail(error, self._owner, each.index)
+        self._count_done(batch[0], done)
         assignment = batch[0].message.assignment
-        if assignment is not None and assignment.route is not None and assignment.route.is_halted:
-            raise HaltedError(
-                f"{self._owner.name} gives up what it has: its handler {assignment.route.handler!r} halts"
-            )
+        return assignment is None or assignment.route is None or not assignment.route.is_halted
 
     def _count_done(self, last: BatchMessage, count: int) -> None:
         """Tell the sink of *count* messages that are done, of which *last* is one or the next."""
@@ -179,8 +173,8 @@ class Flush:
 
     def _settle(self, batch: Batch, result: BatchResult) -> None:
         owner = self._owner
-        if result.failures or self._told:
-            self._settle_each(batch, result.failures)
+        if result.failures or self._told or result.left:
+            self._settle_each(batch, result)
         else:
             for each in batch:
                 each.message.delivery.release(owner, each.index)
@@ -189,9 +183,12 @@ class Flush:
             if assignment is not None:
                 assignment.wake()
 
-    def _settle_each(self, batch: Batch, failures: Mapping[int, BaseException]) -> None:
+    def _settle_each(self, batch: Batch, result: BatchResult) -> None:
+        failures, left = result.failures, frozenset(result.left)
         done = 0
         for place, each in enumerate(batch):
+            if place in left:
+                continue
             if place in failures:
                 # Before it fails: the sink judges it by those that were done before. Once told, it fails no second time.
                 self._count_done(each, done)

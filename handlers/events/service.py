@@ -145,7 +145,7 @@ class EventConsumptionService:
             ConfigurationError: the store refuses because of its configuration.
         """
         result = self._consumption.process(batch)
-        return result if result.failures else None
+        return result if result.failures or result.left else None
 
     @property
     def outage(self) -> Outage:

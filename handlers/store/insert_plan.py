@@ -90,6 +90,13 @@ class InsertPlan:
             self._send_part(part)
         return True
 
+    @property
+    def left(self) -> frozenset[int]:
+        """The units, by index, that are not known to be stored or refused."""
+        part = self._ledger.next_part()
+        first = len(self._units) if part is None else part.first
+        return frozenset(self._index(position) for position in range(first, len(self._units)))
+
     def news(self) -> Iterator[tuple[int, DataError | None]]:
         """Yield what became of the units since the last call: index and error, `None` for stored, in the order of sending."""
         part = self._ledger.next_part()

@@ -113,8 +113,8 @@ class Runner:
 
     @property
     def begun(self) -> int:
-        """Messages that its chain has begun with, each once. Costs no message anything: the iterator knows what it has left."""
-        return self._received - length_hint(self._chunk) - len(self._parking)
+        """Messages taken up so far, also those that wait behind one. Costs nothing per message: the iterator knows what is left."""
+        return self._received - length_hint(self._chunk)
 
     def _loop(self) -> None:
         try:

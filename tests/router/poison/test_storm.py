@@ -251,8 +251,8 @@ def test_restart_poisons_none_twice_and_goes_on_with_the_first_that_was_not():
     assert poisoned == bad[:18]
 
 
-def test_messages_that_wait_for_a_redelivery_are_not_begun_with():
-    """What stands behind a message that is tried again has not been handled, and makes no row shorter."""
+def test_messages_that_were_delivered_again_in_vain_are_a_row():
+    """What waits behind a message that is tried again makes no row shorter, though it was taken up."""
     handler = RecordingHandler([ValueError("bad")] * 100)
     subscriber, publisher = FakeSubscriber(), RecordingPublisher()
     config = RouterConfig(nack_resend_delay=0.0, max_redeliveries=1, poison=StormLimits(max_in_a_row=5))
