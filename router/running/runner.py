@@ -113,7 +113,7 @@ class Runner:
 
     @property
     def begun(self) -> int:
-        """Messages taken up so far, also those that wait behind one. Costs nothing per message: the iterator knows what is left."""
+        """Messages taken up so far, also those that wait behind one. No message pays: the iterator knows what is left."""
         return self._received - length_hint(self._chunk)
 
     def _loop(self) -> None:
