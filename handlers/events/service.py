@@ -188,4 +188,8 @@ class EventConsumptionService:
             MessageBatcher(
                 self.batch_config, self.process_batch, name=batcher, gate=self._gate, rank=rank, clock=self._clock
             ),
+            self._parse,
         )
+
+    def _parse(self, message: Message) -> BatchMessage:
+        return BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
