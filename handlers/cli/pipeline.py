@@ -72,7 +72,7 @@ class LocalPipeline:
     ) -> None:
         self.service = EventConsumptionService(repository, batch_config=batch)
         config = RouterConfig() if router is None else router
-        self.router = Router(msgspec.structs.replace(config, poison=NO_LIMITS))
+        self.router = Router(msgspec.structs.replace(config, poison_limits=NO_LIMITS))
         self.router.add_plugin(*plugins)
         self.router.add_middleware(CorrelationID(), FailurePolicy(retry=retry))
         self._broker = InMemoryPubSub(InMemoryConfig(buffer_messages=BUFFER_MESSAGES))

@@ -21,7 +21,7 @@ MAX_REASON_CHARACTERS = 200
 
 
 class StormLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much a handler may set aside before it halts: the `[poison]` section, and `RouterConfig.poison`.
+    """How much a handler may set aside before it halts: the `[poison]` section, and `RouterConfig.poison_limits`.
 
     Each handler counts its own, anew at each start; records that are not confirmed yet count.
 

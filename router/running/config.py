@@ -21,14 +21,14 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         max_redeliveries: redeliveries before the handler's poison sink takes a message that was nacked, or whose error no
             middleware has judged. Unlimited without a sink, for a `TransientError`, for output that cannot be published, and for
             what `PoisonQueue` or `FailurePolicy` has declined.
-        poison: how much each handler may set aside before it halts.
+        poison_limits: how much each handler may set aside before it halts.
     """
 
     close_timeout: float = 30.0
     nack_resend_delay: float = 0.1
     max_nack_resend_delay: float = 10.0
     max_redeliveries: int = 10
-    poison: StormLimits = StormLimits()
+    poison_limits: StormLimits = StormLimits()
 
     def __post_init__(self) -> None:
         for name in ("close_timeout", "nack_resend_delay", "max_nack_resend_delay", "max_redeliveries"):

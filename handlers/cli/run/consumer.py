@@ -97,7 +97,7 @@ class Consumer:
 
     def _router(self) -> Router:
         settings = self._settings
-        router = Router(RouterConfig(close_timeout=settings.router.close_timeout, poison=settings.poison))
+        router = Router(RouterConfig(close_timeout=settings.router.close_timeout, poison_limits=settings.poison))
         router.add_plugin(SignalsHandler())
         router.add_middleware(CorrelationID(), FailurePolicy(retry=settings.retry.make_retry()))
         return router

@@ -188,7 +188,7 @@ def test_a_refused_row_halts_a_lane_without_a_sink():
 
 def test_a_storm_of_refused_rows_halts_as_ever():
     """The sink has fewer than the limit."""
-    lane = Consuming(batch_size=20, config=RouterConfig(poison=StormLimits(max_in_a_row=10)))
+    lane = Consuming(batch_size=20, config=RouterConfig(poison_limits=StormLimits(max_in_a_row=10)))
     lane.store.refuse_lines(lambda line: True)
     lane.router.start()
     lane.subscription.deliver(*payloads(20))

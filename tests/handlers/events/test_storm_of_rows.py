@@ -17,7 +17,7 @@ def consuming_lane(poison=None, **limits):
     """Return a router with the regular lane on a store that refuses what is called bad; subscriber, sink and store."""
     store, subscriber, publisher = FakeStore(), FakeSubscriber(), RecordingPublisher()
     store.refuse_lines(lambda line: b'"bad' in line)
-    router = Router(RouterConfig(poison=StormLimits(**limits)))
+    router = Router(RouterConfig(poison_limits=StormLimits(**limits)))
     router.add_middleware(FailurePolicy(retry=None))
     service = make_service(store, batch_size=1000, flush_interval=0.05)
     sink = PoisonTopic(publisher, "dlq") if poison is None else poison

@@ -140,7 +140,7 @@ def test_writer_that_never_works_is_named_when_the_close_times_out():
 def test_one_write_takes_many_records():
     """A thousand failures do not make a thousand calls of the writer."""
     publisher = RecordingPublisher()
-    config = RouterConfig(nack_resend_delay=0.0, max_redeliveries=0, poison=StormLimits(enabled=False))
+    config = RouterConfig(nack_resend_delay=0.0, max_redeliveries=0, poison_limits=StormLimits(enabled=False))
     router, subscriber = consumer(RecordingHandler([ValueError("bad")] * 1000), publisher, config)
 
     with running(router):

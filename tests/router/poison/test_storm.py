@@ -32,7 +32,7 @@ def refuse_bad(message):
 def halting(handler, *, poison=None, **limits):
     """Return a router that sets aside by *limits*, its subscriber and the publisher of its records."""
     subscriber, publisher = FakeSubscriber(), RecordingPublisher()
-    router = Router(RouterConfig(poison=StormLimits(**limits)))
+    router = Router(RouterConfig(poison_limits=StormLimits(**limits)))
     sink = PoisonTopic(publisher, "dlq") if poison is None else poison
     router.add_consumer_handler("h", "t", subscriber, handler, poison=sink)
     return router, subscriber, publisher
@@ -111,7 +111,7 @@ def test_limits_are_checked(limits, named):
 
 def test_defaults_are_those_of_the_design():
     """A thousand in a row, or more than a tenth of the last five thousand; on unless somebody says otherwise."""
-    assert RouterConfig().poison == StormLimits(enabled=True, max_in_a_row=1000, max_share=0.1, window=5000)
+    assert RouterConfig().poison_limits == StormLimits(enabled=True, max_in_a_row=1000, max_share=0.1, window=5000)
 
 
 def test_owner_that_tells_what_it_has_done_is_judged_by_that():
@@ -242,7 +242,7 @@ def test_restart_poisons_none_twice_and_goes_on_with_the_first_that_was_not():
     bad = numbered(BAD, 25)
     broker.publish("t", *map(Message, bad))
     for _ in range(2):
-        publisher, router = RecordingPublisher(), Router(RouterConfig(poison=StormLimits(max_in_a_row=10)))
+        publisher, router = RecordingPublisher(), Router(RouterConfig(poison_limits=StormLimits(max_in_a_row=10)))
         router.add_consumer_handler("h", "t", broker.group("g"), refuse_bad, poison=PoisonTopic(publisher, "dlq"))
         router.start()
         ended_by(router)
@@ -255,7 +255,7 @@ def test_messages_that_were_delivered_again_in_vain_are_a_row():
     """What waits behind a message that is tried again makes no row shorter, though it was taken up."""
     handler = RecordingHandler([ValueError("bad")] * 100)
     subscriber, publisher = FakeSubscriber(), RecordingPublisher()
-    config = RouterConfig(nack_resend_delay=0.0, max_redeliveries=1, poison=StormLimits(max_in_a_row=5))
+    config = RouterConfig(nack_resend_delay=0.0, max_redeliveries=1, poison_limits=StormLimits(max_in_a_row=5))
     router = Router(config)
     router.add_consumer_handler("h", "t", subscriber, handler, poison=PoisonTopic(publisher, "dlq"))
     router.start()
@@ -264,3 +264,17 @@ def test_messages_that_were_delivered_again_in_vain_are_a_row():
 
     assert len(publisher.messages("dlq")) == 4
     assert subscriber.subscription.committed() == 4
+
+
+def test_several_threads_halt_together():
+    """With `concurrency` each thread has a message in hand when another one counts: the limit is met but for that many."""
+    subscriber, publisher = FakeSubscriber(), RecordingPublisher()
+    router = Router(RouterConfig(poison_limits=StormLimits(max_in_a_row=50)))
+    sink = PoisonTopic(publisher, "dlq")
+    router.add_consumer_handler("h", "t", subscriber, refuse_bad, poison=sink, concurrency=4)
+    router.start()
+    for number in range(400):
+        subscriber.subscription.deliver(b"bad %d" % number, key=b"%d" % (number % 20))
+    ended_by(router)
+
+    assert 49 <= len(publisher.messages("dlq")) < 50 + 4
