@@ -42,6 +42,7 @@ from .kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaS
 from .memory import InMemoryConfig, InMemoryPubSub
 from .poison.choices import PoisonTopic, PoisonWriter
 from .poison.file import PoisonFile
+from .poison.storm import StormLimits
 from .protocols import (
     AssignmentListener,
     HandlerFunc,
@@ -95,6 +96,7 @@ __all__ = [
     "Scope",
     "SignalsHandler",
     "StateError",
+    "StormLimits",
     "Subscriber",
     "Subscription",
     "SubscriptionClosed",

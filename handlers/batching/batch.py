@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -50,6 +50,10 @@ class Trigger(enum.Enum):
     SHUTDOWN = "shutdown"
 
 
+Outcome = tuple[int, BaseException | None]
+"""A place in a batch, and why that message cannot be processed; `None`: its part is done."""
+
+
 class Batch(tuple[BatchMessage, ...]):
     """A closed batch: fixed rows in a fixed order under one token, kept through all its retries."""
 
@@ -59,6 +63,8 @@ class Batch(tuple[BatchMessage, ...]):
     size_bytes: int
     progress: Any
     """What `process_batch` remembers between attempts on this batch; `None` before the first."""
+    listener: Callable[[Batch, Iterable[Outcome]], bool] | None
+    """Told by `report`; set by who processes it."""
 
     def __new__(
         cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
@@ -69,7 +75,20 @@ class Batch(tuple[BatchMessage, ...]):
         batch.trigger = trigger
         batch.size_bytes = size_bytes
         batch.progress = None
+        batch.listener = None
         return batch
+
+    def report(self, outcomes: Iterable[Outcome]) -> bool:
+        """Tell of messages whose outcome is known while the others of the batch take long: those that failed go to the sink now.
+
+        Args:
+            outcomes: place and error of each, `None` for one that is done, in the order in which that became known. They belong
+                into the result of the batch as well.
+
+        Returns:
+            False when so many have failed that the router halts: process no more, and name the rest in `BatchResult.left`.
+        """
+        return self.listener is None or self.listener(self, outcomes)
 
     def without_void(self) -> Batch:
         """Return the batch, never sent yet, without what nobody waits for any more: a new row set, so a new token."""
@@ -81,13 +100,15 @@ class Batch(tuple[BatchMessage, ...]):
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The outcome per message of one `process_batch`: everything is done but for what `failures` names.
+    """The outcome per message of one `process_batch`: everything is done but for what `failures` and `left` name.
 
     Args:
         failures: the error of each batch message that cannot be processed, by its place in the batch; it goes to the poison sink.
+        left: the places of those that were not processed, as the router halts: nothing is done about them, nor committed.
     """
 
     failures: Mapping[int, BaseException] = field(default_factory=dict)
+    left: Collection[int] = ()
 
 
 class ProcessBatch(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from loguru import logger
 
 from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
+from millstream.router.delivery.outliving import outliving
 from millstream.router.worker_thread import WorkerThread
 
 from .batch import Batch, BatchMessage, ProcessBatch, Trigger
@@ -64,6 +65,9 @@ class MessageBatcher:
         self._drain_deadline: float | None = None
         self._is_started = False
         self._has_ended = False
+        self.is_unheld = False
+        """Whether what it has is committed already: lost with the process."""
+        self._in_hand = 0
         self._thread = WorkerThread(name, self._run)
         self._flush = Flush(
             self, config, process_batch, gate=InsertGate() if gate is None else gate, rank=rank, clock=clock
@@ -97,6 +101,20 @@ class MessageBatcher:
                 buffer.start_age(self._clock.now())
                 self._is_full = buffer.is_full or self._flush.is_blocked
                 self._condition.notify_all()
+
+    def add_unheld(self, item: BatchMessage) -> None:
+        """Put *item* into the next batch, and let its message be committed before that is done: at most once.
+
+        It outlives its partition, and is lost with the process. Else as `add`: repeated, it adds no second row.
+        """
+        self.is_unheld = True
+        if self._is_full or not self._is_started:
+            self._prepare(item)
+        message = item.message
+        # Held for as long as it takes to add it, which also tells a repetition.
+        if message.delivery.hold(self, item.index, message.assignment):
+            self.add(BatchMessage(outliving(message), item.item, item.index, item.part))
+            message.delivery.release(self, item.index)
 
     def _prepare(self, item: BatchMessage) -> None:
         if self._drain_deadline is not None:
@@ -168,11 +186,15 @@ class MessageBatcher:
                 return True
         ended = self._thread.join(deadline)
         self._flush.give_up()
+        if self.is_unheld and (lost := len(self._buffer) + self._in_hand):
+            log = logger.bind(batcher=self.name, messages=lost)
+            log.error("not known to be stored, and not delivered again: their lane is at_most_once")
         return ended and self._buffer.is_empty and self._flush.is_done
 
     def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
             self._log_trigger(batch)
+            self._in_hand = len(batch)
             if self._flush.run(batch):
                 self.flushes += 1
                 self.messages += len(batch)
@@ -183,6 +205,7 @@ class MessageBatcher:
                 self._condition.notify_all()
             if not self._flush.is_done:
                 return
+            self._in_hand = 0
 
     def _next_batch(self) -> Batch | None:
         with self._condition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn, Protocol
 
 from loguru import logger
@@ -11,7 +11,7 @@ from loguru import logger
 from millstream.middleware import Backoff
 from millstream.router import Clock, HaltedError
 
-from .batch import Batch, BatchResult, ProcessBatch
+from .batch import Batch, BatchMessage, BatchResult, Outcome, ProcessBatch
 from .config import BatchConfig
 from .decision import Decision, Verdict, decide
 from .gate import URGENT, InsertGate
@@ -61,6 +61,8 @@ class Flush:
         self._clock = clock
         self._condition = threading.Condition()
         self._is_given_up = False
+        self._told: set[int] = set()
+        """The places of the batch in hand whose outcome was reported before its end."""
 
     def _current_rank(self) -> int:
         return URGENT if self._owner.is_urgent else self._rank
@@ -77,10 +79,14 @@ class Flush:
         if not batch:
             return False
         self.is_done = False
+        self._told.clear()
+        batch.listener = self._report
         result = self._outcome(batch)
         if result is None:
             return False
         self._settle(batch, result)
+        if result.left:
+            raise HaltedError(f"{self._owner.name} gives up {len(result.left)} messages, as their handler halts")
         self.is_blocked = False
         self.is_done = True
         return True
@@ -143,17 +149,55 @@ class Flush:
                 self._clock.wait_until(self._condition, deadline)
             return not self._is_given_up
 
+    def _report(self, batch: Batch, outcomes: Iterable[Outcome]) -> bool:
+        """Fail what has failed; a batch in trouble may take long, and its sink is to know whether there is a storm."""
+        done = 0
+        for place, error in outcomes:
+            self._told.add(place)
+            if error is None:
+                done += 1
+                continue
+            each = batch[place]
+            self._count_done(each, done)
+            done = 0
+            each.message.fail(error, self._owner, each.index)
+        self._count_done(batch[0], done)
+        assignment = batch[0].message.assignment
+        return assignment is None or assignment.route is None or not assignment.route.is_halted
+
+    def _count_done(self, last: BatchMessage, count: int) -> None:
+        """Tell the sink of *count* messages that are done, of which *last* is one or the next."""
+        assignment = last.message.assignment
+        if assignment is not None and assignment.route is not None:
+            assignment.route.count_done(self._owner, count)
+
     def _settle(self, batch: Batch, result: BatchResult) -> None:
-        failures = result.failures
         owner = self._owner
-        for place, each in enumerate(batch):
-            if failures and place in failures:
-                each.message.fail(failures[place], owner, each.index)
-            else:
+        if result.failures or self._told or result.left:
+            self._settle_each(batch, result)
+        else:
+            for each in batch:
                 each.message.delivery.release(owner, each.index)
+            self._count_done(batch[-1], len(batch))
         for assignment in {id(each.message.assignment): each.message.assignment for each in batch}.values():
             if assignment is not None:
                 assignment.wake()
+
+    def _settle_each(self, batch: Batch, result: BatchResult) -> None:
+        failures, left = result.failures, frozenset(result.left)
+        done = 0
+        for place, each in enumerate(batch):
+            if place in left:
+                continue
+            if place in failures:
+                # Before it fails: the sink judges it by those that were done before. Once told, it fails no second time.
+                self._count_done(each, done)
+                done = 0
+                each.message.fail(failures[place], self._owner, each.index)
+            else:
+                each.message.delivery.release(self._owner, each.index)
+                done += place not in self._told
+        self._count_done(batch[-1], done)
 
 
 def _check(result: BatchResult | None, batch: Batch) -> None:

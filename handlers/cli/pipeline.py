@@ -18,6 +18,7 @@ from millstream.router import (
     Router,
     RouterConfig,
     StateError,
+    StormLimits,
     UndrainedError,
 )
 from millstream.router.poison import Poison
@@ -27,6 +28,8 @@ LANE = LaneConfig(topic="events", consumer_group="local", topic_dlq="none")
 """The lane of events that a command brings itself; its poison sink is the command's."""
 BUFFER_MESSAGES = 10_000
 """Between reading and handling: enough to keep both busy, and some MB at most."""
+NO_LIMITS = StormLimits(enabled=False)
+"""A file ends, somebody watches the command, and whatever is set aside stays beside it: nothing need halt."""
 IDLE_SECONDS = 0.05
 """How long nothing may have come in at the end before the last batch is flushed without waiting for its age."""
 
@@ -53,7 +56,7 @@ class LocalPipeline:
         batch: when to flush.
         poison: takes what cannot be stored.
         retry: how errors of a handler are retried; `None`: not at all.
-        router: settings of the router.
+        router: settings of the router, but for its limits: however much cannot be stored is set aside.
         plugins: such as a `SignalsHandler`.
     """
 
@@ -68,7 +71,8 @@ class LocalPipeline:
         plugins: Sequence[Plugin] = (),
     ) -> None:
         self.service = EventConsumptionService(repository, batch_config=batch)
-        self.router = Router(router)
+        config = RouterConfig() if router is None else router
+        self.router = Router(msgspec.structs.replace(config, poison_limits=NO_LIMITS))
         self.router.add_plugin(*plugins)
         self.router.add_middleware(CorrelationID(), FailurePolicy(retry=retry))
         self._broker = InMemoryPubSub(InMemoryConfig(buffer_messages=BUFFER_MESSAGES))

@@ -47,6 +47,7 @@ class _Progress:
         self.plan = plan
         self.rows_per_event = rows_per_event
         self.is_stored = False
+        """Whether nothing more is to be stored of it."""
         self.unpublished: list[int] | None = None
         self.publish_attempts = 0
 
@@ -77,13 +78,13 @@ class BatchConsumption:
             plan = repository.plan(payloads, events, batch.token)
             batch.progress = _Progress(plan, repository.rows_per_event)
         progress: _Progress = batch.progress
-        self._store(progress, len(batch))
+        self._store(batch, progress)
         failures: dict[int, BaseException] = dict(progress.plan.refused)
         failures.update(self._publish(progress, events, payloads))
         self._log(batch, progress, failures, self._clock.now() - started)
-        return BatchResult(failures)
+        return BatchResult(failures, progress.plan.left)
 
-    def _store(self, progress: _Progress, count: int) -> None:
+    def _store(self, batch: Batch, progress: _Progress) -> None:
         if progress.is_stored:
             return
         plan = progress.plan
@@ -93,6 +94,8 @@ class BatchConsumption:
                 logger.bind(inserts=plan.inserts, refused=len(plan.refused)).warning(
                     "isolating refused rows takes long"
                 )
+                if not batch.report(plan.news()):
+                    break
         except Exception as error:
             self.outage.note_failure(error)
             raise
@@ -100,15 +103,15 @@ class BatchConsumption:
             self._count(inserts=plan.inserts - before)
         self.outage.note_success()
         progress.is_stored = True
-        stored = count - len(plan.refused)
-        self._count(events=stored, rows=stored * progress.rows_per_event, refused=len(plan.refused))
+        self._count(events=plan.stored, rows=plan.stored * progress.rows_per_event, refused=len(plan.refused))
 
     def _publish(self, progress: _Progress, events: list[Event], payloads: list[bytes]) -> dict[int, BaseException]:
         processor = self._post_processor
         if processor is None:
             return {}
         if progress.unpublished is None:
-            progress.unpublished = [place for place in range(len(events)) if place not in progress.plan.refused]
+            refused, left = progress.plan.refused, progress.plan.left
+            progress.unpublished = [place for place in range(len(events)) if place not in refused and place not in left]
         places = progress.unpublished
         failed = processor.publish([events[place] for place in places], [payloads[place] for place in places])
         progress.unpublished = [places[index] for index in failed]
@@ -128,7 +131,7 @@ class BatchConsumption:
         refused = len(progress.plan.refused)
         logger.bind(
             batch_size=len(batch),
-            total_events_inserted=(len(batch) - refused) * progress.rows_per_event,
+            total_events_inserted=progress.plan.stored * progress.rows_per_event,
             duration_ms=round(seconds * 1000, 3),
             post_process_errors=len(failures) - refused,
             refused=refused,

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal, get_args
+
 import msgspec
 from loguru import logger
 
 from millstream.handlers.batching import MessageBatcher
 from millstream.middleware import Throttle
-from millstream.router import ConfigurationError, Handler, HandlerFunc, PoisonTopic, Publisher, Router, Subscriber
+from millstream.router import (
+    ConfigurationError,
+    Handler,
+    HandlerFunc,
+    Message,
+    PoisonTopic,
+    Publisher,
+    Router,
+    Subscriber,
+)
 from millstream.router.poison import Poison
 
+Delivery = Literal["at_least_once", "at_most_once"]
 BURST_SECONDS = 0.001
 """A throttle that waits for every message overshoots by some 0.05 ms each; above 1,000 messages/s it lets a millisecond's
 worth through at once."""
@@ -25,6 +38,13 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         topic_dlq: where messages go that cannot be handled: a topic, `"none"` (halt) or `"drop"`. There is no silent default.
         rate_limit: messages a second, `None` for no limit.
         concurrency: threads that decode and batch; order is kept per message key.
+        delivery: `"at_least_once"`: a message is committed once its row is stored, or its poison record written.
+            `"at_most_once"`, the original's way: once it is in a batch. Lost is then what is not stored when the process is
+            killed, crashes, halts (exit code 4), ends while its store is away (5) or by a second signal: up to
+            `batch.max_pending_bytes`, with the poison records of rows that the store refused and that are not written. While
+            it runs nothing is: a batch is tried again as ever, refused rows go to the poison sink, and what is in a batch is
+            stored also when its partition has gone. Events that no decoder takes are committed as ever. After a crash what
+            was handled since the last commit, a second ago, comes again and may be there twice, as with the original.
     """
 
     enabled: bool = True
@@ -33,6 +53,7 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     topic_dlq: str
     rate_limit: float | None = None
     concurrency: int = 1
+    delivery: Delivery = "at_least_once"
 
     def __post_init__(self) -> None:
         for name in ("topic", "consumer_group"):
@@ -48,6 +69,8 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
         if self.concurrency < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {self.concurrency}")
+        if self.delivery not in get_args(Delivery):
+            raise ConfigurationError(f"delivery must be 'at_least_once' or 'at_most_once', not {self.delivery!r}")
 
 
 REGULAR = LaneConfig(topic="events", consumer_group="flexprice-consumer-local", topic_dlq="event_processing_dlq")
@@ -67,6 +90,10 @@ BULK = LaneConfig(
 )
 
 
+UnheldFunc = Callable[[MessageBatcher, Message], None]
+"""Parses a message and hands what it brings to a batcher, which does not hold it."""
+
+
 class Lane:
     """One lane of a service; its settings come when it is attached to a router.
 
@@ -74,12 +101,20 @@ class Lane:
         handler: what its handler is called.
         function: takes each message: parses it and hands it to *batcher*.
         batcher: flushes what *function* has added; its rank says how it stands to other lanes.
+        unheld: does what *function* does, but so that nothing holds the message: with `delivery="at_most_once"`.
     """
 
-    def __init__(self, handler: str, function: HandlerFunc, batcher: MessageBatcher) -> None:
+    def __init__(
+        self,
+        handler: str,
+        function: HandlerFunc,
+        batcher: MessageBatcher,
+        unheld: UnheldFunc,
+    ) -> None:
         self.handler = handler
         self.function = function
         self.batcher = batcher
+        self._unheld = unheld
 
     def attach(
         self,
@@ -96,8 +131,9 @@ class Lane:
             ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
         """
         sink = self._choose_sink(config, publisher) if poison is None else poison
+        function = self.function if config.delivery == "at_least_once" else self._process_unheld
         handler = router.add_consumer_handler(
-            self.handler, config.topic, subscriber, self.function, poison=sink, concurrency=config.concurrency
+            self.handler, config.topic, subscriber, function, poison=sink, concurrency=config.concurrency
         )
         if config.rate_limit is not None:
             handler.add_middleware(Throttle(config.rate_limit, burst=max(1, round(config.rate_limit * BURST_SECONDS))))
@@ -111,8 +147,12 @@ class Lane:
             batch_size=batching.batch_size,
             flush_interval=batching.flush_interval,
             max_retries=batching.max_retries,
+            delivery=config.delivery,
         ).info("registered batching event consumption handler")
         return handler
+
+    def _process_unheld(self, message: Message) -> None:
+        self._unheld(self.batcher, message)
 
     def _choose_sink(self, config: LaneConfig, publisher: Publisher | None) -> Poison:
         if config.topic_dlq == "none":

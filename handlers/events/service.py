@@ -13,12 +13,13 @@ from millstream.handlers.batching import (
     ProcessBatch,
 )
 from millstream.router import MONOTONIC, Clock, Handler, HandlerFunc, Message, Publisher, Router, Subscriber
+from millstream.router.delivery.outliving import outliving
 from millstream.router.poison import Poison
 
 from .bulk import all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
-from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig
+from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig, UnheldFunc
 from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
@@ -68,6 +69,7 @@ class EventConsumptionService:
             "batcher-bulk",
             rank=1,
             process=self.process_bulk_batch,
+            unheld=self._process_bulk_unheld,
         )
         self.message_batcher = self._regular.batcher
         self.lazy_message_batcher = self._lazy.batcher
@@ -203,13 +205,11 @@ class EventConsumptionService:
             TransientError: not everything is known to be done; call again with the same batch.
             ConfigurationError: the store refuses because of its configuration.
         """
-        result = self._consumption.process(batch, self.repository)
-        return result if result.failures else None
+        return _outcome(self._consumption.process(batch, self.repository))
 
     def process_bulk_batch(self, batch: Sequence[BatchMessage]) -> BatchResult | None:
         """Store the events of *batch* without billing rows; else as `process_batch`."""
-        result = self._consumption.process(batch, self._unbilled)
-        return result if result.failures else None
+        return _outcome(self._consumption.process(batch, self._unbilled))
 
     @property
     def outage(self) -> Outage:
@@ -246,11 +246,31 @@ class EventConsumptionService:
         self.process_message(Message(payload, uuid=""))
 
     def _lane(
-        self, handler: str, function: HandlerFunc, batcher: str, *, rank: int, process: ProcessBatch | None = None
+        self,
+        handler: str,
+        function: HandlerFunc,
+        batcher: str,
+        *,
+        rank: int,
+        process: ProcessBatch | None = None,
+        unheld: UnheldFunc | None = None,
     ) -> Lane:
         process = self.process_batch if process is None else process
         return Lane(
             handler,
             function,
             MessageBatcher(self.batch_config, process, name=batcher, gate=self._gate, rank=rank, clock=self._clock),
+            self._process_unheld if unheld is None else unheld,
         )
+
+    def _process_unheld(self, batcher: MessageBatcher, message: Message) -> None:
+        event = decode_event(message.payload, max_message_bytes=self._max_message_bytes)
+        batcher.add_unheld(BatchMessage(message, event))
+
+    def _process_bulk_unheld(self, batcher: MessageBatcher, message: Message) -> None:
+        batcher.is_unheld = True
+        self.process_bulk_message_with_batching(outliving(message))
+
+
+def _outcome(result: BatchResult) -> BatchResult | None:
+    return result if result.failures or result.left else None

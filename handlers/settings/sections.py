@@ -10,7 +10,7 @@ from millstream.handlers.batching import BatchConfig
 from millstream.handlers.events import BULK, LAZY, REGULAR, REPLAY, BillingConfig, EventPublisher, LaneConfig
 from millstream.handlers.store import StoreDsn, quote_identifier
 from millstream.middleware import Retry
-from millstream.router import ConfigurationError, Publisher, RouterConfig
+from millstream.router import ConfigurationError, Publisher, RouterConfig, StormLimits
 from millstream.router.kafka.names import checked_id, checked_name
 
 from .kafka import KafkaConfig
@@ -151,6 +151,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         post_processing: who is told of stored events.
         retry: how failed messages are tried again.
         router: how the router ends.
+        poison: how much a lane may set aside before it halts.
         kafka: where the brokers are.
 
     Raises:
@@ -167,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     post_processing: PostProcessingConfig = PostProcessingConfig()
     retry: RetryConfig = RetryConfig()
     router: RouterSettings = RouterSettings()
+    poison: StormLimits = StormLimits()
     kafka: KafkaConfig = KafkaConfig()
 
     @property

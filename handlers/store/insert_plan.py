@@ -1,6 +1,6 @@
 """The way of one batch into its table: usually one INSERT, in trouble as many as it takes, each row once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 from .errors import DataError, ShapeError, ShardRefused, StoreMisconfigured, StoreUnavailable, ViewFailed
@@ -43,6 +43,8 @@ class InsertPlan:
         if days is not None and len(set(days)) > max_partitions:
             self._order, runs = cut_by_day(days, max_partitions)
         self._ledger = PartLedger(token, runs, can_rewrite=rewrite is not None)
+        self._told = 0
+        """The first position whose outcome `news` has not told."""
         self.inserts = 0
         """How many INSERT statements were sent, failed ones included."""
 
@@ -68,7 +70,8 @@ class InsertPlan:
         been stored is sent again with the same bytes and token.
 
         Returns:
-            True when every unit is stored or refused, False when this cycle's budget is used up.
+            True when every unit is stored or refused, False when this cycle's budget is used up: what comes next is halved then,
+            as each INSERT of a large part that is refused for the next unit costs as much as all of it.
 
         Raises:
             StoreUnavailable: try again later.
@@ -82,9 +85,24 @@ class InsertPlan:
         refused_allowed = len(self._ledger.refused) + MAX_ISOLATED_PER_CYCLE
         while (part := self._ledger.next_part()) is not None:
             if self.inserts >= inserts_allowed or len(self._ledger.refused) >= refused_allowed:
+                self._ledger.halve_next()
                 return False
             self._send_part(part)
         return True
+
+    @property
+    def left(self) -> frozenset[int]:
+        """The units, by index, that are not known to be stored or refused."""
+        part = self._ledger.next_part()
+        first = len(self._units) if part is None else part.first
+        return frozenset(self._index(position) for position in range(first, len(self._units)))
+
+    def news(self) -> Iterator[tuple[int, DataError | None]]:
+        """Yield what became of the units since the last call: index and error, `None` for stored, in the order of sending."""
+        part = self._ledger.next_part()
+        first, self._told = self._told, len(self._units) if part is None else part.first
+        refused = self._ledger.refused
+        return ((self._index(position), refused.get(position)) for position in range(first, self._told))
 
     def _send_part(self, part: Part) -> None:
         lines = self._lines(part)

@@ -3,7 +3,7 @@
 A batch is a row of units, each at a *position*. A part is a run of positions that is sent as one INSERT. The rules:
 
 - a token names exactly one row of bytes: a part that is cut, or sent in rewritten form, gets a token of its own;
-- a part is replaced by smaller ones only after the store has proven that nothing of it was stored;
+- a part is replaced by smaller ones only if it was never sent, or the store has proven that nothing of it was stored;
 - a part whose last attempt may have been stored is sent again as it is, until the store says what became of it;
 - parts are sent from left to right, and what is stored is never sent again.
 """
@@ -14,6 +14,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from .errors import DataError, ShapeError
+
+LONG_ROW = 8
+"""Units refused one after the other, none stored between: the next is likely bad as well, and to send it alone costs one small
+INSERT, where the whole part costs two, one of them as large as the part."""
 
 
 class Part(msgspec.Struct, kw_only=True):
@@ -49,6 +53,7 @@ class PartLedger:
         self._token = token
         self._can_rewrite = can_rewrite
         self._trusts_hints = True
+        self._refused_in_a_row = 0
         self._parts: deque[Part] = deque()
         if len(runs) == 1:
             self._parts.append(Part(first=runs[0][0], last=runs[0][1], token=token))
@@ -66,6 +71,7 @@ class PartLedger:
     def mark_stored(self) -> None:
         """The part is stored."""
         part = self._parts.popleft()
+        self._refused_in_a_row = 0
         self.stored += part.last - part.first + 1
         if part.is_suspect:
             # The rows the store counts are not the lines we count: its hints would lead nowhere.
@@ -94,6 +100,9 @@ class PartLedger:
             self._put_first([self._part(part.first, part.last, is_rewritten=True)])
         elif part.first == part.last:
             self.refused[part.first] = error
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row >= LONG_ROW:
+                self._single_out_next()
         elif suspect is not None and self._trusts_hints and part.first <= suspect <= part.last:
             self._put_first(self._around(part, suspect))
         else:
@@ -110,6 +119,22 @@ class PartLedger:
         else:
             self._put_first(self._halves(part))
         return True
+
+    def halve_next(self) -> None:
+        """Cut the next part in two, if it can be cut."""
+        if self._can_cut_next:
+            self._put_first(self._halves(self._parts.popleft()))
+
+    def _single_out_next(self) -> None:
+        if self._can_cut_next:
+            part = self._parts.popleft()
+            runs = ((part.first, part.first), (part.first + 1, part.last))
+            self._put_first([self._part(first, last, is_rewritten=part.is_rewritten) for first, last in runs])
+
+    @property
+    def _can_cut_next(self) -> bool:
+        """One that may have been stored, and one unit, stay as they are."""
+        return bool(self._parts) and not self._parts[0].is_unknown and self._parts[0].first < self._parts[0].last
 
     def _part(self, first: int, last: int, *, is_rewritten: bool = False, is_suspect: bool = False) -> Part:
         # Two parts never cover the same run in the same form, so run and form make the token unique.

@@ -37,6 +37,15 @@ class PoisonSink(Protocol):
         """Take over a message of which an owner failed its hold; waits until its other holds are in."""
         ...
 
+    @property
+    def is_halted(self) -> bool:
+        """Whether it takes nothing more, as the router halts."""
+        ...
+
+    def count_done(self, owner: object, count: int) -> None:
+        """*owner* has done its part of *count* messages: what it fails is judged by how many those are."""
+        ...
+
 
 class Destination(Protocol):
     """The handler that a message goes to."""
@@ -58,6 +67,15 @@ class Destination(Protocol):
 
     def report_failure(self, message: Message) -> None:
         """Take note that a hold on *message* was failed."""
+        ...
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether its sink takes nothing more."""
+        ...
+
+    def count_done(self, owner: object, count: int) -> None:
+        """Take note that *owner* has done its part of *count* messages. Once per batch, not per message."""
         ...
 
 

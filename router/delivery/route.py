@@ -54,6 +54,16 @@ class Route:
         """Whether records cannot be written as fast as they come: then nothing new should."""
         return self.sink is not None and self.sink.is_blocked
 
+    @property
+    def is_halted(self) -> bool:
+        """Whether the sink takes nothing more: what is not settled stays so."""
+        return self.sink is not None and self.sink.is_halted
+
+    def count_done(self, owner: object, count: int) -> None:
+        """Tell the sink that *owner* has done its part of *count* messages."""
+        if self.sink is not None:
+            self.sink.count_done(owner, count)
+
     def report_failure(self, message: Message) -> None:
         """Send *message*, of which a hold was failed, to the poison sink; without one, stop the router."""
         if self.sink is not None:

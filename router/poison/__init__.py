@@ -3,6 +3,7 @@
 from .choices import NotWritten, Poison, PoisonTopic, PoisonWriter
 from .file import PoisonFile
 from .record import REASON, describe, payload_fields
+from .storm import StormLimits
 
 __all__ = [
     "REASON",
@@ -11,6 +12,7 @@ __all__ = [
     "PoisonFile",
     "PoisonTopic",
     "PoisonWriter",
+    "StormLimits",
     "describe",
     "payload_fields",
 ]

@@ -7,18 +7,19 @@ From an owner that failed its hold: it waits for the other holds first, so that 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loguru import logger
 
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
 from ..delivery.message import Message
-from ..errors import text_of
+from ..errors import HaltedError, text_of
 from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
 from .ready import Ready
+from .storm import StormGuard
 
 RETRY_SECONDS = 1.0
 """Between attempts to write: a full disk or an absent broker is not mended faster."""
@@ -27,13 +28,28 @@ LOOK_AGAIN_SECONDS = 0.05
 
 
 class SinkWorker:
-    """Writes the poisoned messages of one handler on its own thread."""
+    """Writes the poisoned messages of one handler on its own thread.
 
-    def __init__(self, handler: str, writer: PoisonWriter) -> None:
+    Args:
+        handler: its name.
+        writer: where records go.
+        guard: says when there are too many; `None`: never.
+        halt: stops the router then.
+    """
+
+    def __init__(
+        self,
+        handler: str,
+        writer: PoisonWriter,
+        guard: StormGuard | None = None,
+        halt: Callable[[BaseException], None] = lambda _error: None,
+    ) -> None:
         self.name = f"poison-{handler}"
         self.poisoned = 0
         """Messages whose record is safe."""
         self._writer = writer
+        self._guard = guard
+        self._halt = halt
         self._condition = threading.Condition()
         self._ready = Ready()
         self._waiting: list[Message] = []
@@ -43,18 +59,47 @@ class SinkWorker:
         self._thread = WorkerThread(self.name, self._run)
 
     def take(self, message: Message, error: BaseException) -> None:
-        """Take over *message* while its chain runs; its holds become void."""
+        """Take over *message* while its chain runs; its holds become void.
+
+        Raises:
+            HaltedError: there are too many; it gets no record and is never settled.
+        """
         if not message.delivery.poison(error):
             return
         with self._condition:
-            self._ready.put(message)
-            self._condition.notify_all()
+            refusal = self._refuse(error, None)
+            if refusal is None:
+                self._ready.put(message)
+                self._condition.notify_all()
+        if refusal is not None:
+            # Told as well as raised: a middleware of the user's may swallow what is raised.
+            self._halt(refusal)
+            raise refusal
 
     def take_failed(self, message: Message) -> None:
-        """Take over *message*, of which a hold was failed, once its other holds are in."""
+        """Take over *message*, of which a hold was failed, once its other holds are in; past the limits the router halts."""
+        failure = message.failures[0]
         with self._condition:
-            self._waiting.append(message)
-            self._condition.notify_all()
+            refusal = self._refuse(failure.error, failure.owner)
+            if refusal is None:
+                self._waiting.append(message)
+                self._condition.notify_all()
+        if refusal is not None:
+            self._halt(refusal)
+
+    def count_done(self, owner: object, count: int) -> None:
+        """See `PoisonSink.count_done`."""
+        if self._guard is not None:
+            with self._condition:
+                self._guard.count_done(owner, count)
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._guard is not None and self._guard.halted is not None
+
+    def _refuse(self, error: BaseException, owner: object) -> HaltedError | None:
+        return None if self._guard is None else self._guard.refuse(error, owner)
 
     @property
     def error(self) -> BaseException | None:

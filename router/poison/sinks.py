@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loguru import logger
 
@@ -11,6 +11,7 @@ from ..delivery.route import HaltFunction
 from ..errors import ConfigurationError, HaltedError, text_of
 from .choices import Poison
 from .sink_worker import SinkWorker
+from .storm import StormGuard
 
 
 class Discard:
@@ -31,22 +32,43 @@ class HaltingSink:
     is_blocked = False
 
     def __init__(self, handler: str, halt: HaltFunction) -> None:
+        self.is_halted = False
+        """Whether a message came."""
         self._handler = handler
         self._halt = halt
 
     def take(self, message: Message, error: BaseException) -> None:
         """Stop: raises `HaltedError` into the chain."""
+        self.is_halted = True
         raise HaltedError(
             f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {text_of(error)}"
         ) from error
 
     def take_failed(self, message: Message) -> None:
         """Stop the router from whichever thread failed the hold."""
+        self.is_halted = True
         self._halt(message)
 
+    def count_done(self, owner: object, count: int) -> None:
+        """Nothing is counted: the first one halts."""
 
-def make_sink(handler: str, choice: Poison | None, halt: HaltFunction) -> tuple[PoisonSink | None, SinkWorker | None]:
-    """Return the sink that *choice* stands for and the worker to run it, if it needs one."""
+
+def make_sink(
+    handler: str,
+    choice: Poison | None,
+    halt: HaltFunction,
+    guard: StormGuard | None = None,
+    fail: Callable[[BaseException], None] = lambda _error: None,
+) -> tuple[PoisonSink | None, SinkWorker | None]:
+    """Return the sink that *choice* stands for and the worker to run it, if it needs one.
+
+    Args:
+        handler: its name.
+        choice: of the user.
+        halt: stops the router because of a message.
+        guard: says when there are too many; `None`: never.
+        fail: stops the router then.
+    """
     if choice is None:
         return None, None
     if choice == "none":
@@ -54,5 +76,5 @@ def make_sink(handler: str, choice: Poison | None, halt: HaltFunction) -> tuple[
     writer = Discard() if choice == "drop" else choice
     if isinstance(writer, str):
         raise ConfigurationError(f"poison must be a sink, 'none' or 'drop', not {writer!r}")
-    sink = SinkWorker(handler, writer)
+    sink = SinkWorker(handler, writer, guard, fail)
     return sink, sink

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ..errors import ConfigurationError
+from ..poison.storm import StormLimits
 
 MAX_SECONDS = 1_000_000_000
 """31 years: what is endless can be waited for by no thread, and what is no number is never over."""
@@ -20,12 +21,14 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         max_redeliveries: redeliveries before the handler's poison sink takes a message that was nacked, or whose error no
             middleware has judged. Unlimited without a sink, for a `TransientError`, for output that cannot be published, and for
             what `PoisonQueue` or `FailurePolicy` has declined.
+        poison_limits: how much each handler may set aside before it halts.
     """
 
     close_timeout: float = 30.0
     nack_resend_delay: float = 0.1
     max_nack_resend_delay: float = 10.0
     max_redeliveries: int = 10
+    poison_limits: StormLimits = StormLimits()
 
     def __post_init__(self) -> None:
         for name in ("close_timeout", "nack_resend_delay", "max_nack_resend_delay", "max_redeliveries"):

@@ -15,6 +15,7 @@ from ..delivery.route import Route
 from ..errors import ConfigurationError, HaltedError, text_of
 from ..own_process import OwnProcess
 from ..poison.sinks import make_sink
+from ..poison.storm import StormGuard, StormLimits
 from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
 from ..worker_thread import WorkerThread
 from .chain import build_chain
@@ -40,6 +41,7 @@ class HandlerRun:
         workers: all workers of the router, to be told of revoked and lost partitions.
         retries: how a nacked message is delivered again.
         close_timeout: seconds that it may take to flush when it stops by itself.
+        limits: how much it may set aside.
         fail: stops the router with an error.
     """
 
@@ -54,12 +56,14 @@ class HandlerRun:
         workers: Sequence[Worker],
         retries: Retries,
         close_timeout: float,
+        limits: StormLimits,
         fail: Callable[[BaseException], None],
     ) -> None:
         self.handler = handler
         self.subscriber = subscriber
         self.publisher = publisher
-        self.sink, self.sink_worker = make_sink(handler.name, handler.poison, self._halt)
+        guard = StormGuard(handler.name, limits, self._begun)
+        self.sink, self.sink_worker = make_sink(handler.name, handler.poison, self._halt, guard, fail)
         self._scope = scope
         self._workers = workers
         self._retries = retries
@@ -156,6 +160,9 @@ class HandlerRun:
     def poisoned(self) -> int:
         """Messages whose poison record is safe."""
         return 0 if self.sink_worker is None else self.sink_worker.poisoned
+
+    def _begun(self) -> int:
+        return sum(runner.begun for runner in self._runners)
 
     def begin_close_subscription(self, *seconds: float) -> None:
         """Let a subscription that takes its time to close begin with it: several do so side by side."""

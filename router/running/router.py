@@ -210,6 +210,7 @@ class Router:
                 workers=self._workers,
                 retries=retries,
                 close_timeout=config.close_timeout,
+                limits=config.poison_limits,
                 fail=self.fail,
             )
             self._runs.append(run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import length_hint
 from typing import Protocol
 
 from loguru import logger
@@ -93,6 +94,8 @@ class Runner:
         self._is_blocked = is_blocked
         self._order_key = order_key
         self._parking = Parking()
+        self._received = 0
+        self._chunk: Iterator[Message] = iter(())
         self._gone: deque[list[Assignment]] = deque()
         """What `discard` was told, for the runner's own thread: the parking has no lock."""
         self._is_stopping = False
@@ -107,6 +110,11 @@ class Runner:
     def discard(self, assignments: list[Assignment]) -> None:
         """Forget what waits for a redelivery on *assignments*: they are going. Done at the next step, by the thread itself."""
         self._gone.append(assignments)
+
+    @property
+    def begun(self) -> int:
+        """Messages taken up so far, also those that wait behind one. No message pays: the iterator knows what is left."""
+        return self._received - length_hint(self._chunk)
 
     def _loop(self) -> None:
         try:
@@ -130,10 +138,12 @@ class Runner:
             self._pause.wait(timeout)
             return
         chunk = self._source.receive(CHUNK_MESSAGES, timeout)
+        messages = self._chunk = iter(chunk)
+        self._received += len(chunk)
         if parking:
-            self._dispatch_some(iter(chunk))
+            self._dispatch_some(messages)
         else:
-            self._dispatch(iter(chunk))
+            self._dispatch(messages)
         self.current = None
 
     def _dispatch(self, messages: Iterator[Message], chain: HandlerFunc | None = None) -> None:

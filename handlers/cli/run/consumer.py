@@ -96,9 +96,10 @@ class Consumer:
             router.wait_closed()
 
     def _router(self) -> Router:
-        router = Router(RouterConfig(close_timeout=self._settings.router.close_timeout))
+        settings = self._settings
+        router = Router(RouterConfig(close_timeout=settings.router.close_timeout, poison_limits=settings.poison))
         router.add_plugin(SignalsHandler())
-        router.add_middleware(CorrelationID(), FailurePolicy(retry=self._settings.retry.make_retry()))
+        router.add_middleware(CorrelationID(), FailurePolicy(retry=settings.retry.make_retry()))
         return router
 
     def _service(self, repository: EventRepository, publisher: KafkaPublisher | None) -> EventConsumptionService:

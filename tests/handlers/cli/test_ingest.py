@@ -253,6 +253,15 @@ def test_a_file_that_ends_early_is_stored_as_far_as_it_goes(tmp_path):
     assert f"ends early: the compressed data is cut off; read up to line {stored}" in done.stderr.decode()
 
 
+def test_a_file_that_is_all_wrong_is_set_aside_to_its_last_line(tmp_path):
+    """A file has an end, and whoever wants a limit names one: no storm of bad lines halts it."""
+    (tmp_path / "in.ndjson").write_bytes(b"bad\n" * 3000)
+    done = run("ingest", "in.ndjson", cwd=tmp_path)
+
+    assert done.returncode == 3, done.stderr
+    assert len(poison_records(tmp_path / "in.ndjson.poison.ndjson")) == 3000
+
+
 def test_more_refused_lines_than_allowed_halt(tmp_path):
     """`--max-poison` stops a file that is all wrong, with exit code 4."""
     (tmp_path / "in.ndjson").write_bytes(b"bad\n" * 50_000)

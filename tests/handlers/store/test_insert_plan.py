@@ -299,6 +299,53 @@ def test_run_ends_when_its_budget_of_inserts_is_used_up(store):
     assert (set(plan.refused), plan.stored) == (set(bad), 4000 - len(bad))
 
 
+def test_news_tell_each_outcome_once_in_the_order_of_sending(store):
+    """After each run what it brought: stored and refused units where they stand, whatever comes later."""
+    refuse_bad(store)
+    bad = {0, *range(10, 10 + MAX_ISOLATED_PER_CYCLE)}
+    plan = table(store).plan(units_of(200, bad), "tok")
+
+    is_finished = plan.run()
+    first = list(plan.news())
+    again = list(plan.news())
+    plan.run()
+    rest = list(plan.news())
+
+    assert (is_finished, again) == (False, [])
+    assert [index for index, _ in first + rest] == list(range(200))
+    assert {index for index, error in first + rest if error is not None} == bad
+    assert len(first) == 10 + MAX_ISOLATED_PER_CYCLE - 1
+
+
+def test_long_row_of_bad_units_costs_one_small_insert_each(store):
+    """After a few that were refused one after the other each is sent alone; once one is stored the rest goes together again."""
+    refuse_bad(store)
+    plan = table(store).plan(units_of(1000, bad=range(40)), "tok")
+
+    plan.run()
+
+    assert (sorted(plan.refused), plan.stored) == (list(range(40)), 960)
+    sizes = [len(insert.lines) for insert in store.inserts]
+    assert sizes[-3:] == [1, 1, 959]
+    assert sum(size > 1 for size in sizes) == 9
+
+
+def test_what_is_left_after_a_cycle_is_halved(store):
+    """Each INSERT that is refused costs all of its rows: a large batch with many bad ones gets cheaper with each cycle."""
+    refuse_bad(store)
+    plan = table(store).plan(units_of(10_000, bad=range(0, 10_000, 2)), "tok")
+    sizes = []
+    for _ in range(4):
+        plan.run()
+        before = len(store.inserts)
+        store.fail_next(StoreUnavailable("away"))
+        with pytest.raises(StoreUnavailable):
+            plan.run()
+        sizes.append(len(store.inserts[before].lines))
+
+    assert sizes == [4937, 2405, 1139, 506]
+
+
 def test_cancelled_passes_through(store):
     """A shutdown during an INSERT is not an outcome: the plan keeps its part."""
     store.fail_next(Cancelled("shutdown"))

@@ -185,3 +185,30 @@ def test_runs_bear_tokens_of_their_own():
     parts = PartLedger("tok", [(0, 4), (5, 6)], can_rewrite=False)
 
     assert tokens(parts) == ["tok/0-4", "tok/5-6"]
+
+
+def test_next_part_is_halved_between_cycles():
+    """What was not sent yet gets smaller, each half under a token of its own."""
+    parts = ledger(10)
+    parts.halve_next()
+
+    assert tokens(parts) == ["tok/0-4", "tok/5-9"]
+
+
+def test_what_may_be_stored_is_not_halved():
+    """An INSERT whose answer was lost is sent again as it was."""
+    parts = ledger(10)
+    parts.mark_unknown()
+    parts.halve_next()
+
+    assert tokens(parts) == ["tok"]
+
+
+def test_one_unit_is_not_halved():
+    """There is nothing to cut; nor is there when all is done."""
+    parts = ledger(1)
+    parts.halve_next()
+
+    assert tokens(parts) == ["tok"]
+    parts.halve_next()
+    assert parts.next_part() is None

@@ -14,6 +14,7 @@ from millstream.router import (
     PublishError,
     Router,
     RouterConfig,
+    StormLimits,
     UndrainedError,
 )
 from millstream.router.poison import NotWritten, ready, sink_worker
@@ -139,7 +140,8 @@ def test_writer_that_never_works_is_named_when_the_close_times_out():
 def test_one_write_takes_many_records():
     """A thousand failures do not make a thousand calls of the writer."""
     publisher = RecordingPublisher()
-    router, subscriber = consumer(RecordingHandler([ValueError("bad")] * 1000), publisher)
+    config = RouterConfig(nack_resend_delay=0.0, max_redeliveries=0, poison_limits=StormLimits(enabled=False))
+    router, subscriber = consumer(RecordingHandler([ValueError("bad")] * 1000), publisher, config)
 
     with running(router):
         subscriber.subscription.deliver(*[b"%d" % number for number in range(1000)])

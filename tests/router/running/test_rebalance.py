@@ -2,7 +2,7 @@
 
 import threading
 
-from millstream.router import Assignment, Cancelled, PermanentError, PoisonTopic, Router, RouterConfig
+from millstream.router import Assignment, Cancelled, PermanentError, PoisonTopic, Router, RouterConfig, StormLimits
 from millstream.router.clock import MONOTONIC
 from millstream.router.delivery.context import Scope
 from millstream.router.running.handler import Handler
@@ -77,6 +77,7 @@ def test_poison_sink_is_told_of_revoked_and_lost_partitions_like_a_worker():
         workers=[worker],
         retries=Retries(0.0, 0.0, 1),
         close_timeout=1.0,
+        limits=StormLimits(),
         fail=print,
     )
     run.sink_worker = sink
