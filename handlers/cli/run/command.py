@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -82,6 +83,9 @@ def run(
 
 def _listen_to_parent(worker: int) -> WorkerSignals:
     name_in_lines(worker=worker)
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # until there is a router it ends the process as SIGTERM does, without a word
     signals = WorkerSignals(sys.stdin.fileno())
     signals.listen()
     return signals

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from millstream.handlers.cli.run.worker_signals import WorkerSignals
 from millstream.router import ForcedExit
 from millstream.router.testing import eventually
+from tests.handlers.cli.command_aids import command, environment
 
 TIMEOUT = 20.0
 
@@ -121,3 +123,32 @@ def test_a_parent_that_goes_after_its_word_is_no_news(parent, router, log_lines)
 
     assert (router.closings, router.aborts) == (1, 0)
     assert not any("gone" in line for line in log_lines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        pytest.param(bytes([signal.SIGTERM]), -signal.SIGTERM, id="SIGTERM"),
+        pytest.param(bytes([signal.SIGINT]), -signal.SIGINT, id="SIGINT"),
+        pytest.param(b"", -signal.SIGTERM, id="parent gone"),
+    ],
+)
+def test_a_worker_that_waits_for_its_store_ends_at_the_first_word(tmp_path, word, code):
+    """It has consumed nothing yet, so there is nothing to do in order; it ends without a word of its own."""
+    lanes = {"MILLSTREAM_EVENT_PROCESSING__TOPIC_DLQ": "drop", "MILLSTREAM_EVENT_PROCESSING_LAZY__ENABLED": "false"}
+    arguments = ["run", "--worker", "1", "--brokers", "127.0.0.1:1", "--store", "http://127.0.0.1:1"]
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=tmp_path,
+        env=environment(**lanes),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as worker:
+        first = worker.stderr.readline()
+        _, rest = worker.communicate(word, 60.0)
+
+    assert b"store down" in first
+    assert b"worker=1" in first
+    assert worker.returncode == code, rest
+    assert b"Traceback" not in rest
