@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,19 +15,30 @@ from millstream import __version__
 from millstream.router import Cancelled
 
 from .allocator import tune_allocator
-from .demo import demo
 from .exit_report import report
-from .ingest import ingest
-from .migrate import migrate
 from .options import GlobalOptions, global_option_declarations
-from .publish import publish
-from .query import query
-from .run import run
 
 PROGRAM = "millstream"
+COMMANDS = ("demo", "ingest", "publish", "run", "query", "migrate")
+"""Each in a module of its name, in the order of the help."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class CommandGroup(click.Group):
+    """Imports the module of a command when it is asked for: a service that is started again need not wait for what others use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; `None`: there is no such one."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        return found
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, message="millstream %(version)s")
 @global_option_declarations
 @click.pass_context
@@ -48,10 +60,6 @@ def commands(
       5  closed before everything was finished; safe to repeat
     """
     context.obj = GlobalOptions(config, store, log_level, log_format)
-
-
-for _command in (demo, ingest, publish, run, query, migrate):
-    commands.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -81,13 +81,19 @@ def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[
         log_format: str | None,
         **arguments: Any,
     ) -> R:
-        before = click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
-        given = GlobalOptions(config, store, log_level, log_format).over(before)
+        context = click.get_current_context()
+        before = context.find_object(GlobalOptions) or GlobalOptions()
+        context.obj = given = GlobalOptions(config, store, log_level, log_format).over(before)
         set_up_logging(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
         settings = load_settings(given.config, store=given.store)
         return function(settings, **arguments)  # type: ignore[call-arg] # P, by name: click has filled it in
 
     return global_option_declarations(command)
+
+
+def given_options() -> GlobalOptions:
+    """Return what was given of the options of every command, inside one that has `global_options`."""
+    return click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
 
 
 @contextlib.contextmanager

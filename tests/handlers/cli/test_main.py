@@ -230,3 +230,15 @@ def test_the_collector_is_tuned_for_the_process_that_asks() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
 
     assert done.stdout.split() == ["True"] * 3
+
+
+@pytest.mark.slow
+def test_a_command_does_not_wait_for_what_others_use(tmp_path: Path) -> None:
+    """A service that was killed is back sooner: `run` draws nothing, so nothing that draws is imported."""
+    code = "import sys; from millstream.handlers.cli.main import main; main(['run', '--help']); sys.exit('rich' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
+
+    assert b"Consume the enabled lanes" in done.stdout
+    assert done.returncode == 0, done.stderr

@@ -1,68 +1,51 @@
-"""Members that stop without a word, and logs that are not what they were."""
+"""Static members that come back: `millstream run --instance` on real Kafka and real ClickHouse, with both protocols."""
 
-import contextlib
 import signal
 
 import pytest
 
-from millstream.router.testing import eventually
-from tests.handlers.cli.run.service_process import TIMEOUT
-from tests.handlers.cli.run.watching import Watch, lay_out, rows_of
+pytestmark = pytest.mark.slow
 
-EVENTS = 6_000
-PARTITIONS = 3
-SESSION = {"classic": {"session_timeout": 6.0}, "consumer": {}}
-"""With the new protocol the session is the broker's: 6 s in our own."""
+REFUSED = "the group has a member of this instance id already"
 
 
-@pytest.mark.parametrize("protocol", SESSION)
-def test_a_member_that_was_frozen_commits_nothing_of_what_others_have(place, protocol):
-    """It is thawed when another has taken over and read everything: no commit moves, nothing is lost, and it goes on."""
-    place.write(
-        kafka={"group_protocol": protocol, **SESSION[protocol]},
-        event_processing={"rate_limit": 2000},
-        batch={"batch_size": 250, "max_batch_size": 500, "flush_interval": 0.3},
-    )
-    place.publish_events(EVENTS)
-    with contextlib.closing(place.clickhouse.open()) as store:
-        layout = lay_out(place, store, EVENTS, PARTITIONS)
-    with Watch(place, PARTITIONS, layout) as watch, place.service() as frozen:
-        assert eventually(lambda: rows_of(place)[0] > 0, TIMEOUT), frozen.lines
-        frozen.send(signal.SIGSTOP)
-        before = place.committed()
-        with place.service() as other:
-            place.wait_committed(EVENTS)
-            taken_over = place.kafka.committed(place.group, place.topic)
-            frozen.send(signal.SIGCONT)
-            # Back in the group: what it held of the old assignment is nobody's business any more.
-            assert eventually(lambda: len(frozen.said("partitions assigned")) + len(frozen.said("lost")) > 1, TIMEOUT)
-            after = place.kafka.committed(place.group, place.topic)
-            place.publish_events(100, "later")
-            place.wait_committed(EVENTS + 100)
-            codes = [service.end() for service in (frozen, other)]
-    _, different = rows_of(place)
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_member_that_was_killed_comes_back_and_goes_on(place, protocol):
+    """With the new protocol the brokers refuse it while its old self has a session: it waits, says so once, and does not end."""
+    place.write(kafka={"group_protocol": protocol})
+    with place.service("--instance", "pod-0") as first:
+        first.wait_for("partitions assigned")
+        first.send(signal.SIGKILL)
+    with place.service("--instance", "pod-0") as again:
+        ids = place.publish_events(300)
+        place.wait_committed(300)
+        code = again.end()
 
-    assert before < EVENTS, "frozen too late to hold anything"
-    assert after == taken_over
-    assert watch.ahead == []
-    assert different == EVENTS + 100
-    assert codes == [0, 0], (frozen.lines, other.lines)
-    assert place.kafka.end_offsets(place.dlq) == {0: 0}
+    assert code == 0, again.lines
+    assert set(place.ids()) == set(ids)
+    assert len(again.said(REFUSED)) == (1 if protocol == "consumer" else 0), again.lines
+    assert not again.said("FATAL")
 
 
-def test_retention_past_what_is_committed_halts(place):
-    """Records that nobody has read are gone: exit code 4 and a line that says so, rather than a silent jump."""
-    place.use_topic(1)
-    place.write()
-    place.publish_events(100)
-    with place.service("--once") as service:
-        assert service.wait() == 0, service.lines
-    place.publish_events(100, "gone")
-    place.kafka.delete_records(place.topic, 0, 150)
-    with place.service() as service:
-        code = service.wait()
+def test_a_second_process_of_the_same_name_waits_for_the_first(place):
+    """The first goes on undisturbed; when it has left, the second is taken in. A signal ends one that waits in order."""
+    place.write(kafka={"group_protocol": "consumer"})
+    with place.service("--instance", "pod-0") as first:
+        first.wait_for("partitions assigned")
+        with place.service("--instance", "pod-0") as in_vain:
+            in_vain.wait_for(REFUSED)
+            codes = [in_vain.end()]
+        with place.service("--instance", "pod-0") as second:
+            (line,) = second.wait_for(REFUSED)
+            before = place.publish_events(300)
+            place.wait_committed(300)
+            was_in = second.said("partitions assigned")
+            codes.append(first.end())
+            after = place.publish_events(300, "later")
+            place.wait_committed(600)
+            codes.append(second.end())
 
-    assert code == 4, service.lines
-    assert place.committed() == 100
-    (line,) = [line for line in service.lines if line.startswith("millstream:")]
-    assert place.topic in line
+    assert "instance=pod-0-" in line
+    assert not was_in
+    assert codes == [0, 0, 0], second.lines
+    assert set(place.ids()) == {*before, *after}
