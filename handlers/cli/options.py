@@ -41,7 +41,7 @@ _OPTIONS = (
     click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Settings as TOML.  [default: millstream.toml in the current folder, if it is there]",
+        help="Settings as TOML.  [default: MILLSTREAM_CONFIG, else millstream.toml in the current folder, if it is there]",
     ),
     click.option(
         "--store",
@@ -81,8 +81,9 @@ def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[
         log_format: str | None,
         **arguments: Any,
     ) -> R:
-        before = click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
-        given = GlobalOptions(config, store, log_level, log_format).over(before)
+        context = click.get_current_context()
+        before = context.find_object(GlobalOptions) or GlobalOptions()
+        context.obj = given = GlobalOptions(config, store, log_level, log_format).over(before)
         set_up_logging(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
         settings = load_settings(given.config, store=given.store)
         return function(settings, **arguments)  # type: ignore[call-arg] # P, by name: click has filled it in

@@ -10,7 +10,8 @@ from millstream.handlers.settings.sections import Settings
 
 from ..brokers import addresses, brokers_option
 from ..log_output import show_lines_of
-from ..options import global_options
+from ..options import GlobalOptions, global_options
+from .app_run import refuse_lane_options, run_app
 from .consumer import Consumer
 
 LINES_OF = (
@@ -23,6 +24,7 @@ LINES_OF = (
 
 
 @click.command()
+@click.argument("app", required=False, metavar="[MODULE:ATTRIBUTE]")
 @brokers_option
 @click.option("--once", is_flag=True, help="End when what the topics hold at the start is consumed.")
 @click.option(
@@ -39,13 +41,20 @@ LINES_OF = (
     help="Seconds between two lines that say how far it is.",
 )
 @global_options
-def run(settings: Settings, brokers: str | None, once: bool, instance: str | None, interval: float) -> None:
-    """Consume the enabled lanes from Kafka into the store until SIGINT or SIGTERM.
+def run(
+    settings: Settings, app: str | None, brokers: str | None, once: bool, instance: str | None, interval: float
+) -> None:
+    """Consume the enabled lanes from Kafka into the store until SIGINT or SIGTERM; or run a router of your own.
+
+    MODULE:ATTRIBUTE is such a router, or a function that makes one; the module is looked for in the current folder first.
 
     An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
     order: exit 0, or 5 where `[router] close_timeout` was too short, and then nothing is lost either. A second one ends it at
     once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned.
     """
     show_lines_of(*LINES_OF)
+    if app is not None:
+        refuse_lane_options(app, once=once, instance=instance, brokers=brokers)
+        sys.exit(run_app(app, click.get_current_context().find_object(GlobalOptions) or GlobalOptions(), interval))
     consumer = Consumer(settings, brokers=addresses(brokers), instance=instance, interval=interval, once=once)
     sys.exit(consumer.run())
