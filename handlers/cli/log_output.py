@@ -64,6 +64,11 @@ def show_lines_of(*modules: str) -> None:
         _informing.update(modules)
 
 
+def name_in_lines(**fields: object) -> None:
+    """Bind *fields* to every record of this process from now on: where several write to one place, whose line it is."""
+    logger.configure(extra=fields)
+
+
 def _text_line(record: Record) -> str:
     fields = "".join(f" {name}={value}" for name, value in record["extra"].items())
     line = f"{record['time']:YYYY-MM-DD HH:mm:ss.SSS} {record['level'].name:<8} {record['message']}{fields}"

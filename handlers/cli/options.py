@@ -91,6 +91,11 @@ def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[
     return global_option_declarations(command)
 
 
+def given_options() -> GlobalOptions:
+    """Return what was given of the options of every command, inside one that has `global_options`."""
+    return click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
+
+
 @contextlib.contextmanager
 def open_configured_store(settings: Settings, *, create: bool = True, database: str | None = None) -> Iterator[Store]:
     """Open the store of the settings, and close it behind the body; blocks until it has answered once.

@@ -36,6 +36,8 @@ NOT_GIVEN = "localhost:9092"
 """Stands in for the brokers while everything else is checked."""
 NOT_GIVEN_GROUP = "group"
 """Stands in for the group."""
+HEARTBEAT_SECONDS: float = KafkaSubscriberConfig(brokers=[NOT_GIVEN], group_id=NOT_GIVEN_GROUP).heartbeat_interval
+"""Not a key of this section: a heartbeat as long as the session is told in the words of the session."""
 
 
 class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +101,11 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
             "tls", "tls_ca_cert_file", "tls_certificate_file", "tls_key_file", "tls_key_password"
         )
         self._refuse_without_switch("use_sasl", "sasl_user", "sasl_password")
+        if self.group_protocol == "classic" and 0 < self.session_timeout <= HEARTBEAT_SECONDS:
+            raise ConfigurationError(
+                f"kafka.session_timeout must be more than {HEARTBEAT_SECONDS:g}, the seconds between two heartbeats, not"
+                f" {self.session_timeout:g}"
+            )
         self._publisher(self.brokers or [NOT_GIVEN])
         self._subscriber(self.brokers or [NOT_GIVEN], NOT_GIVEN_GROUP)
 

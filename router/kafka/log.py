@@ -7,8 +7,9 @@ from loguru import logger
 
 from .redaction import hide
 
-REPEATED = frozenset({"FAIL", "GETPID"})
-"""Facilities that report each attempt of what librdkafka tries until it works; `ConnectionWatch` says once what matters."""
+REPEATED = frozenset({"FAIL", "GETPID", "FATAL"})
+"""Facilities that report each attempt of what librdkafka, or we, try until it works. What matters is said once, by
+`ConnectionWatch` or by whoever polls: every fatal error comes out there as well."""
 
 FAIL = "FAIL"
 THREAD = re.compile(r"^\[thrd:[^\]]*\]: ")

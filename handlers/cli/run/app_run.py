@@ -25,20 +25,21 @@ def refuse_lane_options(app: str, **given: object) -> None:
             raise ConfigurationError(f"--{name} is for the lanes of the settings, not for a router of your own ({app})")
 
 
-def run_app(app: str, options: GlobalOptions, interval: float) -> ExitCode:
+def run_app(app: str, options: GlobalOptions, interval: float, signals: SignalsHandler | None = None) -> ExitCode:
     """Run the router that *app* names until it has closed; blocks. Raises what stopped it.
 
     Args:
         app: `module:attribute`, see `load_router`.
         options: `load_settings()` in the user's code heeds the file and the store that are given here.
         interval: seconds between two lines that say how far it is.
+        signals: what closes it; `None`: those that the process gets.
     """
     if options.config is not None:
         os.environ[CONFIG_VARIABLE] = str(options.config)
     if options.store is not None:
         os.environ[variable_name("clickhouse", "dsn")] = options.store
     router = load_router(app)
-    router.add_plugin(SignalsHandler())
+    router.add_plugin(SignalsHandler() if signals is None else signals)
     lanes = next((each for each in router.workers if isinstance(each, AddedLanes)), None)
     service = None if lanes is None else lanes.service
     tune_gc()

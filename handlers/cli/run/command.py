@@ -9,12 +9,17 @@ import click
 from millstream.handlers.settings.sections import Settings
 
 from ..brokers import addresses, brokers_option
-from ..log_output import show_lines_of
-from ..options import GlobalOptions, global_options
+from ..log_output import name_in_lines, show_lines_of
+from ..options import given_options, global_options
 from .app_run import refuse_lane_options, run_app
 from .consumer import Consumer
+from .worker_process import keep_going
+from .worker_signals import WorkerSignals
+from .worker_start import RunOptions, worker_starter
+from .workers import Workers
 
 LINES_OF = (
+    "millstream.handlers.cli.run.workers",
     "millstream.handlers.cli.run.report",
     "millstream.handlers.events.lanes",
     "millstream.router.running.handler_run",
@@ -34,6 +39,14 @@ LINES_OF = (
     " processes may have the same name.  [default: [kafka] group_instance_id]",
 )
 @click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Keep N processes of this going, each a static member: NAME-1 to NAME-N, where NAME is that of --instance or the"
+    " host's. One that is killed is started again. Needs a ClickHouse server.",
+)
+@click.option("--worker", type=int, hidden=True, help="Which of the workers this process is.")
+@click.option(
     "--interval",
     type=click.FloatRange(min=0, min_open=True),
     default=30.0,
@@ -42,7 +55,14 @@ LINES_OF = (
 )
 @global_options
 def run(
-    settings: Settings, app: str | None, brokers: str | None, once: bool, instance: str | None, interval: float
+    settings: Settings,
+    app: str | None,
+    brokers: str | None,
+    once: bool,
+    instance: str | None,
+    workers: int | None,
+    worker: int | None,
+    interval: float,
 ) -> None:
     """Consume the enabled lanes from Kafka into the store until SIGINT or SIGTERM; or run a router of your own.
 
@@ -50,11 +70,26 @@ def run(
 
     An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
     order: exit 0, or 5 where `[router] close_timeout` was too short, and then nothing is lost either. A second one ends it at
-    once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned.
+    once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned; with --workers as the worst of them.
     """
     show_lines_of(*LINES_OF)
+    signals = None if worker is None else _listen_to_parent(worker)
     if app is not None:
-        refuse_lane_options(app, once=once, instance=instance, brokers=brokers)
-        sys.exit(run_app(app, click.get_current_context().find_object(GlobalOptions) or GlobalOptions(), interval))
-    consumer = Consumer(settings, brokers=addresses(brokers), instance=instance, interval=interval, once=once)
-    sys.exit(consumer.run())
+        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=workers != 1 and workers)
+        sys.exit(run_app(app, given_options(), interval, signals))
+    consumer = Consumer(
+        settings, brokers=addresses(brokers), instance=instance, interval=interval, once=once, signals=signals
+    )
+    if workers is None:
+        sys.exit(consumer.run())
+    own = [*([] if brokers is None else ["--brokers", brokers]), *(["--once"] if once else [])]
+    options = RunOptions(given_options(), (*own, "--interval", str(interval)))
+    start = worker_starter(settings, options, instance, workers)
+    sys.exit(keep_going(Workers(workers, start, once=once, close_timeout=settings.router.close_timeout)))
+
+
+def _listen_to_parent(worker: int) -> WorkerSignals:
+    name_in_lines(worker=worker)
+    signals = WorkerSignals(sys.stdin.fileno())
+    signals.listen()
+    return signals

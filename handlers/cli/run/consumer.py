@@ -34,6 +34,7 @@ class Consumer:
         instance: makes static members of the groups; `None`: as the settings say.
         interval: seconds between two lines that say how far it is.
         once: end when the lag at the start is consumed.
+        signals: what closes it; `None`: those that the process gets.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Consumer:
         instance: str | None = None,
         interval: float = 30.0,
         once: bool = False,
+        signals: SignalsHandler | None = None,
     ) -> None:
         self._settings = settings
         self._attacher = LaneAttacher(settings, brokers, instance)
@@ -52,6 +54,7 @@ class Consumer:
         )
         self._interval = interval
         self._once = once
+        self._signals = SignalsHandler() if signals is None else signals
         self._lanes: list[RunningLane] = []
 
     def run(self) -> ExitCode:
@@ -86,7 +89,7 @@ class Consumer:
 
     def _router(self) -> Router:
         router = Router(RouterConfig(close_timeout=self._settings.router.close_timeout))
-        router.add_plugin(SignalsHandler())
+        router.add_plugin(self._signals)
         router.add_middleware(CorrelationID(), FailurePolicy(retry=self._settings.retry.make_retry()))
         return router
 

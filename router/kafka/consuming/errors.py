@@ -15,9 +15,15 @@ from .topic_watch import TopicWatch
 
 FINAL = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._FATAL})
 """What ends a subscription: no right to read, or a client that is at its end; the last does not call itself fatal in a poll."""
+IN_USE = KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str()
+"""What librdkafka says in a fatal error, whose own code is another, when the group has a member of our instance id."""
 OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 BOUNDS_SECONDS = 1.0
 """How long a leader may take to tell the bounds of its log; without them the error says less."""
+
+
+class InstanceInUse(MillstreamError):
+    """The group has a member of our instance id that has not gone yet; a later client may be taken in. Ends one client only."""
 
 
 class RecordErrors:
@@ -45,6 +51,7 @@ class RecordErrors:
         Raises:
             HaltedError: the offset to go on from is out of range.
             ConfigurationError: a right, or the topic, is missing, or the client is at its end.
+            InstanceInUse: so it is, as the group does not take it in yet.
         """
         error: KafkaError = record.error()
         code = error.code()
@@ -55,6 +62,8 @@ class RecordErrors:
         if code in OUT_OF_RANGE:
             place = TopicPartition(self._topic, record.partition(), record.offset())
             raise out_of_range(place, self._bounds(place))
+        if IN_USE in error.str():
+            raise InstanceInUse(text)
         if code in FINAL or error.fatal():
             raise ConfigurationError(f"topic {self._topic!r}, group {self._config.group_id!r}: {text}")
         logger.bind(topic=self._topic, error=text).warning("Kafka reports an error, going on")

@@ -98,8 +98,12 @@ class Member:
         while self._owned.books and MONOTONIC.now() < deadline:
             self._consumer.consume(CHUNK_MESSAGES, POLL_SECONDS)
 
+    def lose(self) -> None:
+        """Take every partition for lost."""
+        self._rebalances.lost(self._consumer, [TopicPartition(self._owned.topic, each) for each in self._owned.books])
+
     def abandon(self) -> None:
         """Take every partition for lost, without a word to the brokers."""
-        self._rebalances.lost(self._consumer, [TopicPartition(self._owned.topic, each) for each in self._owned.books])
+        self.lose()
         # Callbacks would keep us, and by us the client, whose end belongs to whoever lets go of it.
         self._consumer.subscribe([self._owned.topic])

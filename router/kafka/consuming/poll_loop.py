@@ -20,7 +20,7 @@ from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
 from ..stall import StallWatch
 from .committer import Committer
-from .errors import RecordErrors, client_failed
+from .errors import InstanceInUse, RecordErrors, client_failed
 from .inbox import Inbox
 from .intake import Intake
 from .member import CHUNK_MESSAGES, POLL_SECONDS, Member
@@ -109,6 +109,7 @@ class PollLoop:
 
         Raises:
             ConfigurationError, HaltedError: what only people can mend.
+            InstanceInUse: the group does not take this static member in yet; another loop may be tried later.
             MillstreamError: the client failed; its own exceptions never come out, as some break whoever logs them (in their
                 `__context__` stands something that is no exception).
         """
@@ -133,6 +134,9 @@ class PollLoop:
                     return False
             self._committer.store()
             self._committer.commit()
+        except InstanceInUse:
+            self._member.lose()  # whatever it had: the subscription goes on, and its handler has to know
+            raise
         finally:
             if not is_stalled:
                 self._membership.close()

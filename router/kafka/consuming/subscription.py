@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError
 from loguru import logger
@@ -21,6 +23,7 @@ from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
 from ..properties import subscriber_properties
 from ..stall import StallWatch
+from .errors import InstanceInUse
 from .inbox import Inbox
 from .owned_partitions import OwnedPartitions
 from .poll_loop import PollLoop, WatchedConsumer
@@ -29,8 +32,15 @@ from .statistics import SubscriptionStatistics
 from .topic_identity import TopicIdentity
 from .topic_ids import TopicIds
 
+if TYPE_CHECKING:
+    from loguru import Logger
+
 CLOSE_SECONDS = 10.0
 """How long leaving the group may take: the last commit and one request to the coordinator."""
+RELEASE_SECONDS = 1.0
+"""Before the group is asked again to take in a static member whose earlier self it has not given up yet."""
+LOOK_SECONDS = 0.1
+"""How soon a close is noticed meanwhile."""
 
 
 class KafkaSubscription:
@@ -52,6 +62,8 @@ class KafkaSubscription:
         self._closes_at = math.inf
         self._is_told = False
         """Whether somebody was told that it did not close in order."""
+        self._refused_after: int | None = None
+        """The last epoch before it was refused as a static member."""
         self._loop = self._open_loop()
         self._thread = WorkerThread(f"kafka-poll-{topic}", self._run)
         self._thread.start()
@@ -69,8 +81,8 @@ class KafkaSubscription:
 
     def _run(self) -> None:
         try:
-            while not self._loop.run():
-                self._replace_loop()
+            while not self._run_loop():
+                pass
         except BaseException as error:
             self._inbox.buffer.fail(error)
             raise
@@ -78,21 +90,70 @@ class KafkaSubscription:
             self._topic_ids.close()
         self._inbox.buffer.close()
 
+    def _run_loop(self) -> bool:
+        """Run one client to its end; returns whether that was the last."""
+        try:
+            if self._loop.run():
+                return True
+        except InstanceInUse as refusal:
+            self._say_refused(str(refusal))
+            return not self._is_released()
+        self._replace_loop()
+        return False
+
+    def _say_refused(self, reason: str) -> None:
+        """Say so once, until partitions were ours again."""
+        if self._refused_after != self._owned.epoch:
+            self._refused_after = self._owned.epoch
+            logger.bind(
+                topic=self._topic, group=self._config.group_id, instance=self.instance_id, reason=reason
+            ).warning(
+                "the group has a member of this instance id already: waiting until its session is over, or for ever where another"
+                " process runs with the same one"
+            )
+
+    def _is_released(self) -> bool:
+        """Wait a while, and open another client; returns False when it is to close first."""
+        pause, log = threading.Event(), logger.bind(topic=self._topic, group=self._config.group_id)
+        while True:
+            again_at = MONOTONIC.now() + RELEASE_SECONDS
+            while (left := again_at - MONOTONIC.now()) > 0 and not self._is_closing:
+                pause.wait(min(left, LOOK_SECONDS))
+            if self._is_closing:
+                return False
+            loop = self._opened(log)
+            if loop is not None:
+                self._go_on_with(loop)
+                return True
+
     def _replace_loop(self) -> None:
         """Go on with a new client in place of one that is stalled; what it had comes again."""
         log = logger.bind(topic=self._topic, group=self._config.group_id)
-        try:
-            loop = self._open_loop()
-        except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
-            log.bind(reason=str(error)).warning("the Kafka client is stalled and cannot be replaced yet")
+        loop = self._opened(log)
+        if loop is None:
             return
         log.warning("the Kafka client reaches no broker while others do: going on with a new one")
-        abandoned, self._loop = [self._loop], loop
-        if self._closes_at < math.inf:
-            loop.close()
+        abandoned = [self._loop]
+        self._go_on_with(loop)
         abandoned[0].abandon()
         # The last to refer to the old client ends it, which may take seconds.
         WorkerThread(f"kafka-abandoned-{self._topic}", abandoned.clear).start()
+
+    def _opened(self, log: Logger) -> PollLoop | None:
+        try:
+            return self._open_loop()
+        except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
+            log.bind(reason=str(error)).warning("the Kafka client cannot be replaced yet")
+            return None
+
+    def _go_on_with(self, loop: PollLoop) -> None:
+        self._loop = loop
+        if self._is_closing:
+            loop.close()
+
+    @property
+    def _is_closing(self) -> bool:
+        return self._closes_at < math.inf
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""

@@ -7,7 +7,7 @@ import pytest
 from millstream.handlers.settings import load_settings
 from millstream.handlers.settings.kafka import KafkaConfig
 from millstream.router import ConfigurationError
-from millstream.router.kafka import KafkaPublisherConfig, KafkaSasl, KafkaTls
+from millstream.router.kafka import KafkaPublisherConfig, KafkaSasl, KafkaSubscriberConfig, KafkaTls
 
 LOGIN = {"use_sasl": True, "sasl_user": "user", "sasl_password": "hunter2"}
 
@@ -67,6 +67,14 @@ MISTAKES = [
         "kafka.properties must not set default.topic.config: give what is in it by name",
         id="properties in a property",
     ),
+    pytest.param("[kafka]\ngroup_protocol = 'new'", "kafka.group_protocol", id="no such protocol"),
+    pytest.param("[kafka]\nassignment_strategy = 'sticky'", "kafka.assignment_strategy", id="no such strategy"),
+    pytest.param("[kafka]\nstart_from = 'end'", "kafka.start_from", id="no such start"),
+    pytest.param("[kafka]\ngroup_instance_id = 'pod 0'", "kafka.group_instance_id must be 1 to 249", id="instance"),
+    pytest.param(
+        "[kafka]\nsession_timeout = 2.0", "kafka.session_timeout must be more than 3, the", id="short session"
+    ),
+    pytest.param("[kafka]\nsession_timeout = 600.0", "kafka.session_timeout must be at most", id="long session"),
     pytest.param("[kafka]\ndelivery_timeout = 3e6", "kafka.delivery_timeout must be more than 0: from", id="wraps"),
 ]
 
@@ -106,6 +114,43 @@ def test_a_subscriber_reaches_the_same_cluster() -> None:
     assert config.sasl == KafkaSasl(username="user", password="hunter2")
     assert config.properties == {"log_level": 0}
     assert (config.start_from, config.session_timeout) == ("latest", 45.0)
+
+
+GROUP = {
+    "start_from": "latest",
+    "group_protocol": "consumer",
+    "assignment_strategy": "cooperative-sticky",
+    "group_instance_id": "pod-0",
+    "session_timeout": 9.5,
+}
+"""The keys of members of a group, none at its default."""
+
+
+def test_what_makes_a_member_of_a_group_reaches_a_subscriber() -> None:
+    """Each key has its field; without any of them the subscriber's own defaults hold."""
+    config = KafkaConfig(brokers=["one:1"], **GROUP).subscriber_config("group")
+
+    assert config == KafkaSubscriberConfig(brokers=["one:1"], group_id="group", **GROUP)
+    assert KafkaConfig(brokers=["one:1"]).subscriber_config("group") == KafkaSubscriberConfig(
+        brokers=["one:1"], group_id="group"
+    )
+
+
+def test_what_makes_a_member_of_a_group_can_come_from_the_environment(tmp_path: Path) -> None:
+    """As text, like everything else there."""
+    path = tmp_path / "settings.toml"
+    path.write_text("")
+    variables = {f"MILLSTREAM_KAFKA__{name.upper()}": str(value) for name, value in GROUP.items()}
+    section = load_settings(path, variables).kafka
+
+    assert {name: getattr(section, name) for name in GROUP} == GROUP
+
+
+def test_what_is_given_to_a_subscriber_wins_over_the_section() -> None:
+    """As an instance id does that a command was given."""
+    section = KafkaConfig(brokers=["one:1"], **GROUP)
+
+    assert section.subscriber_config("group", group_instance_id="pod-1").group_instance_id == "pod-1"
 
 
 def test_brokers_that_are_given_win() -> None:

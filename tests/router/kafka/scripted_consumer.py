@@ -175,6 +175,14 @@ class ScriptedConsumer:
         self.starts = {each.partition: each.offset for each in places}
         self.done.append(("assign", sorted(each.partition for each in places)))
 
+    def incremental_assign(self, places):
+        """Remember the partitions, as with `assign`."""
+        self.assign(places)
+
+    def incremental_unassign(self, places):
+        """Remember it, as with `unassign`."""
+        self.unassign()
+
     def unassign(self):
         """Remember it."""
         self.done.append(("unassign",))

@@ -37,6 +37,7 @@ def lines() -> Iterator[list[str]]:
         pytest.param(30, "CONFWARN", "WARNING", id="warning"),
         pytest.param(20, "GETSUBSCRIPTIONS", "DEBUG", id="info"),
         pytest.param(40, "FAIL", "TRACE", id="each-failed-attempt-to-connect"),
+        pytest.param(50, "FATAL", "TRACE", id="what-comes-as-an-error-as-well"),
         pytest.param(30, "GETPID", "TRACE", id="each-attempt-to-get-a-producer-id"),
     ],
 )

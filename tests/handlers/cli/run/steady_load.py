@@ -33,7 +33,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def measure(place, batch, seconds, rate=100):
-    """Publish *rate* events a second for *seconds* seconds to a service with these settings of `[batch]`, empty for the defaults."""
+    """Publish *rate* events a second for *seconds* seconds to a service with *batch* as its `[batch]`, empty for the defaults."""
     place.use_topic(PARTITIONS)
     place.sections["batch"] = batch
     place.write()

@@ -2,10 +2,11 @@
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Message as Record
 
 from millstream.router import ConfigurationError, HaltedError
 from millstream.router.kafka.config import KafkaSubscriberConfig
-from millstream.router.kafka.consuming.errors import RecordErrors
+from millstream.router.kafka.consuming.errors import InstanceInUse, RecordErrors
 from tests.router.kafka.scripted_consumer import TOPIC, ScriptedConsumer, record
 
 
@@ -45,6 +46,16 @@ def test_error_ends_what_nobody_mends(code, error, is_told):
     assert (type(raised) if raised else None) is error
     assert raised is None or "'events'" in str(raised)
     assert watch.is_told is is_told
+
+
+def test_a_member_of_our_instance_id_is_told_from_other_fatal_errors():
+    """Its session may end; librdkafka gives it the code of everything fatal, and says what it was in the text alone."""
+    told = f"Fatal error: {KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str()}: ConsumerGroupHeartbeat fatal error"
+    refused = Record(topic=TOPIC, error=KafkaError(KafkaError._FATAL, told))
+    config = KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g")
+
+    with pytest.raises(InstanceInUse):
+        RecordErrors(ScriptedConsumer(), TOPIC, config, TopicWatch()).take(refused)
 
 
 class Bounds(ScriptedConsumer):
