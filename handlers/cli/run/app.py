@@ -97,11 +97,11 @@ def _failed(doing: str, error: BaseException) -> MillstreamError:
     if isinstance(error, MillstreamError) and not is_bug(error):
         return error
     reason = traceback.format_exception_only(error)[-1].strip()
-    return ConfigurationError(f"{doing} failed: {reason}{_place(error)}")
+    return ConfigurationError(f"{doing} failed: {reason}{place_of(error)}")
 
 
-def _place(error: BaseException) -> str:
-    """Return the innermost line of the user's, in words; empty where none is known."""
+def place_of(error: BaseException) -> str:
+    """Return the innermost line of the user's that *error* came through, in words; empty where there is none."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f" ({_short(error.filename)}, line {error.lineno})"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]

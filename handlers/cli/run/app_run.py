@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 
+from loguru import logger
+
 from millstream.handlers.lanes import AddedLanes
 from millstream.handlers.settings.sources import CONFIG_VARIABLE, variable_name
 from millstream.router import ConfigurationError, ExitCode, SignalsHandler
+from millstream.router.exit_codes import is_bug
 
 from ..gc_tuning import tune_gc
 from ..options import GlobalOptions
-from .app import load_router
+from .app import load_router, place_of
 from .report import Report, look_at
 
 
@@ -26,7 +29,7 @@ def refuse_lane_options(app: str, **given: object) -> None:
 
 
 def run_app(app: str, options: GlobalOptions, interval: float, signals: SignalsHandler | None = None) -> ExitCode:
-    """Run the router that *app* names until it has closed; blocks. Raises what stopped it.
+    """Run the router that *app* names until it has closed; blocks. A bug of the user's is told; whatever else stops it is raised.
 
     Args:
         app: `module:attribute`, see `load_router`.
@@ -43,6 +46,12 @@ def run_app(app: str, options: GlobalOptions, interval: float, signals: SignalsH
     lanes = next((each for each in router.workers if isinstance(each, AddedLanes)), None)
     service = None if lanes is None else lanes.service
     tune_gc()
-    with Report(lambda: look_at(router.handlers.values(), service), interval):
-        router.run()
+    try:
+        with Report(lambda: look_at(router.handlers.values(), service), interval):
+            router.run()
+    except Exception as error:
+        if not is_bug(error) or not (place := place_of(error)):
+            raise
+        logger.opt(exception=error).error("{} failed in its own code{}", app, place)
+        return ExitCode.BUG
     return ExitCode.CLEAN

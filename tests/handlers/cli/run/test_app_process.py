@@ -103,6 +103,18 @@ def test_a_policy_that_halts_it_is_exit_code_4(tmp_path):
     assert service.lines[-1] == "millstream: enough"
 
 
+def test_a_bug_in_its_own_code_is_not_called_ours(tmp_path):
+    """Exit code 1 with the traceback, which whoever wrote it needs, and their line."""
+    write(tmp_path, BODY + "router.add_plugin(lambda router: 1 / 0)\n")
+    with ServiceProcess(tmp_path, "app:router") as service:
+        code = service.wait()
+
+    assert code == 1, service.lines
+    assert service.said("app:router failed in its own code (app.py, line 18: router.add_plugin(lambda router: 1 / 0))")
+    assert service.said("ZeroDivisionError: division by zero")
+    assert not service.said("bug in Millstream")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
