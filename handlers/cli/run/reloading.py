@@ -44,6 +44,8 @@ class Reloading:
         self._clock = clock
         self._changes = Changes(files())  # before the start: what is written while it begins is a change
         self._heard = 0
+        self._told = 0
+        """The signal that the process was last told to end with."""
         self._kill_at: float | None = None
         self._process: Process | None = start()
         self.is_done = False
@@ -84,6 +86,7 @@ class Reloading:
 
     def _end(self, process: Process, signum: int) -> None:
         process.tell(signum)
+        self._told = signum
         self._kill_at = self._clock.now() + self._close_timeout + GRACE_SECONDS
 
     def _take_end(self, process: Process) -> None:
@@ -91,7 +94,9 @@ class Reloading:
         if code is None:
             return
         was_told, self._kill_at, self._process = self._kill_at is not None, None, None
-        self.code = 128 - code if code < 0 else code
+        # Told to end before it had begun to listen, it has died of that, and has ended in order.
+        is_unborn = was_told and self._heard < 2 and code == -self._told
+        self.code = ExitCode.CLEAN if is_unborn else 128 - code if code < 0 else code
         if was_told and not self._heard:
             self._process = self._start_process()
         elif self._heard or self.code in DONE:

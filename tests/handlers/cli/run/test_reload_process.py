@@ -88,6 +88,7 @@ def test_a_change_of_the_settings_starts_the_lanes_again(place):
         ids = place.publish_events(300)
         place.write(batch={"batch_size": 22})
         service.wait_for("batch_size=22")
+        service.wait_for("handler started", 2)
         place.wait_committed(300)
         code = service.end()
 

@@ -136,6 +136,14 @@ def test_a_second_signal_ends_it_at_once(stage):
     assert (stage.reloading.is_done, stage.reloading.code) == (True, 137)
 
 
+def test_a_process_that_has_not_begun_yet_ends_in_order(stage):
+    """It dies of what it was told, as nobody listens yet; of something else it would be no clean end."""
+    stage.reloading.hear(signal.SIGTERM)
+    stage.end(-signal.SIGTERM)
+
+    assert (stage.reloading.is_done, stage.reloading.code) == (True, 0)
+
+
 def test_a_signal_while_it_ends_for_a_change_is_its_first(stage):
     """It was told by us, not by the user: it still ends in order, and then for good."""
     stage.write()
