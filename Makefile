@@ -70,7 +70,7 @@ soak: $(INSTALLED)
 
 # The normal options switch pytest-benchmark off; here they are replaced.
 bench: $(INSTALLED)
-	$(BIN)/python -m pytest -q -o addopts="--strict-markers --strict-config --import-mode=importlib" -o python_files='bench_*.py' -o python_functions='bench_*' -s benchmarks $(ARGS)
+	$(BIN)/python -m pytest -q -o addopts="--strict-markers --strict-config --import-mode=importlib" -o python_files='bench_*.py' -o python_functions='bench_*' -o faulthandler_timeout=1800 -s benchmarks $(ARGS)
 
 mutants: $(INSTALLED)
 	$(BIN)/python scripts/mutants.py $(ARGS)

@@ -14,10 +14,12 @@ from .events import (
     create_event,
     decode_event,
 )
+from .lanes import AddedLanes, add_lanes
 from .settings import Settings, load_settings
 from .store import ClickHouseTable, DataError, Store, StoreMisconfigured, StoreUnavailable, UnknownOutcome, open_store
 
 __all__ = [
+    "AddedLanes",
     "Batch",
     "BatchConfig",
     "BatchMessage",
@@ -39,6 +41,7 @@ __all__ = [
     "StoreMisconfigured",
     "StoreUnavailable",
     "UnknownOutcome",
+    "add_lanes",
     "create_event",
     "decode_event",
     "load_settings",

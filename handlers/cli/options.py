@@ -41,7 +41,7 @@ _OPTIONS = (
     click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Settings as TOML.  [default: millstream.toml in the current folder, if it is there]",
+        help="Settings as TOML.  [default: MILLSTREAM_CONFIG, else millstream.toml in the current folder, if it is there]",
     ),
     click.option(
         "--store",

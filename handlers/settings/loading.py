@@ -18,7 +18,7 @@ from millstream.router import ConfigurationError
 
 from .kafka import SECRET_KEYS
 from .sections import Settings
-from .sources import PREFIX, Given, read_environment, read_file, variable_name
+from .sources import PREFIX, Given, named_file, read_environment, read_file, variable_name
 from .values import WrongValue, convert_text, convert_value, unquoted_name
 
 SECRETS = frozenset({("clickhouse", "dsn"), *(("kafka", key) for key in SECRET_KEYS)})
@@ -35,7 +35,8 @@ def load_settings(
     """Read the settings from a TOML file and from variables `MILLSTREAM_<SECTION>__<KEY>`; variables win.
 
     Args:
-        path: a file that must exist; `None`: `millstream.toml` in the current folder, if it is there.
+        path: a file that must exist; `None`: that of `MILLSTREAM_CONFIG`, else `millstream.toml` in the current folder, if it is
+            there.
         environ: the variables; `None`: those of this process.
         store: an address that wins over both, as from `--store`.
 
@@ -43,6 +44,7 @@ def load_settings(
         ConfigurationError: a mistake, one line: the file or variable, the section and key, the value unless it is secret.
     """
     environ = os.environ if environ is None else environ
+    path = named_file(environ) if path is None else path
     _check_separators(environ)
     given = {(each.section, each.key): _checked(each) for each in [*read_file(path), *read_environment(environ)]}
     if store is not None:

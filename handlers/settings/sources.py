@@ -15,6 +15,8 @@ from millstream.router import ConfigurationError
 DEFAULT_FILE = Path("millstream.toml")
 """Read when no file is named, if it is in the current folder."""
 PREFIX = "MILLSTREAM_"
+CONFIG_VARIABLE = "MILLSTREAM_CONFIG"
+"""Names another file, as `--config` does."""
 SEPARATOR = "__"
 
 
@@ -38,6 +40,12 @@ class Given(msgspec.Struct, frozen=True):
 def variable_name(section: str, key: str) -> str:
     """Return the environment variable of a setting."""
     return f"{PREFIX}{section}{SEPARATOR}{key}".upper()
+
+
+def named_file(environ: Mapping[str, str]) -> Path | None:
+    """Return the file that the environment names, if it names one."""
+    name = environ.get(CONFIG_VARIABLE, "")
+    return Path(name) if name else None
 
 
 def read_file(path: Path | None) -> list[Given]:

@@ -152,6 +152,11 @@ class Router:
         return dict(self._handlers)
 
     @property
+    def workers(self) -> list[Worker]:
+        """The workers that were added, in order."""
+        return list(self._workers)
+
+    @property
     def is_running(self) -> bool:
         """Whether every handler is subscribed and none was told to stop yet."""
         return self._life.state is State.RUNNING

@@ -10,7 +10,7 @@ from tests.guards.sources import Source
 
 # Rooms within a room: named absolutely by each other, as rooms are.
 SUB_ROOMS = tuple(
-    f"millstream.handlers.{name}" for name in ("batching", "store", "events", "settings", "cli", "testing")
+    f"millstream.handlers.{name}" for name in ("batching", "store", "events", "settings", "lanes", "cli", "testing")
 )
 
 # The only places that may import a driver.

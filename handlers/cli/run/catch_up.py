@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from millstream.handlers.lanes.attacher import LaneAttacher, RunningLane
 from millstream.router import MONOTONIC, TransientError
 from millstream.router.kafka.lag import GroupLag, TopicEnds
-
-from .lanes import LaneAttacher, RunningLane
 
 LOOK_SECONDS = 0.5
 """Between two questions how far the group is; a batch that got nothing new for as long is flushed without waiting for its age."""

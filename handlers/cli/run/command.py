@@ -12,13 +12,16 @@ from millstream.handlers.settings.sections import Settings
 from ..brokers import addresses, brokers_option
 from ..log_output import name_in_lines, show_lines_of
 from ..options import given_options, global_options
+from .app_run import refuse_lane_options, run_app
 from .consumer import Consumer
+from .reload_start import make_reloading
 from .worker_process import keep_going
 from .worker_signals import WorkerSignals
 from .worker_start import RunOptions, worker_starter
 from .workers import Workers
 
 LINES_OF = (
+    "millstream.handlers.cli.run.reloading",
     "millstream.handlers.cli.run.workers",
     "millstream.handlers.cli.run.report",
     "millstream.handlers.events.lanes",
@@ -29,6 +32,7 @@ LINES_OF = (
 
 
 @click.command()
+@click.argument("app", required=False, metavar="[MODULE:ATTRIBUTE]")
 @brokers_option
 @click.option("--once", is_flag=True, help="End when what the topics hold at the start is consumed.")
 @click.option(
@@ -44,6 +48,12 @@ LINES_OF = (
     help="Keep N processes of this going, each a static member: NAME-1 to NAME-N, where NAME is that of --instance or the"
     " host's. One that is killed is started again. Needs a ClickHouse server.",
 )
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="For development: start again when the settings file changes, or a .py file below the current folder where a router of"
+    " your own is run.",
+)
 @click.option("--worker", type=int, hidden=True, help="Which of the workers this process is.")
 @click.option(
     "--interval",
@@ -55,37 +65,47 @@ LINES_OF = (
 @global_options
 def run(
     settings: Settings,
+    app: str | None,
     brokers: str | None,
     once: bool,
     instance: str | None,
     workers: int | None,
+    reload: bool,
     worker: int | None,
     interval: float,
 ) -> None:
-    """Consume the enabled lanes from Kafka into the store until SIGINT or SIGTERM.
+    """Consume the enabled lanes from Kafka into the store until SIGINT or SIGTERM; or run a router of your own.
+
+    MODULE:ATTRIBUTE is such a router, or a function that makes one; the module is looked for in the current folder first.
 
     An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
     order: exit 0, or 5 where `[router] close_timeout` was too short, and then nothing is lost either. A second one ends it at
     once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned; with --workers as the worst of them.
     """
     show_lines_of(*LINES_OF)
+    if app is not None:
+        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=workers != 1 and workers)
+    own = [*([] if brokers is None else ["--brokers", brokers]), *(["--once"] if once else [])]
+    options = RunOptions(given_options(), (*own, "--interval", str(interval)))
+    if reload:
+        sys.exit(keep_going(make_reloading(settings, options, app, instance, workers)))
     signals = None if worker is None else _listen_to_parent(worker)
+    if app is not None:
+        sys.exit(run_app(app, given_options(), interval, signals))
+    if workers is not None:
+        start = worker_starter(settings, options, instance, workers)
+        sys.exit(keep_going(Workers(workers, start, once=once, close_timeout=settings.router.close_timeout)))
     consumer = Consumer(
         settings, brokers=addresses(brokers), instance=instance, interval=interval, once=once, signals=signals
     )
-    if workers is None:
-        sys.exit(consumer.run())
-    own = [*([] if brokers is None else ["--brokers", brokers]), *(["--once"] if once else [])]
-    options = RunOptions(given_options(), (*own, "--interval", str(interval)))
-    start = worker_starter(settings, options, instance, workers)
-    sys.exit(keep_going(Workers(workers, start, once=once, close_timeout=settings.router.close_timeout)))
+    sys.exit(consumer.run())
 
 
 def _listen_to_parent(worker: int) -> WorkerSignals:
-    name_in_lines(worker=worker)
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # until there is a router it ends the process as SIGTERM does, without a word
+    if worker:
+        name_in_lines(worker=worker)
+    # Until there is a router it ends the process as SIGTERM does, without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signals = WorkerSignals(sys.stdin.fileno())
     signals.listen()
     return signals

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
-from loguru import logger
 
-from millstream.handlers.events import EventConsumptionService, EventRepository, PostProcessor
-from millstream.handlers.settings.sections import Settings
-from millstream.handlers.store import StoreMisconfigured, open_store
-from millstream.middleware import CorrelationID, FailurePolicy
-from millstream.router import (
-    ConfigurationError,
-    ExitCode,
-    HaltedError,
-    KafkaPublisher,
-    Router,
-    RouterConfig,
-    SignalsHandler,
-    TransientError,
+from millstream.handlers.events import EventConsumptionService
+from millstream.handlers.lanes.attacher import LaneAttacher, RunningLane
+from millstream.handlers.lanes.parts import (
+    CLOSE_SECONDS,
+    LAST_INSERT_SECONDS,
+    make_service,
+    opened_repository,
+    refuse_missing,
 )
-from millstream.router.kafka.admin import KafkaAdmin
+from millstream.handlers.settings.sections import Settings
+from millstream.middleware import CorrelationID, FailurePolicy
+from millstream.router import ExitCode, KafkaPublisher, Router, RouterConfig, SignalsHandler
 
 from ..gc_tuning import tune_gc
 from .catch_up import CatchUp
-from .lanes import LaneAttacher, RunningLane
-from .report import Report, Snapshot
-from .waiting import open_patiently
-
-CLOSE_SECONDS = 0.1
-"""What closing the publisher may wait for confirmations: whoever published has waited for them."""
-LAST_INSERT_SECONDS = 1.0
-"""What an embedded engine may take for the INSERT in hand once the router has given up: less than a second signal has in all."""
+from .report import Report, look_at
 
 
 class Consumer:
@@ -71,13 +60,13 @@ class Consumer:
     def run(self) -> ExitCode:
         """Run; blocks until the end. Raises what stopped the router."""
         topics = self._attacher.topics_to_publish()
-        self._refuse_missing(topics)
+        refuse_missing(topics, self._publisher_config)
         with contextlib.ExitStack() as stack:
-            repository = stack.enter_context(self._repository())
+            repository = stack.enter_context(opened_repository(self._settings))
             publisher = KafkaPublisher(self._publisher_config) if topics else None
             if publisher is not None:
                 stack.callback(publisher.close)
-            service = self._service(repository, publisher)
+            service = make_service(self._settings, repository, publisher)
             router = self._router()
             self._lanes = list(self._attacher.attach(service, router, publisher))
             if self._settings.clickhouse.address.folder is not None:
@@ -91,7 +80,7 @@ class Consumer:
             catch_up = CatchUp(self._lanes, self._attacher) if self._once else None
             if catch_up is not None:
                 stack.callback(catch_up.close)
-            stack.enter_context(Report(lambda: self._snapshot(service), self._interval))
+            stack.enter_context(Report(lambda: look_at(router.handlers.values(), service), self._interval))
             router.start()
             if catch_up is not None:
                 catch_up.wait(lambda: not router.is_running)
@@ -105,56 +94,5 @@ class Consumer:
         router.add_middleware(CorrelationID(), FailurePolicy(retry=settings.retry.make_retry()))
         return router
 
-    def _service(self, repository: EventRepository, publisher: KafkaPublisher | None) -> EventConsumptionService:
-        topic = self._settings.post_processing.topic
-        processor = None if publisher is None or topic is None else PostProcessor(publisher, topic)
-        return EventConsumptionService(repository, batch_config=self._settings.batch, post_processor=processor)
-
-    @contextlib.contextmanager
-    def _repository(self) -> Iterator[EventRepository]:
-        clickhouse = self._settings.clickhouse
-        is_embedded = clickhouse.address.folder is not None
-        store = open_patiently(lambda: open_store(clickhouse.address, database=clickhouse.database))
-        with contextlib.closing(store):
-            repository = EventRepository(
-                store, database=clickhouse.database, table=clickhouse.table, billing=self._settings.billing
-            )
-            try:
-                repository.prepare(create=is_embedded)
-            except StoreMisconfigured as error:
-                # Not a slip of the command's own configuration: safety itself cannot be had from this server.
-                raise HaltedError(str(error)) from error
-            yield repository
-
-    def _refuse_missing(self, topics: dict[str, str]) -> None:
-        """End before anything is consumed where a poison record, or post-processing, could go nowhere."""
-        admin = KafkaAdmin(self._publisher_config)
-        for setting, topic in topics.items():
-            try:
-                count = admin.count_partitions(topic)
-            except TransientError as error:
-                logger.bind(topic=topic, reason=str(error)).warning("not looked at before the start: nobody answers")
-                return
-            if count is None:
-                more = ", or set it to 'none' or 'drop'" if setting.endswith("topic_dlq") else ""
-                raise ConfigurationError(f"{setting}: there is no topic {topic!r}: create it{more}")
-
     def _poisoned(self) -> int:
         return sum(lane.handler.poisoned for lane in self._lanes)
-
-    def _snapshot(self, service: EventConsumptionService) -> Snapshot:
-        stats = service.stats
-        pending = sum(
-            partition.pending
-            for lane in self._lanes
-            for subscription in lane.subscriber.statistics()
-            for partition in subscription.partitions
-        )
-        return Snapshot(
-            stored=stats.events,
-            inserts=stats.inserts,
-            poisoned=self._poisoned(),
-            pending=pending,
-            post_process_errors=stats.post_process_errors,
-            store_down=service.outage.seconds,
-        )

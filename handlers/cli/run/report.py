@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 import msgspec
 from loguru import logger
 
-from millstream.router import MONOTONIC
+from millstream.handlers.events import EventConsumptionService
+from millstream.router import MONOTONIC, Handler, KafkaSubscriber
 from millstream.router.worker_thread import WorkerThread
 
 STOP_SECONDS = 1.0
@@ -21,7 +22,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """How far a service has come.
 
     Args:
-        stored: events that the store has confirmed.
+        stored: events that the store has confirmed; `None` where there is no lane.
         inserts: INSERT statements sent.
         poisoned: messages set aside, their records safe.
         pending: messages delivered and not committed yet.
@@ -29,7 +30,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         store_down: seconds since the store went away; 0 while it is there.
     """
 
-    stored: int
+    stored: int | None
     inserts: int
     poisoned: int
     pending: int
@@ -69,15 +70,41 @@ class Report:
             self._say("running")
 
     def _say(self, text: str) -> None:
-        now, snapshot = MONOTONIC.now(), self._look()
-        rate = (snapshot.stored - self._last) / max(now - self._at, 1e-9)
-        self._last, self._at = snapshot.stored, now
+        snapshot = self._look()
         logger.bind(
-            stored=snapshot.stored,
-            per_second=round(rate),
-            inserts=snapshot.inserts,
+            **self._progress(snapshot),
             poisoned=snapshot.poisoned,
             pending=snapshot.pending,
             **({"post_process_errors": snapshot.post_process_errors} if snapshot.post_process_errors else {}),
             **({"store_down_seconds": round(snapshot.store_down)} if snapshot.store_down else {}),
         ).info(text)
+
+    def _progress(self, snapshot: Snapshot) -> dict[str, int]:
+        if snapshot.stored is None:
+            return {}
+        now = MONOTONIC.now()
+        rate = (snapshot.stored - self._last) / max(now - self._at, 1e-9)
+        self._last, self._at = snapshot.stored, now
+        return {"stored": snapshot.stored, "per_second": round(rate), "inserts": snapshot.inserts}
+
+
+def look_at(handlers: Iterable[Handler], service: EventConsumptionService | None) -> Snapshot:
+    """Return how far *handlers* are, and the *service* behind those of them that are lanes, if any are."""
+    handlers = list(handlers)
+    subscribers = {id(each.subscriber): each.subscriber for each in handlers}.values()
+    pending = sum(
+        partition.pending
+        for subscriber in subscribers
+        if isinstance(subscriber, KafkaSubscriber)
+        for subscription in subscriber.statistics()
+        for partition in subscription.partitions
+    )
+    stats = None if service is None else service.stats
+    return Snapshot(
+        stored=None if stats is None else stats.events,
+        inserts=0 if stats is None else stats.inserts,
+        poisoned=sum(handler.poisoned for handler in handlers),
+        pending=pending,
+        post_process_errors=0 if stats is None else stats.post_process_errors,
+        store_down=0.0 if service is None else service.outage.seconds,
+    )

@@ -12,10 +12,31 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
-
-from .workers import Workers
+from typing import Protocol
 
 DRAIN_BYTES = 4096
+
+
+class Kept(Protocol):
+    """Processes that are kept going: `Workers`, or the one of `Reloading`."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether none runs, and none will."""
+        ...
+
+    @property
+    def code(self) -> int:
+        """The exit code of the whole."""
+        ...
+
+    def look(self) -> float | None:
+        """Take in what has happened; returns the seconds after which to look again, `None`: when a child ends."""
+        ...
+
+    def hear(self, signum: int) -> None:
+        """Take note of a signal: the first ends in order, the second at once."""
+        ...
 
 
 class WorkerProcess:
@@ -53,7 +74,7 @@ class WorkerProcess:
         self._process.kill()
 
 
-def keep_going(workers: Workers) -> int:
+def keep_going(workers: Kept) -> int:
     """Keep *workers* going until the end, and return the exit code. In the main thread, where Python delivers signals."""
     with _Signals() as signals:
         while True:

@@ -29,14 +29,18 @@ class RunOptions(msgspec.Struct, frozen=True):
     own: tuple[str, ...]
 
     def arguments(self, number: int, name: str) -> list[str]:
-        """Return the command line of the worker *number*, the member *name*. The store is not in it: it may hold a password."""
+        """Return the command line of the worker *number*, the member *name*."""
+        return self.command("--worker", str(number), "--instance", name)
+
+    def command(self, *more: str) -> list[str]:
+        """Return the command line of a child, with *more* options of `run`. The store is not in it: it may hold a password."""
         given = {
             "--config": self.given.config,
             "--log-level": self.given.log_level,
             "--log-format": self.given.log_format,
         }
         before = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-        return [*before, "run", "--worker", str(number), "--instance", name, *self.own]
+        return [*before, "run", *more, *self.own]
 
     @property
     def environment(self) -> dict[str, str]:

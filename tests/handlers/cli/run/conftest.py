@@ -12,20 +12,21 @@ from tests.handlers.cli.run.service_process import Place
 @pytest.fixture
 def place(tmp_path, real_kafka, real_clickhouse):
     """Topics and an empty table that nobody else has; its settings are written by the test."""
-    with _place(tmp_path, real_kafka, real_clickhouse) as made:
+    with make_place(tmp_path, real_kafka, real_clickhouse) as made:
         yield made
 
 
 @pytest.fixture
 def breakable_place(tmp_path, real_kafka, breakable_clickhouse):
     """The same on a server that the test may freeze and kill."""
-    with _place(tmp_path, real_kafka, breakable_clickhouse) as made:
+    with make_place(tmp_path, real_kafka, breakable_clickhouse) as made:
         yield made
         breakable_clickhouse.restore()
 
 
 @contextlib.contextmanager
-def _place(folder, kafka, clickhouse):
+def make_place(folder, kafka, clickhouse):
+    """Yield a place with an empty table, which is dropped at the end."""
     database = clickhouse.create_database()
     with contextlib.closing(clickhouse.open()) as store:
         for statement in create_events_table(database, "events"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from millstream.handlers.cli.run.waiting import RETRY_SECONDS, open_patiently
+from millstream.handlers.lanes.waiting import RETRY_SECONDS, open_patiently
 from millstream.handlers.store import StoreUnavailable
 from millstream.handlers.testing import FakeStore
 from millstream.router import ConfigurationError

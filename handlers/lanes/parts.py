@@ -1,0 +1,75 @@
+"""What the lanes of the settings stand on: the store, the service behind them, and the topics that they write to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from loguru import logger
+
+from millstream.handlers.events import EventConsumptionService, EventRepository, PostProcessor
+from millstream.handlers.settings.sections import Settings
+from millstream.handlers.store import StoreMisconfigured, open_store
+from millstream.router import ConfigurationError, HaltedError, KafkaPublisherConfig, Publisher, TransientError
+from millstream.router.kafka.admin import KafkaAdmin
+
+from .waiting import open_patiently
+
+CLOSE_SECONDS = 0.1
+"""What closing the publisher may wait for confirmations: whoever published has waited for them."""
+LAST_INSERT_SECONDS = 1.0
+"""What an embedded engine may take for the INSERT in hand once the router has given up: less than a second signal has in all."""
+
+
+@contextlib.contextmanager
+def opened_repository(settings: Settings) -> Iterator[EventRepository]:
+    """Open the store of the settings, and close it behind the body; waits for one that cannot be reached.
+
+    Raises:
+        ConfigurationError: it refuses us, or has no such table.
+        HaltedError: no INSERT into it could be safe.
+    """
+    clickhouse = settings.clickhouse
+    is_embedded = clickhouse.address.folder is not None
+    store = open_patiently(lambda: open_store(clickhouse.address, database=clickhouse.database))
+    with contextlib.closing(store):
+        repository = EventRepository(
+            store, database=clickhouse.database, table=clickhouse.table, billing=settings.billing
+        )
+        try:
+            repository.prepare(create=is_embedded)
+        except StoreMisconfigured as error:
+            # Not a slip of the user's own configuration: safety itself cannot be had from this server.
+            raise HaltedError(str(error)) from error
+        yield repository
+
+
+def make_service(
+    settings: Settings, repository: EventRepository, publisher: Publisher | None
+) -> EventConsumptionService:
+    """Return the service of the settings; *publisher* tells of stored events, where the settings say so."""
+    topic = settings.post_processing.topic
+    processor = None if publisher is None or topic is None else PostProcessor(publisher, topic)
+    return EventConsumptionService(repository, batch_config=settings.batch, post_processor=processor)
+
+
+def refuse_missing(topics: Mapping[str, str], config: KafkaPublisherConfig) -> None:
+    """End before anything is consumed where a poison record, or post-processing, could go nowhere.
+
+    Args:
+        topics: by the setting that names them.
+        config: who is asked.
+
+    Raises:
+        ConfigurationError: one is not there.
+    """
+    admin = KafkaAdmin(config)
+    for setting, topic in topics.items():
+        try:
+            count = admin.count_partitions(topic)
+        except TransientError as error:
+            logger.bind(topic=topic, reason=str(error)).warning("not looked at before the start: nobody answers")
+            return
+        if count is None:
+            more = ", or set it to 'none' or 'drop'" if setting.endswith("topic_dlq") else ""
+            raise ConfigurationError(f"{setting}: there is no topic {topic!r}: create it{more}")

@@ -1,0 +1,30 @@
+"""From batches back to one INSERT for each event and forward again, by the settings file alone; INSERTs counted by the engine."""
+
+import pytest
+
+from tests.handlers.cli.run.steady_load import ROLLBACK, measure
+
+pytestmark = pytest.mark.slow
+DEFAULTS = {}
+LENGTHS = [pytest.param(10, 100, id="short"), pytest.param(60, 200, id="long", marks=pytest.mark.soak)]
+"""Seconds, and how many times fewer at least; over a short time the first and the last batch weigh more."""
+
+
+def test_one_insert_for_each_event_and_back_by_settings(place):
+    """A thousand events are a thousand INSERTs, and with the defaults ten at most."""
+    rolled_back = measure(place, ROLLBACK, seconds=0, rate=1000)
+    back = measure(place, DEFAULTS, seconds=0, rate=1000)
+
+    assert (rolled_back.events, rolled_back.inserts) == (1000, 1000)
+    assert back.events == 1000
+    assert 1 <= back.inserts <= 10
+
+
+@pytest.mark.parametrize(("seconds", "fewer"), LENGTHS)
+def test_batches_save_most_inserts_of_a_steady_stream(place, seconds, fewer):
+    """At 100 events a second, the way before batching against the defaults."""
+    per_message = measure(place, ROLLBACK, seconds)
+    batched = measure(place, DEFAULTS, seconds)
+
+    assert per_message.inserts == per_message.events == batched.events == 100 * seconds
+    assert batched.inserts * fewer <= per_message.inserts
