@@ -12,6 +12,7 @@ import click
 
 from millstream import __version__
 from millstream.router import Cancelled
+from millstream.router.foreign_calls import leave_if_calling
 
 from .allocator import tune_allocator
 from .demo import demo
@@ -57,6 +58,8 @@ for _command in (demo, ingest, publish, run, query, migrate):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; blocks until the command has ended. Nothing is raised.
 
+    Does not return where an embedded engine is still in the middle of an INSERT: the process ends then and there.
+
     Args:
         arguments: those after the program's name; `None`: those of this process.
     """
@@ -67,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt, Cancelled) as error:  # noqa: BLE001 - the end of the line: all becomes an exit code
         code = report(error)
     _settle_stdout()
+    leave_if_calling(code)
     return code
 
 

@@ -32,8 +32,6 @@ from .waiting import open_patiently
 
 CLOSE_SECONDS = 0.1
 """What closing the publisher may wait for confirmations: whoever published has waited for them."""
-LAST_INSERT_SECONDS = 1.0
-"""What an embedded engine may take for the INSERT in hand once the router has given up: less than a second signal has in all."""
 
 
 class Consumer:
@@ -78,7 +76,7 @@ class Consumer:
             router = self._router()
             self._lanes = list(self._attacher.attach(service, router, publisher))
             if self._settings.clickhouse.address.folder is not None:
-                stack.callback(service.stop_inserts, LAST_INSERT_SECONDS)
+                stack.callback(service.stop_inserts)
             tune_gc()
             self._run(router, service)
         return ExitCode.POISONED if self._once and self._poisoned() else ExitCode.CLEAN
