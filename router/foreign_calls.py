@@ -1,4 +1,4 @@
-"""Calls into foreign code that nobody can end, such as an INSERT of an embedded engine, and the end of a process in spite of them.
+"""Calls into foreign code that nobody can end, such as an INSERT of an embedded engine, and how a process ends in spite of them.
 
 On its way out a process tears down what such a call stands on, and dies of a segmentation fault: a supervisor would see that
 instead of the exit code.
@@ -40,6 +40,6 @@ def leave_if_calling(code: int) -> None:
 
 
 def _add(count: int) -> None:
-    global _in_hand  # noqa: PLW0603 - a process has one end
+    global _in_hand  # a process has one end
     with _lock:
         _in_hand += count
