@@ -108,7 +108,11 @@ class Consumer:
     def _repository(self) -> Iterator[EventRepository]:
         clickhouse = self._settings.clickhouse
         is_embedded = clickhouse.address.folder is not None
-        store = open_patiently(lambda: open_store(clickhouse.address, database=clickhouse.database))
+        store = open_patiently(
+            lambda: open_store(
+                clickhouse.address, database=clickhouse.database, insert_deadline=clickhouse.insert_deadline
+            )
+        )
         with contextlib.closing(store):
             repository = EventRepository(
                 store, database=clickhouse.database, table=clickhouse.table, billing=self._settings.billing
