@@ -86,7 +86,7 @@ def test_a_store_that_is_away_is_waited_for(breakable_place, outage, seconds):
     """Alive, its memory flat, nothing poisoned; soon after the return everything is stored, and once; said once each."""
     place, pause = breakable_place, threading.Event()
     go, come_back = OUTAGES[outage]
-    place.write(clickhouse={"insert_deadline": INSERT_DEADLINE}, batch={"retry_interval": 1.0})
+    place.write(clickhouse={"insert_deadline": INSERT_DEADLINE})
     with Load(place) as load, place.service() as service:
         place.wait_committed(10 * TICK_EVENTS)
         go(place.clickhouse)
