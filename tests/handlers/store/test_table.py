@@ -114,7 +114,7 @@ def test_views_of_a_plain_table_miss_no_repeats(chdb_store, database):
     ],
 )
 def test_table_that_makes_inserts_asynchronous_is_refused(chdb_store, database, engine, is_refused):
-    """A token of an asynchronous INSERT into a table without replicas is forgotten at once: a repeat would double its rows."""
+    """Its own setting counts, and no words elsewhere: an asynchronous INSERT is not what our tokens and answers stand for."""
     chdb_store.command(f"CREATE TABLE `{database}`.`t` (a String) ENGINE = {engine}")
     table = ClickHouseTable(chdb_store, database=database, table="t", columns=["a"])
 
