@@ -23,6 +23,8 @@ LENGTHS = [pytest.param(8.0, id="short"), pytest.param(60.0, id="long", marks=py
 TICK_SECONDS, TICK_EVENTS = 0.1, 30
 INSERT_DEADLINE = 2.0
 """Seconds: short, so that a server which accepts connections and answers nothing is noticed in the short outage too."""
+SESSION_SECONDS = 6.0
+"""Shorter than an outage: who stops polling loses its partitions meanwhile."""
 EARLY = 0.2
 """The part of an outage after which memory is looked at for the first time."""
 MEMORY_GROWTH = 1.15
@@ -83,10 +85,10 @@ def seconds_to_first_insert(place):
 @pytest.mark.parametrize("seconds", LENGTHS)
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_a_store_that_is_away_is_waited_for(breakable_place, outage, seconds):
-    """Alive, its memory flat, nothing poisoned; soon after the return everything is stored, and once; said once each."""
+    """Alive, in its group, its memory flat, nothing poisoned; soon after the return all is stored, and once; said once each."""
     place, pause = breakable_place, threading.Event()
     go, come_back = OUTAGES[outage]
-    place.write(clickhouse={"insert_deadline": INSERT_DEADLINE})
+    place.write(kafka={"session_timeout": SESSION_SECONDS}, clickhouse={"insert_deadline": INSERT_DEADLINE})
     with Load(place) as load, place.service() as service:
         place.wait_committed(10 * TICK_EVENTS)
         go(place.clickhouse)
@@ -101,6 +103,7 @@ def test_a_store_that_is_away_is_waited_for(breakable_place, outage, seconds):
         code = service.end()
 
     assert code == 0, service.lines
+    assert len(service.said("partitions assigned")) == 1, service.lines
     assert late <= MEMORY_GROWTH * early
     assert away <= BACK_SECONDS
     assert rows_of(place) == (count, count)
