@@ -52,7 +52,7 @@ def main():
     router.add_middleware(CorrelationID(), FailurePolicy(retry=Retry(max_retries=3)))
     service.register_handler(router, subscriber, lane=lane, poison=poison)
     with contextlib.ExitStack() as end:
-        end.callback(service.stop_inserts)
+        end.callback(service.stop_inserts)  # after a second signal: the INSERT in hand gets a second
         router.run()
     print(service.stats)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .errors import Cancelled, HaltedError, MillstreamError, RecoveredPanicError, StateError, UndrainedError
+from .foreign_calls import leave_if_calling
 
 
 class ExitCode(enum.IntEnum):
@@ -45,7 +46,8 @@ def is_bug(error: BaseException) -> bool:
 def exit_on_error() -> Iterator[None]:
     """End the process with one line on stderr and the exit code where an error of ours, not a bug, comes out of the block.
 
-    For programs: `with exit_on_error(): router.run()`.
+    For programs: `with exit_on_error(): router.run()`. It keeps the exit code, also that of a second signal, where an embedded
+    engine is still in the middle of an INSERT.
     """
     try:
         yield
@@ -53,7 +55,11 @@ def exit_on_error() -> Iterator[None]:
         if is_bug(error):
             raise
         reason, code = str(error) or type(error).__name__, ExitCode.of(error)
+    except SystemExit as ended:
+        leave_if_calling(ended.code if isinstance(ended.code, int) else ExitCode.BUG)
+        raise
     else:
         return
     sys.stderr.write(f"{reason}\n")
+    leave_if_calling(code)
     raise SystemExit(int(code))

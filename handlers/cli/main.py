@@ -13,6 +13,7 @@ import click
 
 from millstream import __version__
 from millstream.router import Cancelled
+from millstream.router.foreign_calls import leave_if_calling
 
 from .allocator import tune_allocator
 from .exit_report import report
@@ -65,6 +66,8 @@ def commands(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; blocks until the command has ended. Nothing is raised.
 
+    Does not return where an embedded engine is still in the middle of an INSERT: the process ends then and there.
+
     Args:
         arguments: those after the program's name; `None`: those of this process.
     """
@@ -75,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt, Cancelled) as error:  # noqa: BLE001 - the end of the line: all becomes an exit code
         code = report(error)
     _settle_stdout()
+    leave_if_calling(code)
     return code
 
 

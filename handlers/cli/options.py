@@ -109,5 +109,6 @@ def open_configured_store(settings: Settings, *, create: bool = True, database: 
     """
     clickhouse = settings.clickhouse
     database = clickhouse.database if database is None else database
-    with contextlib.closing(open_store(clickhouse.address, database=database, create=create)) as store:
+    store = open_store(clickhouse.address, database=database, insert_deadline=clickhouse.insert_deadline, create=create)
+    with contextlib.closing(store):
         yield store

@@ -67,12 +67,14 @@ class EventRepository:
         """Make the table where *create* is set, else see that it is there; warn where a repeated INSERT is not safe.
 
         Raises:
-            ConfigurationError: there is no such table, or the user may not set what an INSERT must carry.
+            ConfigurationError: there is no such table, or the user may not set what an INSERT must carry, or the table itself
+                undoes that.
         """
         self.store.prepare_inserts()
         if create:
             self.create_table()
         try:
+            self._table.refuse_async_inserts()
             window, views_miss_repeats = self._table.deduplication_window(), self._table.views_miss_repeats()
         except QueryError as error:
             raise ConfigurationError(

@@ -29,6 +29,9 @@ HANDLER_LAZY = "event_consumption_lazy_handler"
 HANDLER_REPLAY = "event_consumption_replay_handler"
 HANDLER_BULK = "bulk_event_consumption_handler"
 
+LAST_INSERT_SECONDS = 1.0
+"""What the INSERT in hand may take when the router has given up: less than a second signal has in all."""
+
 
 class EventConsumptionService:
     """Consumes usage events: one large INSERT for many messages instead of one for each.
@@ -216,11 +219,11 @@ class EventConsumptionService:
         """Whether the store is away, since when and why."""
         return self._consumption.outage
 
-    def stop_inserts(self, timeout: float | None = None) -> bool:
+    def stop_inserts(self, timeout: float | None = LAST_INSERT_SECONDS) -> bool:
         """Let no batch follow the INSERT in hand, and wait for that; returns False when it has not ended in *timeout* seconds.
 
-        For the end of a process that has not waited for its router: an embedded store that is closed under an INSERT takes
-        the process down with it.
+        For the end of a process that may not have waited for its router: most INSERTs into an embedded store end in that time,
+        and what is stored is not stored again. One that does not would take the process down: end it inside `exit_on_error`.
 
         Args:
             timeout: `None`: as long as it takes.

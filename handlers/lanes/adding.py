@@ -13,11 +13,12 @@ from collections.abc import Sequence
 import msgspec
 
 from millstream.handlers.events import EventConsumptionService
+from millstream.handlers.events.service import LAST_INSERT_SECONDS
 from millstream.handlers.settings.sections import Settings
 from millstream.router import MONOTONIC, Assignment, KafkaPublisher, Router
 
 from .attacher import LaneAttacher, RunningLane
-from .parts import CLOSE_SECONDS, LAST_INSERT_SECONDS, make_service, opened_repository, refuse_missing
+from .parts import CLOSE_SECONDS, make_service, opened_repository, refuse_missing
 
 
 def add_lanes(router: Router, settings: Settings) -> AddedLanes:

@@ -17,8 +17,6 @@ from .waiting import open_patiently
 
 CLOSE_SECONDS = 0.1
 """What closing the publisher may wait for confirmations: whoever published has waited for them."""
-LAST_INSERT_SECONDS = 1.0
-"""What an embedded engine may take for the INSERT in hand once the router has given up: less than a second signal has in all."""
 
 
 @contextlib.contextmanager
@@ -31,7 +29,10 @@ def opened_repository(settings: Settings) -> Iterator[EventRepository]:
     """
     clickhouse = settings.clickhouse
     is_embedded = clickhouse.address.folder is not None
-    store = open_patiently(lambda: open_store(clickhouse.address, database=clickhouse.database))
+    deadline = clickhouse.insert_deadline
+    store = open_patiently(
+        lambda: open_store(clickhouse.address, database=clickhouse.database, insert_deadline=deadline)
+    )
     with contextlib.closing(store):
         repository = EventRepository(
             store, database=clickhouse.database, table=clickhouse.table, billing=settings.billing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import msgspec
@@ -33,14 +34,16 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             or `https://…`; `None`: `chdb://millstream-data`. A secret: `repr` shows it without its password.
         database: where the table is, and what unqualified names in `query` mean; empty: the address's, else `default`.
         table: where events go.
+        insert_deadline: seconds to wait for the answer to one INSERT, before it is sent again under the same token.
 
     Raises:
-        ConfigurationError: the address is of no known kind, or a name is no identifier.
+        ConfigurationError: the address is of no known kind, a name is no identifier, or the deadline is no time.
     """
 
     dsn: str | None = None
     database: str = ""
     table: str = "events"
+    insert_deadline: float = 60.0
 
     def __post_init__(self) -> None:
         database = self.database
@@ -55,6 +58,11 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 quote_identifier(getattr(self, key))
             except ConfigurationError as error:
                 raise ConfigurationError(f"clickhouse.{key}: {error}") from None
+        if not 0 < self.insert_deadline <= threading.TIMEOUT_MAX:
+            raise ConfigurationError(
+                f"clickhouse.insert_deadline must be above 0 and at most {threading.TIMEOUT_MAX:g} seconds,"
+                f" not {self.insert_deadline:g}"
+            )
 
     @property
     def address(self) -> StoreDsn:
@@ -71,6 +79,7 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         yield "dsn", self.address.redacted
         yield "database", self.database
         yield "table", self.table
+        yield "insert_deadline", self.insert_deadline
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from millstream.router.errors import ConfigurationError, MillstreamError, StateError
+from millstream.router.foreign_calls import foreign_call
 
 from .chdb_folder import check_not_in_use, folder_in_use, prepare_folder
 from .driver import Client, DriverError, open_folder
@@ -39,7 +40,8 @@ class FolderConnections:
         """Lend a handle for inserts and commands."""
         client = self._take()
         try:
-            yield client
+            with foreign_call():
+                yield client
         except BaseException:
             # What a failed statement leaves behind in a handle must not meet the next one.
             client.close()

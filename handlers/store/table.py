@@ -5,12 +5,17 @@ from collections.abc import Callable, Sequence
 
 from millstream.router.errors import ConfigurationError
 
+from .errors import StoreMisconfigured
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
 from .protocols import InsertSettings, Store
 
 FEEDS_VIEWS = "deduplicate_blocks_in_dependent_materialized_views"
 """1 where a repeated INSERT, dropped by a table, goes to its views all the same, which drop what they have."""
+ASYNC_INSERT = "async_insert"
+"""A setting of a table, too: either one makes an INSERT asynchronous."""
+WINDOW = "replicated_deduplication_window"
+"""Of a Replicated table; that of others has a `non_` before it."""
 DECIDES_SINCE_26_2 = "deduplicate_insert"
 """A setting by which an engine shows that it is 26.2 or newer; to those `FEEDS_VIEWS` is sent."""
 _REPEATS_QUERY = f"SELECT name, value FROM system.settings WHERE name IN ('{FEEDS_VIEWS}', '{DECIDES_SINCE_26_2}')"  # noqa: S608 - ours
@@ -89,12 +94,23 @@ class ClickHouseTable:
             StoreUnavailable: the store cannot answer now.
         """
         create = self._create_statement()
-        setting = f"{'' if _is_replicated(create) else 'non_'}replicated_deduplication_window"
-        own = re.search(rf"\b{setting} = (\d+)", create)
-        if own is not None:
-            return int(own[1])
-        defaults = self._store.query("SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'")
-        return int(dict(defaults.rows)[setting])
+        window = self._merge_tree_setting(create, f"{'' if _is_replicated(create) else 'non_'}{WINDOW}")
+        return int(window or 0)
+
+    def refuse_async_inserts(self) -> None:
+        """Raise where the table makes INSERTs asynchronous by a setting of its own, which wins over what an INSERT says. Blocks.
+
+        Raises:
+            StoreMisconfigured: it does: a repeated INSERT would not be known by its token.
+            QueryError: there is no such table.
+            StoreUnavailable: the store cannot answer now.
+        """
+        create = self._create_statement()
+        if "MergeTree" in create and self._merge_tree_setting(create, ASYNC_INSERT) in {"1", "true"}:
+            raise StoreMisconfigured(
+                f"table {self.full_name} has {ASYNC_INSERT} = 1, which wins over what an INSERT says: run"
+                f" ALTER TABLE {self.full_name} MODIFY SETTING {ASYNC_INSERT} = 0"
+            )
 
     def views_miss_repeats(self) -> bool:
         """Return whether a repeated INSERT, dropped by the table, is passed on to none of its views either. Blocks.
@@ -110,6 +126,14 @@ class ClickHouseTable:
             return False
         settings = dict(self._store.query(_REPEATS_QUERY).rows)
         return DECIDES_SINCE_26_2 not in settings and settings.get(FEEDS_VIEWS) == "0"
+
+    def _merge_tree_setting(self, create: str, name: str) -> str | None:
+        """Return a setting of the table, or the engine's default for it; `None` where the engine does not know it."""
+        own = re.search(rf"^SETTINGS (?:.*\W)?{name} = (\w+)", create, re.MULTILINE)
+        if own is not None:
+            return own[1]
+        defaults = self._store.query(f"SELECT value FROM system.merge_tree_settings WHERE name = '{name}'").rows  # noqa: S608 - ours
+        return str(defaults[0][0]) if defaults else None
 
     def _create_statement(self) -> str:
         return str(self._store.query(f"SHOW CREATE TABLE {self.full_name}").rows[0][0])

@@ -11,7 +11,6 @@ from millstream.handlers.events import EventConsumptionService
 from millstream.handlers.lanes.attacher import LaneAttacher, RunningLane
 from millstream.handlers.lanes.parts import (
     CLOSE_SECONDS,
-    LAST_INSERT_SECONDS,
     make_service,
     opened_repository,
     refuse_missing,
@@ -70,7 +69,7 @@ class Consumer:
             router = self._router()
             self._lanes = list(self._attacher.attach(service, router, publisher))
             if self._settings.clickhouse.address.folder is not None:
-                stack.callback(service.stop_inserts, LAST_INSERT_SECONDS)
+                stack.callback(service.stop_inserts)
             tune_gc()
             self._run(router, service)
         return ExitCode.POISONED if self._once and self._poisoned() else ExitCode.CLEAN

@@ -3,11 +3,11 @@
 import pytest
 
 from millstream.handlers.events import EventRepository
-from millstream.handlers.store import FEEDS_VIEWS, Result
+from millstream.handlers.store import FEEDS_VIEWS, Result, StoreMisconfigured
 from millstream.handlers.testing import FakeStore
 
 SETTINGS = f"SELECT name, value FROM system.settings WHERE name IN ('{FEEDS_VIEWS}', 'deduplicate_insert')"
-WINDOWS = "SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'"
+DEFAULT = "SELECT value FROM system.merge_tree_settings WHERE name = '{}'"
 
 
 def replicated(feeds_views):
@@ -16,7 +16,8 @@ def replicated(feeds_views):
     create = "CREATE TABLE m.events (id String) ENGINE = ReplicatedMergeTree ORDER BY id"
     store.answers["SHOW CREATE TABLE `m`.`events`"] = Result(columns=("statement",), rows=[(create,)])
     store.answers[SETTINGS] = Result(columns=("name", "value"), rows=[(FEEDS_VIEWS, feeds_views)])
-    store.answers[WINDOWS] = Result(columns=("name", "value"), rows=[("replicated_deduplication_window", "10000")])
+    for name, value in (("replicated_deduplication_window", "10000"), ("async_insert", "0")):
+        store.answers[DEFAULT.format(name)] = Result(columns=("value",), rows=[(value,)])
     return store
 
 
@@ -27,3 +28,12 @@ def test_views_that_miss_repeats_are_warned_about(log_lines, feeds_views, warnin
 
     told = [line for line in log_lines if line.startswith("WARNING") and f"set {FEEDS_VIEWS}=1" in line]
     assert len(told) == len(log_lines) == warnings
+
+
+def test_table_that_makes_inserts_asynchronous_ends_the_start():
+    """Its own setting wins over what an INSERT says, so the start ends with the statement that mends it."""
+    store = replicated("1")
+    store.answers[DEFAULT.format("async_insert")] = Result(columns=("value",), rows=[("1",)])
+
+    with pytest.raises(StoreMisconfigured, match=r"run ALTER TABLE `m`\.`events` MODIFY SETTING async_insert = 0"):
+        EventRepository(store, database="m").prepare(create=False)

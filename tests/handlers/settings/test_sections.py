@@ -62,6 +62,10 @@ def test_no_way_of_showing_settings_shows_a_password(show) -> None:
         pytest.param(lambda: ClickHouseConfig(database="a b"), "clickhouse.database", id="database with a blank"),
         pytest.param(lambda: ClickHouseConfig(table="a`b"), "clickhouse.table", id="table with a backtick"),
         pytest.param(lambda: ClickHouseConfig(dsn="http://x/a-b"), "clickhouse.database", id="database in the address"),
+        pytest.param(lambda: ClickHouseConfig(insert_deadline=0.0), "clickhouse.insert_deadline", id="no deadline"),
+        pytest.param(
+            lambda: ClickHouseConfig(insert_deadline=1e300), "clickhouse.insert_deadline", id="endless deadline"
+        ),
         pytest.param(lambda: PostProcessingConfig(topic=""), "post_processing.topic", id="empty topic"),
         pytest.param(lambda: RetryConfig(max_retries=-1), "max_retries", id="negative retries"),
         pytest.param(lambda: RetryConfig(jitter=1.5), "jitter", id="jitter above 1"),

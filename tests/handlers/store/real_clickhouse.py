@@ -24,8 +24,8 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "clickhouse"
 START_TIMEOUT = 400.0
 """Seconds for a start, the first one with its download included; less than what ends a run that hangs."""
 
-USERS = ("default", "hostile", "locked", "locked_right")
-"""Without passwords, each with the profile of its name."""
+USERS = ("default", "hostile", "locked", "locked_right", "read_only", "few_partitions", "little_memory", "reader")
+"""Without passwords, each with the profile of its name; the last one has no right to insert."""
 DOWN = "down"
 """The cluster whose one shard never answers."""
 TWO_SHARDS = "two_shards"
@@ -49,6 +49,10 @@ _USERS = """\
     <hostile>{settings}</hostile>
     <locked><async_insert>1</async_insert><constraints><async_insert><readonly/></async_insert></constraints></locked>
     <locked_right><async_insert>0</async_insert><constraints><async_insert><readonly/></async_insert></constraints></locked_right>
+    <read_only><readonly>1</readonly></read_only>
+    <few_partitions><max_partitions_per_insert_block>7</max_partitions_per_insert_block></few_partitions>
+    <little_memory><max_memory_usage>12000000</max_memory_usage></little_memory>
+    <reader/>
   </profiles>
   <users>{users}</users>
   <quotas><default/></quotas>
@@ -56,7 +60,9 @@ _USERS = """\
 """
 _USER = """
     <{name}><password/><networks><ip>::/0</ip></networks><profile>{name}</profile><quota>default</quota>
-      <access_management>1</access_management></{name}>"""
+      {rights}</{name}>"""
+_ALL_RIGHTS = "<access_management>1</access_management>"
+_RIGHTS = {"reader": "<grants><query>GRANT SELECT, SHOW ON *.*</query></grants>"}
 
 _numbers = itertools.count(1)
 _run = uuid.uuid4().hex[:8]
@@ -100,8 +106,7 @@ class RealClickHouse:
 
 
 class OwnClickHouse(RealClickHouse):
-    """A server of ours in *folder*, with the users `default`, `hostile`, `locked` and `locked_right`, and the clusters
-    `down` and `two_shards`.
+    """A server of ours in *folder*, with `USERS`, and the clusters `down` and `two_shards`.
 
     It ends with this process, however that ends.
     """
@@ -185,6 +190,6 @@ class OwnClickHouse(RealClickHouse):
     def _write_config(self, hostile: Mapping[str, object]) -> None:
         config, users = self.folder / "config.xml", self.folder / "users.xml"
         settings = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in hostile.items())
-        named = "".join(_USER.format(name=name) for name in USERS)
+        named = "".join(_USER.format(name=name, rights=_RIGHTS.get(name, _ALL_RIGHTS)) for name in USERS)
         users.write_text(_USERS.format(settings=settings, users=named))
         config.write_text(_CONFIG.format(users=users, down=DOWN, two_shards=TWO_SHARDS, here=_HERE))

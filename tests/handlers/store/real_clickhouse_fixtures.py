@@ -3,6 +3,7 @@
     def test_something(real_clickhouse: RealClickHouse) -> None:     # a server; CLICKHOUSE_URL wins
     def test_something(own_clickhouse: OwnClickHouse) -> None:       # one with the users and clusters that tests need
     def test_something(breakable_clickhouse: OwnClickHouse) -> None: # the same, which the test may freeze and kill
+    def test_something(faulty_clickhouse: FaultServer) -> None:      # a door before own_clickhouse that fails INSERTs as told
 
 Asking for one marks a test slow. Where none can be had such tests are left out and the end of the run says so; with CI=true they
 fail instead, because nobody reads the end of a green run.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from tests.handlers.store.fault_server import FaultServer
     from tests.handlers.store.real_clickhouse import OwnClickHouse, RealClickHouse
 
 ADDRESS = "CLICKHOUSE_URL"
@@ -40,6 +42,15 @@ def breakable_clickhouse(own_clickhouse: "OwnClickHouse") -> "Iterator[OwnClickH
     """The same one, for a test that freezes, kills, stops and starts it; it is put right afterwards."""
     yield own_clickhouse
     own_clickhouse.restore()
+
+
+@pytest.fixture
+def faulty_clickhouse(own_clickhouse: "OwnClickHouse") -> "Iterator[FaultServer]":
+    """A door before our own server that does to INSERTs what it is told."""
+    from tests.handlers.store.fault_server import fault_server
+
+    with fault_server(own_clickhouse.url) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

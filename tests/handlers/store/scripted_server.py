@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         parameters = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-        body = self._body()
+        body = read_body(self)
         if not parameters.get("query", "").startswith("INSERT"):
             self.server.questions.append((parameters, body))
             self._answer_question(body)
@@ -68,16 +68,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, None, "")
 
-    def _body(self):
-        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        chunks = []
-        while size := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
     def _send(self, status, code, content):
         content = content.encode() if isinstance(content, str) else content
         self.send_response(status)
@@ -88,6 +78,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)
+
+
+def read_body(handler):
+    """Return the body of a request, however it was sent."""
+    if "chunked" not in handler.headers.get("Transfer-Encoding", ""):
+        return handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+    chunks = []
+    while size := int(handler.rfile.readline(), 16):
+        chunks.append(handler.rfile.read(size))
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return b"".join(chunks)
 
 
 def _native_settings():

@@ -4,9 +4,10 @@ import contextlib
 
 import pytest
 
-from millstream.handlers.store import ShardRefused, StoreMisconfigured, ViewFailed
+from millstream.handlers.store import ShardRefused, StoreMisconfigured, ViewFailed, open_store
 from millstream.handlers.store.sent_settings import SENT
 from millstream.router import MillstreamError, TransientError
+from tests.handlers.store.fault_server import fault_server
 from tests.handlers.store.hostile_profile import other
 from tests.handlers.store.insert_scenario import run_scenario
 from tests.handlers.store.real_clickhouse import DOWN, TWO_SHARDS
@@ -48,11 +49,12 @@ def owner(own_clickhouse):
         yield store
 
 
-@pytest.fixture(scope="module")
-def hostile(own_clickhouse):
-    """The store of a user whose profile has them all wrong."""
-    with contextlib.closing(own_clickhouse.open("hostile")) as store:
-        yield store
+@pytest.fixture(scope="module", params=["direct", "through a proxy"])
+def hostile(own_clickhouse, request):
+    """The store of a user whose profile has them all wrong, with and without a proxy in between."""
+    with contextlib.ExitStack() as stack:
+        server = own_clickhouse if request.param == "direct" else stack.enter_context(fault_server(own_clickhouse.url))
+        yield stack.enter_context(contextlib.closing(open_store(server.address("hostile"))))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The store on a server, through every way an exchange over HTTP can fail."""
 
+import contextlib
+
 import pytest
 
 from millstream.handlers.events import EventRepository
@@ -13,7 +15,9 @@ from millstream.handlers.store import (
     ViewFailed,
     open_store,
 )
+from millstream.router import MONOTONIC
 from millstream.router.errors import ConfigurationError, StateError
+from tests.handlers.store.fault_server import HANG_AFTER, fault_server
 from tests.handlers.store.scripted_server import running_server
 
 BLOCK = b'{"id":"a"}\n{"id":"b"}'
@@ -121,6 +125,19 @@ def test_dropped_connection_is_not_sent_again_behind_our_back(store, server):
         insert(store)
 
     assert len(server.inserts) == 1
+
+
+def test_answer_that_never_comes_is_waited_for_until_the_deadline(server):
+    """A connection that stays open and silent is as good as a broken one: the outcome is unknown."""
+    with fault_server(server.dsn) as door, contextlib.closing(open_store(door.address(), insert_deadline=1)) as store:
+        door.fail_next(HANG_AFTER)
+        began = MONOTONIC.now()
+        with pytest.raises(UnknownOutcome):
+            insert(store)
+        seconds = MONOTONIC.now() - began
+
+    assert len(server.inserts) == 1
+    assert seconds < 6
 
 
 def test_row_the_server_points_at_is_passed_on(store, server):

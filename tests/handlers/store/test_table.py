@@ -1,8 +1,10 @@
 """Tables: their names, their columns, their windows."""
 
+import contextlib
+
 import pytest
 
-from millstream.handlers.store import FEEDS_VIEWS, ClickHouseTable, Result
+from millstream.handlers.store import FEEDS_VIEWS, ClickHouseTable, Result, StoreMisconfigured
 from millstream.handlers.testing import FakeStore
 from millstream.router.errors import ConfigurationError
 
@@ -56,10 +58,8 @@ def test_deduplication_window_of_a_replicated_table_is_the_replicated_one():
     store = FakeStore()
     create = "CREATE TABLE m.t (a String) ENGINE = ReplicatedMergeTree ORDER BY a"
     store.answers["SHOW CREATE TABLE `m`.`t`"] = Result(columns=("statement",), rows=[(create,)])
-    store.answers["SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'"] = Result(
-        columns=("name", "value"),
-        rows=[("non_replicated_deduplication_window", "0"), ("replicated_deduplication_window", "10000")],
-    )
+    asked = "SELECT value FROM system.merge_tree_settings WHERE name = 'replicated_deduplication_window'"
+    store.answers[asked] = Result(columns=("value",), rows=[("10000",)])
 
     found = ClickHouseTable(store, database="m", table="t", columns=["a"]).deduplication_window()
 
@@ -99,3 +99,25 @@ def test_views_of_a_plain_table_miss_no_repeats(chdb_store, database):
     chdb_store.command(f"CREATE TABLE `{database}`.`t` (a String) ENGINE = MergeTree ORDER BY a")
 
     assert not ClickHouseTable(chdb_store, database=database, table="t", columns=["a"]).views_miss_repeats()
+
+
+@pytest.mark.parametrize(
+    ("engine", "is_refused"),
+    [
+        pytest.param("MergeTree ORDER BY a SETTINGS async_insert = 1", True, id="set"),
+        pytest.param(
+            "MergeTree ORDER BY a SETTINGS index_granularity = 8192, async_insert = true", True, id="in words"
+        ),
+        pytest.param("MergeTree ORDER BY a SETTINGS async_insert = 0", False, id="set to what it should be"),
+        pytest.param("MergeTree ORDER BY a COMMENT 'async_insert = 1'", False, id="words in a comment"),
+        pytest.param("Memory", False, id="engine without it"),
+    ],
+)
+def test_table_that_makes_inserts_asynchronous_is_refused(chdb_store, database, engine, is_refused):
+    """Its own setting counts, and no words elsewhere: an asynchronous INSERT is not what our tokens and answers stand for."""
+    chdb_store.command(f"CREATE TABLE `{database}`.`t` (a String) ENGINE = {engine}")
+    table = ClickHouseTable(chdb_store, database=database, table="t", columns=["a"])
+
+    expected = pytest.raises(StoreMisconfigured, match="async_insert = 1") if is_refused else contextlib.nullcontext()
+    with expected:
+        table.refuse_async_inserts()
