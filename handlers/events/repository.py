@@ -73,6 +73,7 @@ class EventRepository:
             self.create_table()
         try:
             window, views_miss_repeats = self._table.deduplication_window(), self._table.views_miss_repeats()
+            fed_twice = self._table.fed_twice()
         except QueryError as error:
             raise ConfigurationError(
                 f"table {self._table.full_name} cannot be used: create it with `millstream migrate` ({error})"
@@ -80,6 +81,11 @@ class EventRepository:
         log = logger.bind(table=self._table.full_name)
         if window == 0:
             log.warning("the table has no deduplication window: an INSERT whose answer is lost may be stored twice")
+        if fed_twice:
+            log.warning(
+                f"a repeated INSERT adds its rows once more to what views fill: {', '.join(fed_twice)};"
+                " ALTER TABLE … MODIFY SETTING non_replicated_deduplication_window = 1000 there"
+            )
         if views_miss_repeats:
             log.warning(f"the table passes no repeated INSERT on to its views: set {FEEDS_VIEWS}=1 in the profile")
 

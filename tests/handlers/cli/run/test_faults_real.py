@@ -1,6 +1,5 @@
 """Faults around a service that it has to outlive: a clock that jumps, a log that is full, offsets set back, a store killed."""
 
-import contextlib
 from collections import Counter
 
 from confluent_kafka import Consumer, TopicPartition
