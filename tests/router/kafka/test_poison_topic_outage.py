@@ -52,9 +52,7 @@ def test_poison_topic_that_is_away_is_waited_for(mock_cluster, poison_cluster, l
             raise PermanentError("no event")
         handled.append(message.payload)
 
-    publisher = KafkaPublisher(
-        KafkaPublisherConfig(brokers=[poison_cluster.bootstrap_servers], delivery_timeout=2.0)
-    )
+    publisher = KafkaPublisher(KafkaPublisherConfig(brokers=[poison_cluster.bootstrap_servers], delivery_timeout=2.0))
     config = KafkaSubscriberConfig(
         brokers=[mock_cluster.bootstrap_servers], group_id="events", heartbeat_interval=0.2, commit_interval=0.1
     )
@@ -67,7 +65,9 @@ def test_poison_topic_that_is_away_is_waited_for(mock_cluster, poison_cluster, l
 
     with open_consumer(mock_cluster.bootstrap_servers, group_id="events") as asking, running(router):
         # Said when the first attempt was given up, at the end of the delivery timeout.
-        assert eventually(lambda: [line for line in log_lines if "poison record not written, intake stops" in line], TIMEOUT)
+        assert eventually(
+            lambda: [line for line in log_lines if "poison record not written, intake stops" in line], TIMEOUT
+        )
         while_away = committed(asking, "events")
         poison_cluster.set_up()
         assert eventually(lambda: committed(asking, "events") == GOOD + BAD, TIMEOUT)
