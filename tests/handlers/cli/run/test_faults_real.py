@@ -1,5 +1,6 @@
-"""Faults around a service that it has to outlive: a clock that jumps, a log that is full, offsets set back, a store killed."""
+"""Faults around a service that it has to outlive: a clock that jumps, a full log, offsets set back, a store killed, a table gone."""
 
+import contextlib
 from collections import Counter
 
 from confluent_kafka import Consumer, TopicPartition
@@ -86,4 +87,26 @@ def test_what_was_committed_outlives_a_store_that_is_killed(breakable_place):
     assert code == 0, service.lines
     assert different >= committed
     assert rows_of(place)[1] == EVENTS * 2
+    assert place.kafka.end_offsets(place.dlq) == {0: 0}
+
+
+def test_a_table_that_is_gone_for_a_while_is_waited_for(place):
+    """Somebody's to mend and nobody's data: an ERROR says so, nothing is set aside, and once it is back everything is stored."""
+    place.write(batch=BATCH)
+    table, away = f"{place.database}.{place.table}", f"{place.database}.away"
+    with place.service() as service, contextlib.closing(place.clickhouse.open()) as store:
+        first = place.publish_events(EVENTS)
+        place.wait_committed(EVENTS)
+        store.command(f"RENAME TABLE {table} TO {away}")
+        second = place.publish_events(EVENTS, "second")
+        service.wait_for("nothing is lost")
+        while_away = place.committed()
+        store.command(f"RENAME TABLE {away} TO {table}")
+        place.wait_committed(2 * EVENTS)
+        code = service.end()
+
+    assert code == 0, service.lines
+    assert while_away == EVENTS
+    assert place.ids() == sorted(first + second)
+    assert len(service.said("until somebody mends this")) == 1
     assert place.kafka.end_offsets(place.dlq) == {0: 0}
