@@ -1,4 +1,4 @@
-"""Faults around a service that it has to outlive: a clock that jumps, a full log, offsets set back, a store killed, a table gone."""
+"""What a service has to outlive: a clock that jumps, a full log, offsets set back, a store killed, a table gone for a while."""
 
 import contextlib
 from collections import Counter
