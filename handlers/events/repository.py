@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from millstream.handlers.store import FEEDS_VIEWS, ClickHouseTable, InsertPlan, QueryError, Store, StoreDsn, open_store
+from millstream.handlers.store import (
+    FEEDS_VIEWS,
+    ClickHouseTable,
+    InsertPlan,
+    QueryError,
+    Store,
+    StoreDsn,
+    find_fed_twice,
+    open_store,
+)
 from millstream.router import ConfigurationError
 
 from .billing import BillingConfig, billing_line
@@ -73,11 +82,11 @@ class EventRepository:
             self.create_table()
         try:
             window, views_miss_repeats = self._table.deduplication_window(), self._table.views_miss_repeats()
-            fed_twice = self._table.fed_twice()
         except QueryError as error:
             raise ConfigurationError(
                 f"table {self._table.full_name} cannot be used: create it with `millstream migrate` ({error})"
             ) from error
+        fed_twice = find_fed_twice(self.store, self.database, self.table_name)
         log = logger.bind(table=self._table.full_name)
         if window == 0:
             log.warning("the table has no deduplication window: an INSERT whose answer is lost may be stored twice")

@@ -1,11 +1,10 @@
 """A table that takes JSON lines."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from millstream.router.errors import ConfigurationError
 
-from .deduplication import find_fed_twice, is_replicated, window_of
-from .errors import QueryError
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
 from .protocols import InsertSettings, Store
@@ -54,7 +53,6 @@ class ClickHouseTable:
         self.columns = tuple(columns)
         self.max_partitions_per_insert = max_partitions_per_insert
         self._store = store
-        self._place = (database, table)
         self._settings = settings
 
     def plan(
@@ -90,7 +88,13 @@ class ClickHouseTable:
             QueryError: there is no such table.
             StoreUnavailable: the store cannot answer now.
         """
-        return window_of(self._store, self._create_statement())
+        create = self._create_statement()
+        setting = f"{'' if _is_replicated(create) else 'non_'}replicated_deduplication_window"
+        own = re.search(rf"\b{setting} = (\d+)", create)
+        if own is not None:
+            return int(own[1])
+        defaults = self._store.query("SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'")
+        return int(dict(defaults.rows)[setting])
 
     def views_miss_repeats(self) -> bool:
         """Return whether a repeated INSERT, dropped by the table, is passed on to none of its views either. Blocks.
@@ -102,26 +106,17 @@ class ClickHouseTable:
             QueryError: there is no such table.
             StoreUnavailable: the store cannot answer now.
         """
-        if not is_replicated(self._create_statement()):
+        if not _is_replicated(self._create_statement()):
             return False
         settings = dict(self._store.query(_REPEATS_QUERY).rows)
         return DECIDES_SINCE_26_2 not in settings and settings.get(FEEDS_VIEWS) == "0"
-
-    def fed_twice(self) -> list[str]:
-        """Return the tables that views fill from this one and that a repeated INSERT, dropped here, would be added to. Blocks.
-
-        Empty where the user may not see how tables are made.
-
-        Raises:
-            StoreUnavailable: the store cannot answer now.
-        """
-        try:
-            return find_fed_twice(self._store, *self._place)
-        except QueryError:
-            return []
 
     def _create_statement(self) -> str:
         return str(self._store.query(f"SHOW CREATE TABLE {self.full_name}").rows[0][0])
 
     def _send(self, block: bytes, token: str) -> None:
         self._store.insert_lines(self.full_name, self.columns, block, token, self._settings)
+
+
+def _is_replicated(create: str) -> bool:
+    return re.search(r"\bENGINE = (?:Replicated|Shared)", create) is not None

@@ -1,21 +1,21 @@
 """Which views a repeated INSERT feeds once more."""
 
-import os
+from functools import partial
 
 import pytest
 
 from millstream.handlers.events import EventRepository
-from millstream.handlers.store import ClickHouseTable
-from millstream.router import StateError
+from millstream.handlers.store import find_fed_twice
+from millstream.handlers.testing import FakeStore
 
 WINDOW = "SETTINGS non_replicated_deduplication_window = 100"
 
 
 @pytest.fixture
-def source(chdb_store, database):
-    """A table with a window, which views may read."""
+def fed_twice(chdb_store, database):
+    """Make a table with a window, which views may read; returns a function that looks for those that are fed twice."""
     chdb_store.command(f"CREATE TABLE `{database}`.`t` (a String) ENGINE = MergeTree ORDER BY a {WINDOW}")
-    return ClickHouseTable(chdb_store, database=database, table="t", columns=["a"])
+    return partial(find_fed_twice, chdb_store, database, "t")
 
 
 def make_view(store, database, target, engine, *, source="t"):
@@ -36,33 +36,33 @@ def make_view(store, database, target, engine, *, source="t"):
         pytest.param("Null", False, id="keeps nothing"),
     ],
 )
-def test_target_that_counts_a_repeated_insert_twice_is_found(chdb_store, database, source, engine, is_fed_twice):
+def test_target_that_counts_a_repeated_insert_twice_is_found(chdb_store, database, fed_twice, engine, is_fed_twice):
     """What decides is the target's own window, or an engine that keeps no repeated rows."""
     make_view(chdb_store, database, "target", engine)
 
-    assert source.fed_twice() == [f"{database}.target"] * is_fed_twice
+    assert fed_twice() == [f"{database}.target"] * is_fed_twice
 
 
-def test_views_of_views_are_found(chdb_store, database, source):
+def test_views_of_views_are_found(chdb_store, database, fed_twice):
     """The rows go on, through a table that keeps none of them too."""
     make_view(chdb_store, database, "passing", "Null")
     make_view(chdb_store, database, "last", "MergeTree ORDER BY n", source="passing")
 
-    assert source.fed_twice() == [f"{database}.last"]
+    assert fed_twice() == [f"{database}.last"]
 
 
-def test_view_that_keeps_its_rows_itself_is_found_by_its_own_name(chdb_store, database, source):
+def test_view_that_keeps_its_rows_itself_is_found_by_its_own_name(chdb_store, database, fed_twice):
     """Its statement names the engine."""
     for name, settings in [("without", ""), ("with", WINDOW)]:
         view = f"CREATE MATERIALIZED VIEW `{database}`.`{name}` ENGINE = MergeTree ORDER BY n {settings}"
         chdb_store.command(f"{view} AS SELECT count() AS n FROM `{database}`.`t`")
 
-    assert source.fed_twice() == [f"{database}.without"]
+    assert fed_twice() == [f"{database}.without"]
 
 
-def test_table_without_views_feeds_none(source):
+def test_table_without_views_feeds_none(fed_twice):
     """Nor does a view that reads something else count."""
-    assert source.fed_twice() == []
+    assert fed_twice() == []
 
 
 def test_views_that_are_fed_twice_are_warned_about(chdb_store, database, log_lines):
@@ -81,21 +81,6 @@ def test_views_that_are_fed_twice_are_warned_about(chdb_store, database, log_lin
     assert log_lines == [warning]
 
 
-def test_store_of_another_process_is_refused(chdb_store, monkeypatch):
-    """A forked child has the connections of its parent, and would read the answers to it."""
-    process = os.getpid()
-    monkeypatch.setattr(os, "getpid", lambda: process + 1)
-
-    calls = [
-        lambda: chdb_store.query("SELECT 1"),
-        lambda: chdb_store.command("SELECT 1"),
-        lambda: chdb_store.insert_lines("`d`.`t`", ["a"], b"{}", "token"),
-        lambda: list(chdb_store.stream("SELECT 1", None)),
-    ]
-    for call in calls:
-        with pytest.raises(StateError, match="fork; open a store in the child"):
-            call()
-    chdb_store.close()
-    monkeypatch.undo()
-
-    assert chdb_store.query("SELECT 1").rows == [(1,)]
+def test_user_who_may_not_see_how_tables_are_made_is_told_nothing():
+    """It is a warning, and no reason not to start."""
+    assert find_fed_twice(FakeStore(), "m", "events") == []

@@ -1,9 +1,10 @@
-"""Which tables know an INSERT that they have had, and which views are fed by it once more."""
+"""Which views are fed once more by an INSERT that their table has had."""
 
 from __future__ import annotations
 
 import re
 
+from .errors import QueryError
 from .protocols import Store
 
 _DEFAULTS_QUERY = "SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'"
@@ -17,26 +18,23 @@ _REPLACES = ("Replacing", "Collapsing", "VersionedCollapsing")
 """How engines begin that make one row of a repeated one by themselves."""
 
 
-def is_replicated(create: str) -> bool:
-    """Return whether the statement *create* makes a table with replicas."""
-    return re.search(r"\bENGINE = (?:Replicated|Shared)", create) is not None
-
-
-def window_of(store: Store, create: str) -> int:
-    """Return how many of its last INSERTs the table of the statement *create* remembers. May block."""
-    setting = f"{'' if is_replicated(create) else 'non_'}replicated_deduplication_window"
-    own = re.search(rf"\b{setting} = (\d+)", create)
-    if own is not None:
-        return int(own[1])
-    return int(dict(store.query(_DEFAULTS_QUERY).rows).get(setting, 0))
-
-
 def find_fed_twice(store: Store, database: str, table: str) -> list[str]:
     """Return the tables that views fill from *table* and that take a repeated INSERT for a new one, in order. Blocks.
 
-    Views of views count as well. A view without a table of its own name is called by its own.
+    Views of views count as well, and one that keeps its rows itself is called by its own name. Empty where the user may not see
+    how tables are made.
+
+    Raises:
+        StoreUnavailable: the store cannot answer now.
     """
-    waiting, seen, found = [(database, table)], {(database, table)}, set()
+    try:
+        return sorted(_fed_twice(store, database, table))
+    except QueryError:
+        return []
+
+
+def _fed_twice(store: Store, database: str, table: str) -> set[str]:
+    waiting, seen, found = [(database, table)], {(database, table)}, set[str]()
     while waiting:
         for view in _views_of(store, *waiting.pop()):
             create, place = _target_of(store, view)
@@ -45,7 +43,7 @@ def find_fed_twice(store: Store, database: str, table: str) -> list[str]:
             if place not in seen:
                 seen.add(place)
                 waiting.append(place)
-    return sorted(found)
+    return found
 
 
 def _views_of(store: Store, database: str, table: str) -> list[tuple[str, str]]:
@@ -70,10 +68,13 @@ def _create_statement(store: Store, place: tuple[str, str]) -> str:
 
 def _knows_repeats(store: Store, create: str) -> bool:
     """Return whether a repeated INSERT leaves the table of *create* as it is; one that nobody shows us is believed to."""
-    engine = re.search(r"\bENGINE = (?:Replicated|Shared)?(\w+)", create)
-    if engine is None or engine[1] == _KEEPS_NO_ROWS or engine[1].startswith(_REPLACES):
+    engine = re.search(r"\bENGINE = (Replicated|Shared)?(\w+)", create)
+    if engine is None or engine[2] == _KEEPS_NO_ROWS or engine[2].startswith(_REPLACES):
         return True
-    return window_of(store, create) > 0
+    setting = f"{'non_' if engine[1] is None else ''}replicated_deduplication_window"
+    own = re.search(rf"\b{setting} = (\d+)", create)
+    window = own[1] if own is not None else dict(store.query(_DEFAULTS_QUERY).rows).get(setting, 0)
+    return int(window) > 0
 
 
 def _escape(name: str) -> str:
