@@ -8,7 +8,16 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from millstream.handlers.store import FEEDS_VIEWS, ClickHouseTable, InsertPlan, QueryError, Store, StoreDsn, open_store
+from millstream.handlers.store import (
+    FEEDS_VIEWS,
+    ClickHouseTable,
+    InsertPlan,
+    QueryError,
+    Store,
+    StoreDsn,
+    find_fed_twice,
+    open_store,
+)
 from millstream.router import ConfigurationError
 
 from .billing import BillingConfig, billing_line
@@ -80,9 +89,15 @@ class EventRepository:
             raise ConfigurationError(
                 f"table {self._table.full_name} cannot be used: create it with `millstream migrate` ({error})"
             ) from error
+        fed_twice = find_fed_twice(self.store, self.database, self.table_name)
         log = logger.bind(table=self._table.full_name)
         if window == 0:
             log.warning("the table has no deduplication window: an INSERT whose answer is lost may be stored twice")
+        if fed_twice:
+            log.warning(
+                f"a repeated INSERT adds its rows once more to what views fill: {', '.join(fed_twice)};"
+                " ALTER TABLE … MODIFY SETTING non_replicated_deduplication_window = 1000 there"
+            )
         if views_miss_repeats:
             log.warning(f"the table passes no repeated INSERT on to its views: set {FEEDS_VIEWS}=1 in the profile")
 

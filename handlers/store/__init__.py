@@ -16,6 +16,7 @@ from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
 from .protocols import LineFormat, Result, Store
 from .table import FEEDS_VIEWS, ClickHouseTable
+from .views import find_fed_twice
 
 __all__ = [
     "FEEDS_VIEWS",
@@ -33,6 +34,7 @@ __all__ = [
     "StoreUnavailable",
     "UnknownOutcome",
     "ViewFailed",
+    "find_fed_twice",
     "open_store",
     "quote_identifier",
     "quote_table",

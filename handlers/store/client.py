@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from millstream.router.errors import ConfigurationError
+from millstream.router.own_process import OwnProcess
 
 from .classification import SETTING_CODES
 from .driver import Client, DriverError, StreamError, take_apart
@@ -22,6 +23,9 @@ from .statement import answers_rows, checked_statement
 
 STREAM_CHUNK_BYTES = 1 << 20
 """Bytes read from the engine at a time; chDB makes some megabytes at a time by itself."""
+
+IN_A_CHILD = "open a store in the child"
+"""What to do after a fork: on one connection the answers to two processes would be mixed up."""
 
 
 def open_store(
@@ -62,6 +66,7 @@ class _ClickHouseStore:
         self._dsn = dsn
         self._connections = connections
         self._insert_deadline = insert_deadline
+        self._process = OwnProcess("store")
 
     def __repr__(self) -> str:
         return f"<store {self._dsn.redacted}>"
@@ -126,10 +131,12 @@ class _ClickHouseStore:
         return int(rows[0][0]) if rows else 0
 
     def close(self) -> None:
-        self._connections.close()
+        if self._process.is_this:
+            self._connections.close()
 
     @contextlib.contextmanager
     def _insert_errors(self) -> Iterator[None]:
+        self._process.require(IN_A_CHILD)
         try:
             yield
         except DriverError as error:
@@ -141,6 +148,7 @@ class _ClickHouseStore:
 
     @contextlib.contextmanager
     def _query_errors(self) -> Iterator[None]:
+        self._process.require(IN_A_CHILD)
         try:
             yield
         except (DriverError, StreamError) as error:

@@ -105,7 +105,9 @@ def cut(record: Message) -> Message:
     if key is None and PARTITION_KEY in record.metadata:
         metadata[PARTITION_KEY] = record.metadata[PARTITION_KEY][:CUT_REASON_CHARACTERS]
     payload = record.payload[:CUT_PAYLOAD_BYTES]
-    return Message(payload, uuid=record.uuid, metadata=metadata, key=key, timestamp=record.timestamp)
+    # A uuid is a header like any: a foreign producer may have put anything into it.
+    uuid = record.uuid[:CUT_REASON_CHARACTERS]
+    return Message(payload, uuid=uuid, metadata=metadata, key=key, timestamp=record.timestamp)
 
 
 def attempts_of(message: Message) -> int:

@@ -40,6 +40,57 @@ def test_panic_reaches_the_poison_topic_of_a_router():
     assert record.metadata["attempts_poisoned"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("raised", "tries"),
+    [
+        pytest.param(ValueError("a bug"), 3, id="error"),
+        pytest.param(MemoryError(), 3, id="memory"),
+        pytest.param(RecursionError(), 3, id="recursion"),
+        pytest.param(StopIteration(), 3, id="stop iteration"),
+        pytest.param(Panic("boom"), 3, id="panic"),
+        pytest.param(ExceptionGroup("several", [ValueError("one")]), 3, id="group"),
+        pytest.param(PermanentError("bad row"), 1, id="permanent"),
+    ],
+)
+def test_what_a_handler_raises_sets_its_message_aside_and_no_other(raised, tries):
+    """After as many tries as make sense; the message before and the one behind it are handled, and all are committed."""
+    publisher, subscriber, payloads = RecordingPublisher(), FakeSubscriber(), []
+    router = Router()
+    router.add_middleware(FailurePolicy(retry=Retry(max_retries=2, initial_interval=0)))
+
+    def handle(message):
+        payloads.append(message.payload)
+        if message.payload == b"bad":
+            raise raised
+
+    router.add_consumer_handler("h", "t", subscriber, handle, poison=PoisonTopic(publisher, "dlq"))
+    with running(router):
+        subscriber.subscription.deliver(b"before", b"bad", b"behind")
+        assert subscriber.subscription.wait_committed(3)
+
+    assert payloads == [b"before", *[b"bad"] * tries, b"behind"]
+    assert [record.payload for record in publisher.messages("dlq")] == [b"bad"]
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+def test_what_ends_a_program_ends_the_router_and_blames_no_message(raised):
+    """Neither retried nor set aside: the message comes again after the next start, and `run` ends with what was raised."""
+    publisher, subscriber = RecordingPublisher(), FakeSubscriber()
+    handler = RecordingHandler([None, raised])
+    router = Router()
+    router.add_middleware(FailurePolicy())
+    router.add_consumer_handler("h", "t", subscriber, handler, poison=PoisonTopic(publisher, "dlq"))
+    router.start()
+    subscriber.subscription.deliver(b"before", b"x", b"behind")
+
+    with pytest.raises(type(raised)):
+        router.wait_closed(10)
+
+    assert handler.payloads == [b"before", b"x"]
+    assert subscriber.subscription.committed() == 1
+    assert publisher.messages("dlq") == []
+
+
 def test_permanent_error_is_poisoned_at_once():
     """No retry for what will fail again."""
     clock, sink, handler = SteppingClock(), FakeSink(), RecordingHandler([PermanentError("bad row")])

@@ -2,9 +2,9 @@
 
 import pytest
 
-from millstream.handlers.batching import BatchResult
-from millstream.router import Cancelled, ConfigurationError, HaltedError, PermanentError
-from millstream.router.testing import ManualClock, eventually
+from millstream.handlers.batching import BatchMessage, BatchResult
+from millstream.router import Cancelled, ConfigurationError, HaltedError, PermanentError, Router
+from millstream.router.testing import FakeSubscriber, ManualClock, eventually
 from tests.handlers.batching.batching_aids import RecordingProcess, batch_message, drain
 
 
@@ -73,3 +73,18 @@ def test_adding_after_the_drain_is_called_off(batcher, earlier):
         one.add(batch_message())
     assert process.sizes == [1] * earlier
     assert one.pending == 0
+
+
+def test_a_batcher_whose_thread_dies_stops_its_router_and_commits_nothing(batcher):
+    """What is raised there is no word on a batch: the router closes with it, and the messages come again."""
+    one = batcher(RecordingProcess(SystemExit("out of here")), batch_size=2)
+    subscriber, router = FakeSubscriber(), Router()
+    router.add_worker(one)
+    router.add_consumer_handler("h", "t", subscriber, lambda message: one.add(BatchMessage(message, None)))
+    router.start()
+    subscriber.subscription.deliver(b"a", b"b")
+
+    with pytest.raises(SystemExit, match="out of here"):
+        router.wait_closed(10)
+
+    assert subscriber.subscription.committed() == 0

@@ -1,4 +1,5 @@
-"""A door before one broker, which can hide it: then clients hear what one says that has just lost its controller.
+"""A door before one broker, which can hide it: then clients hear what one says that has just lost its controller. Or it can
+swallow what goes over the connections that are there, as a firewall does that has forgotten them.
 
 A broker that was frozen is taken out of the cluster for a moment, and when it is back may answer a question for metadata
 before it has noticed: there are no brokers at all, it says.
@@ -31,6 +32,8 @@ class BrokerProxy:
         self._loop = asyncio.new_event_loop()
         self._to_clients: dict[asyncio.StreamWriter, bool] = {}
         """Open connections, and whether they are to the broker's own port."""
+        self._swallowing: set[asyncio.StreamWriter] = set()
+        """Connections over which nothing comes through any more."""
         self._is_hiding = False
         self._servers: list[asyncio.Server] = []
         self._ports: list[int] = []
@@ -58,6 +61,10 @@ class BrokerProxy:
     def show(self) -> None:
         """Let everything pass again."""
         self._is_hiding = False
+
+    def swallow(self) -> None:
+        """Let nothing more through on the connections that are there, in either direction, and keep them open; new ones work."""
+        self._loop.call_soon_threadsafe(lambda: self._swallowing.update(self._to_clients))
 
     def move(self) -> None:
         """Leave the broker's own port for another, which later answers name."""
@@ -105,11 +112,14 @@ class BrokerProxy:
         async for frame in frames(client):
             if to_broker.is_closing():
                 break
+            if to_client in self._swallowing:
+                continue
             asked[frame[4:8]] = int.from_bytes(frame[:2]), int.from_bytes(frame[2:4])
             to_broker.write(len(frame).to_bytes(4) + frame)
         to_broker.transport.abort()
         await answering
         del self._to_clients[to_client]
+        self._swallowing.discard(to_client)
 
     async def _answer(
         self, broker: asyncio.StreamReader, to_client: asyncio.StreamWriter, asked: dict[bytes, tuple[int, int]]
@@ -117,6 +127,8 @@ class BrokerProxy:
         async for frame in frames(broker):
             if to_client.is_closing():
                 break
+            if to_client in self._swallowing:
+                continue
             request, version = asked.pop(frame[:4])
             answer = self._renamed(frame) if request in (Request.METADATA, Request.FIND_COORDINATOR) else frame
             if request == Request.METADATA and self._is_hiding:

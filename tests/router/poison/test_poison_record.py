@@ -72,6 +72,18 @@ def test_record_that_is_cut_keeps_its_key(message, expected):
     assert (record.key, record.metadata.get("partition_key")) == expected
 
 
+def test_record_that_is_cut_is_small_whatever_was_large_in_it():
+    """A foreign producer may fill any header, that of the uuid too; a record that no topic takes would wait for ever."""
+    large = "x" * 1_000_000
+    message = Message(large.encode(), uuid=large, key=large.encode(), metadata={large: "", "a": large})
+
+    record = cut(poison_record(message, Failure(ValueError(large))))
+
+    texts = [record.uuid, *record.metadata, *record.metadata.values()]
+    assert len(record.payload) + len(record.key) + sum(map(len, texts)) < 5000
+    assert record.metadata["payload_bytes_poisoned"] == "1000000"
+
+
 def test_record_of_a_message_without_a_router_leaves_the_names_empty():
     """There is no handler to name."""
     metadata = poison_record(Message(b""), Failure(ValueError())).metadata

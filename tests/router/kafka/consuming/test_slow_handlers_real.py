@@ -1,4 +1,4 @@
-"""Handlers that take longer than a group waits, and holds that nobody releases: neither makes the group give a member up."""
+"""Handlers that sleep or hang for longer than a group waits, and holds that nobody releases: the group gives no member up."""
 
 import threading
 
@@ -107,3 +107,35 @@ def test_hold_that_is_never_released_stops_intake_and_is_named(real_kafka, optio
     assert warning.startswith(f"WARNING the commit of {topic}[0] has stood still at offset 0")
     assert "held by forgetful importer; intake from it has stopped" in warning
     assert seen == {0: MESSAGES, 1: MESSAGES}
+
+
+def test_handler_that_hangs_stops_its_own_messages_only_and_is_named(real_kafka, options, lines):
+    """The commits of another handler go on, the warning says which message is in it, and nothing rebalances."""
+    stuck, free = real_kafka.create_topic(1), real_kafka.create_topic(1)
+    for topic in (stuck, free):
+        produce(real_kafka, topic, [100])
+    goes_on, handled = threading.Event(), []
+
+    def hang(message):
+        goes_on.wait(TIMEOUT)
+        handled.append(message.payload)
+
+    router = member(real_kafka, stuck, hang, {"warn_after": 1.0, **options})
+    config = KafkaSubscriberConfig(brokers=[real_kafka.bootstrap_servers], group_id=free, **options)
+    router.add_consumer_handler("free", free, KafkaSubscriber(config), lambda message: None)
+    with running(router):
+        assert eventually(lambda: real_kafka.committed(free, free) == {0: 100}, TIMEOUT)
+        assert eventually(lambda: count(lines, "has stood still"), TIMEOUT)
+        while_hanging = (list(handled), real_kafka.committed(stuck, stuck).get(0, 0))
+        produce(real_kafka, free, [10])
+        assert eventually(lambda: real_kafka.committed(free, free) == {0: 110}, TIMEOUT)
+        moves = [count(lines, each) for each in ("partitions assigned", "partitions revoked", "partitions lost")]
+        goes_on.set()
+        assert eventually(lambda: real_kafka.committed(stuck, stuck) == {0: 100}, TIMEOUT)
+
+    assert while_hanging == ([], 0)
+    assert moves == [2, 0, 0]
+    (warning,) = [line for line in lines if "has stood still" in line]
+    assert warning.startswith(f"WARNING the commit of {stuck}[0] has stood still at offset 0")
+    assert "handler" in warning
+    assert len(handled) == 100

@@ -1,11 +1,12 @@
 """Receiving from Kafka without a router."""
 
+import os
 import threading
 
 import pytest
 from confluent_kafka import Producer
 
-from millstream.router import ConfigurationError
+from millstream.router import ConfigurationError, StateError
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.consuming.subscriber import KafkaSubscriber
 
@@ -68,3 +69,15 @@ def test_nack_from_another_thread_reaches_a_receiver_that_waits(received):
     waiting.join(20)
 
     assert [message.payload for message in got] == [b"0"]
+
+
+def test_subscriber_of_another_process_is_refused(monkeypatch):
+    """A forked child has neither its threads nor connections of its own."""
+    process = os.getpid()
+    subscriber = KafkaSubscriber(KafkaSubscriberConfig(brokers=["nowhere:1"], group_id="g"))
+    monkeypatch.setattr(os, "getpid", lambda: process + 1)
+
+    with pytest.raises(StateError, match="fork; make the subscriber in the child"):
+        subscriber.subscribe("events")
+    with pytest.raises(StateError, match="only the process that made it can close it"):
+        subscriber.close()
