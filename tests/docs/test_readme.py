@@ -77,6 +77,11 @@ def test_every_setting_it_names_exists(tmp_path):
                 "tls": "false",
                 "use_sasl": "false",
                 "partitioner": "fnv1a_random",
+                "start_from": "latest",
+                "group_protocol": "consumer",
+                "enabled": "true",
+                "max_share": "0.5",
+                "topic": "name",
             }
             value = words.get(key, "50000" if number else "name")
             variables[f"MILLSTREAM_{section.upper()}__{key.upper()}"] = value
