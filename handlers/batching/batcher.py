@@ -102,6 +102,31 @@ class MessageBatcher:
                 self._is_full = buffer.is_full or self._flush.is_blocked
                 self._condition.notify_all()
 
+    def add_all(self, items: Sequence[BatchMessage]) -> None:
+        """Add *items*, the parts of one message, as `add` does each of them: all, or none.
+
+        Waits for room before the first only: what waits between two of them could be stored in part, and come again whole.
+
+        Raises:
+            Cancelled, HaltedError: as for `add`.
+        """
+        if self._is_full or not self._is_started:
+            self._prepare(items[0])
+        with self._lock:
+            if self._has_ended:
+                raise Cancelled
+            wakes = [self._put(item) for item in items]
+            if any(wakes):
+                self._buffer.start_age(self._clock.now())
+                self._is_full = self._buffer.is_full or self._flush.is_blocked
+                self._condition.notify_all()
+
+    def _put(self, item: BatchMessage) -> bool:
+        message = item.message
+        if not message.delivery.hold(self, item.index, message.assignment):
+            return False
+        return self._buffer.add(item, len(item.payload))
+
     def add_unheld(self, item: BatchMessage) -> None:
         """Put *item* into the next batch, and let its message be committed before that is done: at most once.
 

@@ -25,6 +25,9 @@ class Owner(Protocol):
 
     name: str
 
+    is_unheld: bool
+    """Whether what it has is committed already."""
+
     @property
     def is_urgent(self) -> bool:
         """Whether somebody waits for the flush."""
@@ -87,6 +90,9 @@ class Flush:
         self._settle(batch, result)
         if result.left:
             raise HaltedError(f"{self._owner.name} gives up {len(result.left)} messages, as their handler halts")
+        if _is_halted(batch) and not self._owner.is_unheld:
+            # What would be stored from now on stands behind what is not settled, and would come again.
+            raise HaltedError(f"{self._owner.name} stores nothing more, as its handler halts")
         self.is_blocked = False
         self.is_done = True
         return True
@@ -160,10 +166,16 @@ class Flush:
             each = batch[place]
             self._count_done(each, done)
             done = 0
-            each.message.fail(error, self._owner, each.index)
+            self._fail(each, error)
         self._count_done(batch[0], done)
-        assignment = batch[0].message.assignment
-        return assignment is None or assignment.route is None or not assignment.route.is_halted
+        return not _is_halted(batch)
+
+    def _fail(self, each: BatchMessage, error: BaseException) -> None:
+        is_another_part = bool(each.message.failures)
+        each.message.fail(error, self._owner, each.index)
+        assignment = each.message.assignment
+        if is_another_part and assignment is not None and assignment.route is not None:
+            assignment.route.count_failed(self._owner, error)
 
     def _count_done(self, last: BatchMessage, count: int) -> None:
         """Tell the sink of *count* messages that are done, of which *last* is one or the next."""
@@ -190,14 +202,20 @@ class Flush:
             if place in left:
                 continue
             if place in failures:
-                # Before it fails: the sink judges it by those that were done before. Once told, it fails no second time.
+                # Before it fails: the sink judges it by those that were done before.
                 self._count_done(each, done)
                 done = 0
-                each.message.fail(failures[place], self._owner, each.index)
+                if place not in self._told:
+                    self._fail(each, failures[place])
             else:
                 each.message.delivery.release(self._owner, each.index)
                 done += place not in self._told
         self._count_done(batch[-1], done)
+
+
+def _is_halted(batch: Batch) -> bool:
+    assignment = batch[0].message.assignment
+    return assignment is not None and assignment.route is not None and assignment.route.is_halted
 
 
 def _check(result: BatchResult | None, batch: Batch) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from millstream.router.delivery.message import Message
 from millstream.router.delivery.parts import Excerpt, text_of_parts
 from millstream.router.errors import MessageTooLarge
 
@@ -59,7 +60,7 @@ class EventBatch(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
                 good.append(self._decode(part, bytes(raw)))
             except InvalidEvent as error:
                 bad[part] = error
-        return DecodedBatch(good, bad)
+        return DecodedBatch(self, good, bad)
 
     def _decode(self, part: int, payload: bytes) -> DecodedEvent:
         # Most events have both, or a batch is of events that have none: an error is a slow way to find that out.
@@ -106,12 +107,26 @@ class DecodedBatch(msgspec.Struct, frozen=True):
     """What each event of a batch is.
 
     Args:
+        batch: what they came in.
         good: the valid ones, in their order.
         bad: why each of the others is none, by its place.
     """
 
+    batch: EventBatch
     good: list[DecodedEvent]
     bad: dict[int, InvalidEvent]
+
+    def fail_bad(self, message: Message, owner: object) -> None:
+        """Divide *message*, of which *owner* holds the good parts if they are to be waited for, and fail the bad ones."""
+        route = None if message.assignment is None else message.assignment.route
+        if route is not None:
+            route.count_begun(len(self.good) + len(self.bad) - 1)
+        holds = {part: message.hold(owner, part) for part in self.bad}
+        message.delivery.divide(owner, self.batch)
+        for number, (part, hold) in enumerate(holds.items()):
+            hold.fail(self.bad[part])
+            if number and route is not None:
+                route.count_failed(None, self.bad[part])
 
 
 _IDS = ("tenant_id", "environment_id")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from loguru import logger
 
-from millstream.handlers.store import StoreUnavailable, UnknownOutcome
+from millstream.handlers.store import StoreMisconfigured, StoreUnavailable, UnknownOutcome
 from millstream.router import Clock
 
 
@@ -32,7 +32,9 @@ class Outage:
         return 0.0 if since is None else self._clock.now() - since
 
     def note_failure(self, error: Exception) -> None:
-        """An INSERT failed with *error*; only what says that the store cannot take it counts."""
+        """An INSERT failed with *error*; only what says that the store cannot take it counts. One that refuses is there."""
+        if isinstance(error, StoreMisconfigured):
+            self.note_success()
         if not isinstance(error, StoreUnavailable | UnknownOutcome):
             return
         with self._lock:

@@ -16,7 +16,7 @@ from millstream.router import MONOTONIC, Clock, Handler, HandlerFunc, Message, P
 from millstream.router.delivery.outliving import outliving
 from millstream.router.poison import Poison
 
-from .bulk import all_bad, decode_event_batch
+from .bulk import DecodedBatch, all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
 from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig, UnheldFunc
@@ -178,20 +178,13 @@ class EventConsumptionService:
         Raises:
             InvalidEvent, MessageTooLarge: the message is no batch of events, or has none that is valid.
         """
-        content = decode_event_batch(message.payload, max_message_bytes=self._max_message_bytes)
-        decoded = content.decode()
-        if not decoded.good:
-            raise all_bad(decoded.bad)
+        content = self._decode_bulk(message)
         batcher = self.bulk_message_batcher
         # A part that the store refuses at once must not take the message to the poison sink before the others are held.
         all_parts = message.hold(self)
         try:
-            for each in decoded.good:
-                batcher.add(BatchMessage(message, each.event, each.part, each.payload))
-            holds = {part: message.hold(batcher, part) for part in decoded.bad}
-            message.delivery.divide(batcher, content)
-            for part, hold in holds.items():
-                hold.fail(decoded.bad[part])
+            batcher.add_all([BatchMessage(message, each.event, each.part, each.payload) for each in content.good])
+            content.fail_bad(message, batcher)
         finally:
             all_parts.release()
 
@@ -271,8 +264,26 @@ class EventConsumptionService:
         batcher.add_unheld(BatchMessage(message, event))
 
     def _process_bulk_unheld(self, batcher: MessageBatcher, message: Message) -> None:
+        """Batch the good events apart from their message, which waits for the record of its bad ones only."""
         batcher.is_unheld = True
-        self.process_bulk_message_with_batching(outliving(message))
+        content = self._decode_bulk(message)
+        # Each is held for as long as it takes to add it, which also tells a repetition: they share one copy.
+        new = [each for each in content.good if message.delivery.hold(batcher, each.part, message.assignment)]
+        apart = outliving(message)
+        all_parts = apart.hold(self)
+        if new:
+            batcher.add_all([BatchMessage(apart, each.event, each.part, each.payload) for each in new])
+        apart.delivery.divide(batcher, content.batch)
+        all_parts.release()
+        content.fail_bad(message, batcher)
+        for each in new:
+            message.delivery.release(batcher, each.part)
+
+    def _decode_bulk(self, message: Message) -> DecodedBatch:
+        content = decode_event_batch(message.payload, max_message_bytes=self._max_message_bytes).decode()
+        if not content.good:
+            raise all_bad(content.bad)
+        return content
 
 
 def _outcome(result: BatchResult) -> BatchResult | None:

@@ -16,12 +16,13 @@ import msgspec
 
 from ..errors import StateError
 from .context import Context, Stay
+from .counting import Counting
 from .failure import Failure
 from .hold import Hold
 from .settlement import ACKED, NACKED, NO_CHAIN, Delivery
 
 
-class PoisonSink(Protocol):
+class PoisonSink(Counting, Protocol):
     """Takes messages that cannot be handled, returns at once, and settles them when their record is safe."""
 
     @property
@@ -37,17 +38,8 @@ class PoisonSink(Protocol):
         """Take over a message of which an owner failed its hold; waits until its other holds are in."""
         ...
 
-    @property
-    def is_halted(self) -> bool:
-        """Whether it takes nothing more, as the router halts."""
-        ...
 
-    def count_done(self, owner: object, count: int) -> None:
-        """*owner* has done its part of *count* messages: what it fails is judged by how many those are."""
-        ...
-
-
-class Destination(Protocol):
+class Destination(Counting, Protocol):
     """The handler that a message goes to."""
 
     @property
@@ -67,15 +59,6 @@ class Destination(Protocol):
 
     def report_failure(self, message: Message) -> None:
         """Take note that a hold on *message* was failed."""
-        ...
-
-    @property
-    def is_halted(self) -> bool:
-        """Whether its sink takes nothing more."""
-        ...
-
-    def count_done(self, owner: object, count: int) -> None:
-        """Take note that *owner* has done its part of *count* messages. Once per batch, not per message."""
         ...
 
 

@@ -64,6 +64,16 @@ class Route:
         if self.sink is not None:
             self.sink.count_done(owner, count)
 
+    def count_begun(self, more: int) -> None:
+        """Tell the sink that the message in the chain brings *more* things than one."""
+        if self.sink is not None:
+            self.sink.count_begun(more)
+
+    def count_failed(self, owner: object, error: BaseException) -> None:
+        """Tell the sink of one more part that *owner* has failed."""
+        if self.sink is not None:
+            self.sink.count_failed(owner, error)
+
     def report_failure(self, message: Message) -> None:
         """Send *message*, of which a hold was failed, to the poison sink; without one, stop the router."""
         if self.sink is not None:

@@ -69,7 +69,10 @@ def _failed_parts(message: Message) -> dict[int, BaseException]:
 
 def _excerpt(message: Message, failed: dict[int, BaseException]) -> Excerpt | None:
     division = message.delivery.division
-    return None if division is None or not failed else division.content.excerpt(list(failed))
+    if division is None or not failed or message.original is not message.payload:
+        # What a middleware made of the payload, such as by decrypting it, is not what can be sent again.
+        return None
+    return division.content.excerpt(list(failed))
 
 
 def size_of(message: Message) -> int:

@@ -79,8 +79,10 @@ class SinkWorker:
     def take_failed(self, message: Message) -> None:
         """Take over *message*, of which a hold was failed, once its other holds are in; past the limits the router halts."""
         failure = message.failures[0]
+        # What fails while its chain runs is the chain's: an owner's own messages come with its batches, far behind.
+        owner = None if message.delivery.is_running else failure.owner
         with self._condition:
-            refusal = self._refuse(failure.error, failure.owner)
+            refusal = self._refuse(failure.error, owner)
             if refusal is None:
                 self._waiting.append(message)
                 self._condition.notify_all()
@@ -92,6 +94,19 @@ class SinkWorker:
         if self._guard is not None:
             with self._condition:
                 self._guard.count_done(owner, count)
+
+    def count_begun(self, more: int) -> None:
+        """See `PoisonSink.count_begun`."""
+        if self._guard is not None:
+            with self._condition:
+                self._guard.count_begun(more)
+
+    def count_failed(self, owner: object, error: BaseException) -> None:
+        """See `PoisonSink.count_failed`."""
+        with self._condition:
+            refusal = self._refuse(error, owner)
+        if refusal is not None:
+            self._halt(refusal)
 
     @property
     def is_halted(self) -> bool:
@@ -148,9 +163,13 @@ class SinkWorker:
                 self._look_at_waiting()
                 if self._ready:
                     return self._ready.take()
-                if self._deadline is not None and (not self._waiting or MONOTONIC.now() >= self._deadline):
+                if self._deadline is not None and self._is_over(self._deadline):
                     return []
                 self._condition.wait(LOOK_AGAIN_SECONDS if self._waiting else None)
+
+    def _is_over(self, deadline: float) -> bool:
+        # Nobody settles what waits for the holds of a batcher that has halted.
+        return not self._waiting or self.is_halted or MONOTONIC.now() >= deadline
 
     def _look_at_waiting(self) -> None:
         """Sort the waiting messages: ready, still waiting, or nobody's business any more."""

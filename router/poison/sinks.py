@@ -52,6 +52,12 @@ class HaltingSink:
     def count_done(self, owner: object, count: int) -> None:
         """Nothing is counted: the first one halts."""
 
+    def count_begun(self, more: int) -> None:
+        """Nothing is counted: the first one halts."""
+
+    def count_failed(self, owner: object, error: BaseException) -> None:
+        """Nothing is counted: the first one halts."""
+
 
 def make_sink(
     handler: str,

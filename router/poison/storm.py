@@ -3,7 +3,8 @@
 A plain object under the lock of its sink: fed with outcomes, it neither waits nor writes. Messages come to a sink in two ways,
 and each is counted by itself, as the chain runs far ahead of the batches:
 
-- what the chain refuses, or a hold of the user's fails, among the messages that the chain has begun with;
+- what the chain refuses, or a hold of the user's fails, among the messages that the chain has begun with; of a bulk message the
+  events are counted;
 - what a batcher fails, among those that it has done, in their order: it tells how many those are.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ..errors import ConfigurationError, HaltedError, text_of
+from ..errors import ConfigurationError, HaltedError, TransientError, text_of
 
 MAX_REASON_CHARACTERS = 200
 """Of the last reason: the whole is to fit into one line of a terminal or a log."""
@@ -97,8 +98,13 @@ class StormGuard:
         self._limits = limits
         self._begun = begun
         self._chain = Tally(limits)
+        self._more = 0
         self._tellers: dict[int, Tally] = {}
         """Of those who tell what they have done, by the identity of who it is: they live as long as the router."""
+
+    def count_begun(self, more: int) -> None:
+        """The message that the chain has begun with brings *more* things than one, each counted like a message."""
+        self._more += more
 
     def count_done(self, owner: object, count: int) -> None:
         """*owner* has done its part of *count* messages. From its first word on it is judged by these."""
@@ -114,6 +120,9 @@ class StormGuard:
             error: what is wrong with it.
             owner: who failed its hold; `None`: its chain.
         """
+        if owner is not None and isinstance(error, TransientError | OSError):
+            # Set aside by choice, once the retries of its batch were over: it says nothing about the messages.
+            return None
         if self.halted is None and self._limits.enabled:
             storm = self._tally_of(owner).add_bad()
             if storm is not None:
@@ -125,7 +134,7 @@ class StormGuard:
         if tally is None:
             tally = self._chain
             # All that were begun with but the bad ones, this one included, and those that are counted.
-            tally.add_good(self._begun() - tally.bad - 1 - tally.good)
+            tally.add_good(self._begun() + self._more - tally.bad - 1 - tally.good)
         return tally
 
     def _text(self, storm: str, error: BaseException) -> str:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from millstream.handlers.batching import BatchResult, Trigger
+from millstream.handlers.batching import BatchMessage, BatchResult, Trigger
 from millstream.router import MONOTONIC, Cancelled, ConfigurationError, HaltedError, PermanentError, TransientError
 from millstream.router.testing import ManualClock, eventually
 from tests.handlers.batching.batching_aids import TIMEOUT, Gate, RecordingProcess, assigned, batch_message, drain
@@ -280,6 +280,46 @@ def test_reaching_the_bound_flushes_and_makes_add_wait(batcher):
     assert waited
     assert process.sizes == [2, 1]
     assert process.batches[0].trigger is Trigger.BOUND
+
+
+def test_parts_that_wait_for_room_are_added_whole_or_not_at_all(batcher):
+    """What waited between two of them would be stored in part at a shutdown, and come again whole."""
+    gate = Gate()
+    process = RecordingProcess(gate)
+    one = batcher(process, batch_size=1000, max_pending_bytes=10, clock=ManualClock())
+    one.add(batch_message(b"1234567890"))
+    _, (row,) = assigned(1)
+    parts = [BatchMessage(row.message, None, part, b"12345") for part in range(3)]
+    outcome = []
+
+    def add():
+        try:
+            one.add_all(parts)
+        except Cancelled:
+            outcome.append("cancelled")
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    assert gate.entered.wait(TIMEOUT)
+    row.message.assignment.is_closing = True
+    thread.join(TIMEOUT)
+    gate.open()
+    drain(one)
+
+    assert outcome == ["cancelled"]
+    assert not row.message.is_held
+    assert process.sizes == [1]
+
+
+def test_parts_are_added_past_the_bound_rather_than_in_two_turns(batcher):
+    """There was room for the first: the others go in with it, and the next message waits."""
+    process = RecordingProcess()
+    one = batcher(process, batch_size=1000, max_pending_bytes=10, clock=ManualClock())
+    _, (row,) = assigned(1)
+    one.add_all([BatchMessage(row.message, None, part, b"12345") for part in range(5)])
+    drain(one)
+
+    assert process.sizes == [5]
 
 
 def test_waiting_at_the_bound_ends_when_the_partition_goes(batcher):

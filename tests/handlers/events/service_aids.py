@@ -6,7 +6,7 @@ from millstream.handlers.batching import BatchConfig, BatchMessage
 from millstream.handlers.events import EventConsumptionService, EventRepository, LaneConfig, decode_event
 from millstream.handlers.testing import FakeStore
 from millstream.middleware import FailurePolicy
-from millstream.router import InMemoryPubSub, Message, Router
+from millstream.router import InMemoryPubSub, Message, Router, RouterConfig
 from millstream.router.testing import running
 from tests.handlers.events.event_payloads import make_payload
 
@@ -45,9 +45,9 @@ def consuming(service, *, middlewares=(), lane=None, **options):
 
 
 @contextlib.contextmanager
-def consuming_bulk(service, *, middlewares=(), **options):
+def consuming_bulk(service, *, middlewares=(), close_timeout=30.0, **options):
     """Run the bulk lane of *service* on an in-memory broker; yields the broker and the handler. Records go to `bulk-dlq`."""
-    broker, router = InMemoryPubSub(), Router()
+    broker, router = InMemoryPubSub(), Router(RouterConfig(close_timeout=close_timeout))
     router.add_middleware(FailurePolicy(retry=None), *middlewares)
     lane = LaneConfig(topic="bulk", consumer_group="g", topic_dlq="bulk-dlq")
     handler = service.register_bulk_handler(router, broker, lane=lane, publisher=broker, **options)

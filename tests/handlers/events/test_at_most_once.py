@@ -90,6 +90,48 @@ def test_a_bulk_message_is_committed_before_its_events_are_stored():
     assert record.payload == make_batch(bad)
 
 
+def bulk_lane(poison, *middlewares):
+    """The bulk lane on a router that is not started: router, subscriber, service and store."""
+    store, subscriber = FakeStore(), FakeSubscriber()
+    service, router = make_service(store, clock=ManualClock()), Router()
+    router.add_middleware(FailurePolicy(retry=None), *middlewares)
+    service.register_bulk_handler(router, subscriber, lane=LANE, poison=poison)
+    return router, subscriber, service, store
+
+
+def test_a_bad_event_of_a_bulk_message_is_not_committed_before_its_record():
+    """With no sink the lane halts at it, and the message comes again: nothing of it is lost by that."""
+    router, subscriber, _, _ = bulk_lane("none")
+    router.start()
+    subscriber.subscription.deliver(make_batch(*payloads(2), make_payload(id="")))
+    assert eventually(lambda: router.is_closed)
+
+    assert subscriber.subscription.committed() == 0
+    with pytest.raises(HaltedError):
+        router.wait_closed()
+
+
+def test_a_handler_that_is_called_again_adds_no_part_of_a_bulk_message_twice():
+    """A middleware that calls it twice gets one row for each event, and one record for the bad one."""
+
+    def twice(next_handler):
+        def handle(message):
+            next_handler(message)
+            return next_handler(message)
+
+        return handle
+
+    publisher = RecordingPublisher()
+    router, subscriber, _, store = bulk_lane(PoisonTopic(publisher, "dlq"), twice)
+    contents = payloads(3)
+    with running(router):
+        subscriber.subscription.deliver(make_batch(*contents, make_payload(id="")))
+        assert subscriber.subscription.wait_committed(1)
+
+    assert store.rows() == contents
+    assert len(publisher.messages("dlq")) == 1
+
+
 def test_a_row_that_is_refused_after_its_commit_goes_to_the_sink_all_the_same():
     """Its record says where the message stood and why it was refused, and it is counted."""
     lane = Consuming()

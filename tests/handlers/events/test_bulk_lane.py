@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from millstream.handlers.batching import BatchMessage
 from millstream.handlers.events import BillingConfig, InvalidEvent, PostProcessor, decode_event_batch
+from millstream.handlers.store import StoreUnavailable
 from millstream.handlers.testing import FakeStore
-from millstream.router import InMemoryPubSub, Message, Router
+from millstream.router import InMemoryPubSub, Message, Router, UndrainedError
 from millstream.router.poison.sink_worker import LOOK_AGAIN_SECONDS
 from millstream.router.testing import ManualClock, RecordingPublisher, eventually, running
 from tests.handlers.batching.batching_aids import drain
@@ -59,6 +60,24 @@ def test_the_events_of_a_message_are_stored_as_they_came():
         assert store.rows() == events
     assert len(store.inserts) == 1
     assert broker.backlog("bulk") == (0, 0)
+
+
+def test_a_message_with_room_for_a_part_of_it_is_added_whole():
+    """Else what it waits between would be stored in part at a close, and come again whole."""
+    store, events = FakeStore(), payloads(6)
+    service = make_service(store, clock=ManualClock(), max_pending_bytes=3 * len(events[0]) + 1, max_retries=0)
+    store.fail_next(*[StoreUnavailable("away")] * 10_000)
+
+    def consume():
+        with consuming_bulk(service, close_timeout=0.2) as (broker, _):
+            # The third waits for room, and so has the others flushed.
+            publish(broker, [make_batch(*events[:2]), make_batch(*events[2:]), make_batch(*payloads(1))], "bulk")
+            assert eventually(lambda: store.inserts)
+
+    with pytest.raises(UndrainedError):
+        consume()
+
+    assert {len(insert.lines) for insert in store.inserts} == {6}
 
 
 def test_a_bad_event_is_poisoned_alone():

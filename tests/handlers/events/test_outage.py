@@ -42,3 +42,14 @@ def test_each_outage_is_said(log_lines):
         outage.note_success()
 
     assert len(log_lines) == 4
+
+
+def test_a_store_that_refuses_is_back(log_lines):
+    """It has answered, whatever it said."""
+    outage = Outage(ManualClock())
+    outage.note_failure(StoreUnavailable("refused"))
+
+    outage.note_failure(StoreMisconfigured("no table"))
+
+    assert [line.partition(":")[0] for line in log_lines] == ["WARNING store down", "INFO store back"]
+    assert outage.reason == ""

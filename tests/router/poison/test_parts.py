@@ -79,6 +79,26 @@ def test_record_of_a_message_whose_parts_all_failed_is_the_message():
     assert (record.payload, record.metadata["reason_poisoned"]) == (b"ab", "part 0: no; part 1: nor")
 
 
+def test_record_of_a_message_whose_payload_was_changed_is_what_was_delivered():
+    """What a middleware made of it, such as by decrypting it, is not what the topic takes, and may be a secret."""
+    owner = object()
+
+    def change(message):
+        message.payload = message.payload.upper()
+        take_apart(owner)(message)
+
+    router, subscriber, publisher = taken_apart(change)
+    with running(router):
+        (message,) = subscriber.subscription.deliver(b"ab")
+        assert eventually(lambda: message.is_acked)
+        message.delivery.release(owner, 0)
+        message.fail(ValueError("no b"), owner, 1)
+        assert subscriber.subscription.wait_committed(1)
+
+    (record,) = publisher.messages("dlq")
+    assert (record.payload, record.metadata["reason_poisoned"]) == (b"ab", "part 1: no b")
+
+
 def test_record_of_a_message_that_its_chain_failed_is_the_message():
     """A part that failed before makes it no smaller: what became of the others nobody knows."""
     owner = object()
