@@ -112,7 +112,7 @@ def test_shard_that_is_down_is_an_outage(own_clickhouse, database, store, tmp_pa
         stderr=subprocess.PIPE,
         env=environment(MILLSTREAM_CLICKHOUSE__TABLE="front", MILLSTREAM_ROUTER__CLOSE_TIMEOUT="0.5"),
     )
-    assert any(b"it will be tried again" in line and b"attempts=2" in line for line in process.stderr)
+    assert any(b"it will be tried again" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT)
 
