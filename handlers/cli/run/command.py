@@ -79,8 +79,9 @@ def run(
     MODULE:ATTRIBUTE is such a router, or a function that makes one; the module is looked for in the current folder first.
 
     An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
-    order: exit 0, or 5 where `[router] close_timeout` was too short, and then nothing is lost either. A second one ends it at
-    once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned; with --workers as the worst of them.
+    order: exit 0, or 5 where `[router] close_timeout` was too short or --once was not done, and then nothing is lost either. A
+    second one ends it at once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned; with --workers
+    as the worst of them.
     """
     show_lines_of(*LINES_OF)
     if app is not None:

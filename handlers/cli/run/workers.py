@@ -172,9 +172,11 @@ class Workers:
             log.bind(seconds=round(delay, 1)).warning("worker ended, starting it again")
 
     def _meaning(self, code: int) -> int:
-        """Return *code* as a shell has it; who was told to end before it had begun has ended in order."""
+        """Return *code* as a shell has it; who was told to end before it had begun has ended in order, and done nothing."""
         code = 128 - code if code < 0 else code
-        return ExitCode.CLEAN if self._told is not None and code == 128 + self._told else code
+        if self._told is None or code != 128 + self._told:
+            return code
+        return ExitCode.UNDRAINED if self._once else ExitCode.CLEAN
 
     @staticmethod
     def _delay(place: _Place, lived: float) -> float:
