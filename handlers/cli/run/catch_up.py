@@ -73,7 +73,7 @@ class CatchUp:
             lag.close()
 
     def wait(self, has_ended: Callable[[], bool]) -> bool:
-        """Wait until all of it is committed, by whichever members of the groups, or *has_ended*; returns whether it is committed."""
+        """Wait until all of it is committed, by whichever members of the groups, or *has_ended*; returns whether it is so."""
         while not has_ended():
             if self._is_done():
                 return True

@@ -85,7 +85,7 @@ def run(
     """
     show_lines_of(*LINES_OF)
     if app is not None:
-        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=workers != 1 and workers)
+        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=workers)
     own = [*([] if brokers is None else ["--brokers", brokers]), *(["--once"] if once else [])]
     options = RunOptions(given_options(), (*own, "--interval", str(interval)))
     if reload:

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from loguru import logger
 
+from millstream.handlers.events.service import LAST_INSERT_SECONDS
 from millstream.middleware.backoff import Backoff
 from millstream.router import MONOTONIC, ExitCode
 from millstream.router.clock import Clock
+from millstream.router.running.supervisor import ABORT_SECONDS
 
 HEALTHY_SECONDS = 10.0
 """A worker that ran for so long is started again at once, and its waits begin anew."""
@@ -19,8 +21,8 @@ MAX_SECONDS = 30.0
 """The first and the longest wait before a worker that ended sooner is started again."""
 GRACE_SECONDS = 15.0
 """What workers may take to end beyond their own limit; then they are killed."""
-END_SECONDS = 1.0
-"""What they may take after a second signal."""
+END_SECONDS = ABORT_SECONDS + LAST_INSERT_SECONDS + 1.0
+"""What they may take after a second signal: what they give themselves to commit and for an INSERT in hand, and their end."""
 DONE = frozenset({ExitCode.CLEAN, ExitCode.POISONED})
 """How a worker ends that has consumed what there was."""
 FINAL = frozenset({ExitCode.USAGE, ExitCode.HALTED})

@@ -129,7 +129,7 @@ def test_a_fault_inside_an_installed_package_is_told_with_the_users_line(folder)
         load_router("app:router")
 
 
-@pytest.mark.parametrize("given", [{"once": True}, {"instance": "a"}, {"brokers": "h:1"}])
+@pytest.mark.parametrize("given", [{"once": True}, {"instance": "a"}, {"brokers": "h:1"}, {"workers": 1}])
 def test_an_option_of_the_lanes_is_refused(given):
     """It would be without effect: the user's module says where its brokers are."""
     (name,) = given

@@ -13,6 +13,8 @@ from millstream.handlers.cli.run.workers import (
     Workers,
     worst,
 )
+from millstream.handlers.events.service import LAST_INSERT_SECONDS
+from millstream.router.running.supervisor import ABORT_SECONDS
 from millstream.router.testing import ManualClock
 
 CLOSE_SECONDS = 30.0
@@ -190,6 +192,11 @@ def test_the_second_signal_ends_all_at_once():
     assert [crew.of(number).is_killed for number in (1, 2, 3)] == [False, False, True]
     assert crew.workers.is_done
     assert crew.workers.code == 128 + signal.SIGTERM
+
+
+def test_after_a_second_signal_a_worker_has_the_time_that_it_gives_itself():
+    """Killed before, it would lose commits, or take an engine down in the middle of an INSERT."""
+    assert END_SECONDS > ABORT_SECONDS + LAST_INSERT_SECONDS
 
 
 def test_a_worker_that_does_not_end_in_time_is_killed():
