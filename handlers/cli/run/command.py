@@ -38,15 +38,17 @@ LINES_OF = (
 @click.option(
     "--instance",
     metavar="NAME",
-    help="Be a static member of the groups: one that is back within the session time-out keeps its partitions. No two"
-    " processes may have the same name.  [default: [kafka] group_instance_id]",
+    help="Be a static member of the groups: one that is back within the session time-out keeps its partitions, and those of one"
+    " that is not stand still for as long. So NAME has to survive a restart, as the name of a StatefulSet's pod does. No two"
+    " processes may have the same one.  [default: [kafka] group_instance_id]",
 )
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
     help="Keep N processes of this going, each a static member: NAME-1 to NAME-N, where NAME is that of --instance or the"
-    " host's. One that is killed is started again. Needs a ClickHouse server.",
+    " host's. A container has a new host name with each start: give --instance there. One that is killed is started again."
+    " Needs a ClickHouse server.",
 )
 @click.option(
     "--reload",
