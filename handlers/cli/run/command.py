@@ -87,7 +87,8 @@ def run(
     """
     show_lines_of(*LINES_OF)
     if app is not None:
-        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=workers)
+        several = None if reload else workers  # what --reload makes of them it says itself
+        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=several)
     own = [*([] if brokers is None else ["--brokers", brokers]), *(["--once"] if once else [])]
     options = RunOptions(given_options(), (*own, "--interval", str(interval)))
     if reload:
