@@ -56,8 +56,12 @@ class GroupLag:
         properties = {**client_properties(config), "group.id": config.group_id, "enable.auto.commit": False}
         self._consumer = open_client(Consumer, config, properties, ConnectionWatch(config).on_error)
 
-    def ends(self, timeout: float = 10.0) -> TopicEnds:
-        """Return where the topic begins and ends now, without what is in an open transaction.
+    def ends(self, timeout: float = 10.0, *, with_open: bool = False) -> TopicEnds:
+        """Return where the topic begins and ends now.
+
+        Args:
+            timeout: seconds.
+            with_open: whether what is in an open transaction counts; who reads uncommitted records may have committed it.
 
         Raises:
             ConfigurationError: we are refused, or nobody has known such a topic for some seconds, and never before.
@@ -65,8 +69,9 @@ class GroupLag:
         """
         deadline = MONOTONIC.now() + timeout
         count = self._count = self._find(timeout)
+        level = IsolationLevel.READ_UNCOMMITTED if with_open else IsolationLevel.READ_COMMITTED
         first, end = (
-            self._offsets(count, spec, max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now()))
+            self._offsets(count, spec, level, max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now()))
             for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call] # untyped in the package
         )
         return TopicEnds(first, end)
@@ -114,12 +119,10 @@ class GroupLag:
             return None
         raise self._explain(f"topic {self._topic!r} cannot be looked at", found.error)
 
-    def _offsets(self, count: int, spec: OffsetSpec, timeout: float) -> dict[int, int]:
+    def _offsets(self, count: int, spec: OffsetSpec, level: IsolationLevel, timeout: float) -> dict[int, int]:
         asked = {TopicPartition(self._topic, partition): spec for partition in range(count)}
         try:
-            answers = self._admin.client.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=timeout
-            )
+            answers = self._admin.client.list_offsets(asked, isolation_level=level, request_timeout=timeout)
             return {place.partition: self._admin.wait(answer).offset for place, answer in answers.items()}
         except KafkaException as error:
             raise self._explain(f"topic {self._topic!r} cannot be looked at", error.args[0]) from None

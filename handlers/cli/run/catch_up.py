@@ -24,7 +24,7 @@ ASK_AGAIN_SECONDS = 1.0
 class Lag(Protocol):
     """What is asked about one lane's topic and group: see `GroupLag`."""
 
-    def ends(self, timeout: float = ...) -> TopicEnds:
+    def ends(self, timeout: float = ..., *, with_open: bool = ...) -> TopicEnds:
         """Return where the topic begins and ends now."""
         ...
 
@@ -125,7 +125,7 @@ def _is_consumed(lag: Lag, ends: TopicEnds) -> bool:
     if ends.lag(committed):
         return False
     # A commit beyond what was there at the start is of new records, or of a log that is gone: then nobody has read this one.
-    return ends.hold(committed) or lag.ends(SLICE_SECONDS).hold(committed)
+    return ends.hold(committed) or lag.ends(SLICE_SECONDS, with_open=True).hold(committed)
 
 
 def run_to_the_end(router: Router, catch_up: CatchUp | None) -> bool:

@@ -136,6 +136,22 @@ def test_ends_and_commits_are_those_of_the_broker(real_kafka, produced):
     assert (before, ends.lag(before)) == ({}, 15)
 
 
+def test_an_open_transaction_counts_where_it_is_asked_for(real_kafka):
+    """The end that who reads committed records comes to is before it."""
+    topic = real_kafka.create_topic(1)
+    producer = Producer({"bootstrap.servers": real_kafka.bootstrap_servers, "transactional.id": unique("transaction")})
+    producer.init_transactions(30.0)
+    producer.begin_transaction()
+    producer.produce(topic, b"x")
+    producer.flush()
+    config = KafkaSubscriberConfig(brokers=[real_kafka.bootstrap_servers], group_id=unique("group"))
+    with contextlib.closing(GroupLag(config, topic)) as lag:
+        committed, all_of_it = lag.ends(), lag.ends(with_open=True)
+    producer.abort_transaction(30.0)
+
+    assert (committed.end, all_of_it.end) == ({0: 0}, {0: 1})
+
+
 def test_missing_topic_is_named(real_kafka):
     """There is nothing to be behind of."""
     config = KafkaSubscriberConfig(brokers=[real_kafka.bootstrap_servers], group_id="group")

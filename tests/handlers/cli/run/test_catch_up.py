@@ -23,10 +23,12 @@ class ScriptedLag:
         self.timeouts = []
         """What each question while the router runs was given."""
         self.is_closed = False
+        self.in_transaction = 0
 
-    def ends(self, timeout=None):
-        """Return where the topic ends."""
-        return self._answer(self._ends, timeout)
+    def ends(self, timeout=None, *, with_open=False):
+        """Return where the topic ends; an open transaction stands behind that, which who reads all of it has read."""
+        answer = self._answer(self._ends, timeout)
+        return ends(answer.end[0] + self.in_transaction) if with_open else answer
 
     def committed(self, timeout=None):
         """Return what is committed."""
@@ -86,6 +88,14 @@ def test_who_ends_before_is_not_done():
 def test_commits_beyond_the_start_are_of_new_records():
     """The topic has grown since."""
     assert caught_up(ScriptedLag([ends(5), ends(9)], [8]), Rounds(3))
+
+
+def test_a_commit_inside_an_open_transaction_is_of_the_log():
+    """By a group that reads uncommitted records: the end that others see stands still meanwhile."""
+    lag = ScriptedLag([ends(5)], [7])
+    lag.in_transaction = 3
+
+    assert caught_up(lag, Rounds(3))
 
 
 def test_a_commit_beyond_the_end_of_the_log_is_not_done():
