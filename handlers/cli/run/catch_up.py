@@ -19,6 +19,8 @@ SLICE_SECONDS = 0.5
 """What one question may take while the router runs: the main thread hears signals between two of them only."""
 ASK_AGAIN_SECONDS = 1.0
 """Before the ends of a topic are asked for again, where nobody answers."""
+QUIET_QUESTIONS = 5
+"""Questions in a row without an answer that are not told while the router runs: a coordinator may take seconds for its first."""
 
 
 class Lag(Protocol):
@@ -57,6 +59,7 @@ class CatchUp:
         self._wait = threading.Event().wait if wait is None else wait
         self._ends: list[TopicEnds] = []
         self._pending = [-1 for _ in lanes]
+        self._unanswered = 0
         self._is_told = False
 
     def note_ends(self) -> None:
@@ -85,7 +88,9 @@ class CatchUp:
         try:
             is_done = all(_is_consumed(lag, ends) for lag, ends in zip(self._lags, self._ends, strict=True))
         except TransientError as error:
-            self._tell(error)
+            self._unanswered += 1
+            if self._unanswered > QUIET_QUESTIONS:
+                self._tell(error)
             return False
         self._tell_back()
         return is_done
@@ -115,6 +120,7 @@ class CatchUp:
             self._is_told = True
 
     def _tell_back(self) -> None:
+        self._unanswered = 0
         if self._is_told:
             logger.warning("known again how far the group is")
             self._is_told = False

@@ -2,7 +2,7 @@
 
 import pytest
 
-from millstream.handlers.cli.run.catch_up import SLICE_SECONDS, CatchUp, run_to_the_end
+from millstream.handlers.cli.run.catch_up import QUIET_QUESTIONS, SLICE_SECONDS, CatchUp, run_to_the_end
 from millstream.router import ConfigurationError, HaltedError, InMemoryPubSub, Router, TransientError
 from millstream.router.kafka.lag import TopicEnds
 
@@ -117,9 +117,9 @@ def test_no_question_keeps_signals_waiting():
 
 def test_a_broker_that_does_not_say_is_asked_again_and_told_of_once(log_lines):
     """With its reason, and once more when it goes on."""
-    lag = ScriptedLag([AWAY, AWAY, ends(5)], [AWAY, AWAY, 2, 5])
+    lag = ScriptedLag([AWAY, AWAY, ends(5)], [AWAY] * (QUIET_QUESTIONS + 2) + [2, 5])
 
-    assert caught_up(lag, Rounds(9))
+    assert caught_up(lag, Rounds(20))
     assert (
         log_lines
         == [
@@ -128,6 +128,14 @@ def test_a_broker_that_does_not_say_is_asked_again_and_told_of_once(log_lines):
         ]
         * 2
     )
+
+
+def test_a_few_questions_without_an_answer_are_no_news(log_lines):
+    """A coordinator that is only just starting takes longer than one of them may."""
+    few = [AWAY] * QUIET_QUESTIONS
+
+    assert caught_up(ScriptedLag([ends(5)], [*few, 2, *few, 5]), Rounds(20))
+    assert log_lines == []
 
 
 def test_a_topic_that_is_missing_at_the_start_ends_it():
