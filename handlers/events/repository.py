@@ -95,8 +95,8 @@ class EventRepository:
             log.warning("the table has no deduplication window: an INSERT whose answer is lost may be stored twice")
         if fed_twice:
             log.warning(
-                f"a repeated INSERT adds its rows once more to what views fill: {', '.join(fed_twice)};"
-                " ALTER TABLE … MODIFY SETTING non_replicated_deduplication_window = 1000 there"
+                "a repeated INSERT adds its rows once more to what views fill; ALTER TABLE … MODIFY SETTING … = 1000 there: "
+                + ", ".join(f"{name} ({setting})" for name, setting in fed_twice.items())
             )
         if views_miss_repeats:
             log.warning(f"the table passes no repeated INSERT on to its views: set {FEEDS_VIEWS}=1 in the profile")

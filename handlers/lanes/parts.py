@@ -27,22 +27,26 @@ def opened_repository(settings: Settings) -> Iterator[EventRepository]:
         ConfigurationError: it refuses us, or has no such table.
         HaltedError: no INSERT into it could be safe.
     """
+    # Opening asks the server little: it may also go away before it has answered what the preparation asks.
+    with contextlib.closing(open_patiently(lambda: _prepared_repository(settings))) as repository:
+        yield repository
+
+
+def _prepared_repository(settings: Settings) -> EventRepository:
     clickhouse = settings.clickhouse
-    is_embedded = clickhouse.address.folder is not None
-    deadline = clickhouse.insert_deadline
-    store = open_patiently(
-        lambda: open_store(clickhouse.address, database=clickhouse.database, insert_deadline=deadline)
-    )
-    with contextlib.closing(store):
-        repository = EventRepository(
-            store, database=clickhouse.database, table=clickhouse.table, billing=settings.billing
+    database, table, deadline = clickhouse.database, clickhouse.table, clickhouse.insert_deadline
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(
+            contextlib.closing(open_store(clickhouse.address, database=database, insert_deadline=deadline))
         )
+        repository = EventRepository(store, database=database, table=table, billing=settings.billing)
         try:
-            repository.prepare(create=is_embedded)
+            repository.prepare(create=clickhouse.address.folder is not None)
         except StoreMisconfigured as error:
             # Not a slip of the user's own configuration: safety itself cannot be had from this server.
             raise HaltedError(str(error)) from error
-        yield repository
+        stack.pop_all()
+    return repository
 
 
 def make_service(

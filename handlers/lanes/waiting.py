@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from loguru import logger
 
-from millstream.handlers.store import Store, StoreUnavailable
+from millstream.handlers.store import StoreUnavailable
 
 RETRY_SECONDS = 2.0
 """Between two tries, as between two INSERTs while a store is away."""
 
+Opened = TypeVar("Opened")
 
-def open_patiently(open_it: Callable[[], Store], wait: Callable[[float], object] | None = None) -> Store:
-    """Open a store, and wait as long as it cannot be reached; says so once. A signal ends the process meanwhile.
+
+def open_patiently(open_it: Callable[[], Opened], wait: Callable[[float], object] | None = None) -> Opened:
+    """Open what stands on a store, and wait as long as it cannot be reached; says so once. A signal ends the process meanwhile.
 
     Args:
-        open_it: opens it; a `StoreUnavailable` means later, whatever else it raises is let through.
+        open_it: opens it, and closes what it had opened before it raises; a `StoreUnavailable` means later, whatever else it
+            raises is let through.
         wait: waits between two tries, for so many seconds.
     """
     wait = threading.Event().wait if wait is None else wait
     is_told = False
     while True:
         try:
-            store = open_it()
+            opened = open_it()
         except StoreUnavailable as error:
             if not is_told:
                 logger.bind(reason=str(error)).warning("store down: waiting for it before anything is consumed")
@@ -33,4 +37,4 @@ def open_patiently(open_it: Callable[[], Store], wait: Callable[[float], object]
         else:
             if is_told:
                 logger.warning("store back")
-            return store
+            return opened

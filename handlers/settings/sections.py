@@ -34,7 +34,8 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             or `https://…`; `None`: `chdb://millstream-data`. A secret: `repr` shows it without its password.
         database: where the table is, and what unqualified names in `query` mean; empty: the address's, else `default`.
         table: where events go.
-        insert_deadline: seconds to wait for the answer to one INSERT, before it is sent again under the same token.
+        insert_deadline: seconds to wait for the answer to one INSERT, before it is sent again under the same token. The engine
+            gives an INSERT up 5 s before, but not before 1 s: below 6 s one that takes longer than 1 s never ends.
 
     Raises:
         ConfigurationError: the address is of no known kind, a name is no identifier, or the deadline is no time.

@@ -13,33 +13,38 @@ _TABLE_QUERY = (
     " WHERE database = '{}' AND name = '{}'"
 )
 _TARGET = re.compile(r"CREATE MATERIALIZED VIEW (?:(?! ENGINE = ).)+? TO (`[^`\\]+`|\w+)\.(`[^`\\]+`|\w+)")
-_KEEPS_NO_ROWS = "Null"
-_REPLACES = ("Replacing", "Collapsing", "VersionedCollapsing")
-"""How engines begin that make one row of a repeated one by themselves."""
+_ENGINE = re.compile(r"\bENGINE = (Replicated|Shared)?(\w*)MergeTree\b")
+"""Engines that may have a window. Others pass rows on (Null, Buffer, Distributed) or are no place for sums (Log, Memory)."""
+_REPLACES = "Replacing"
+"""How the engine begins that makes one row of a repeated one by itself. A collapsing one needs a row that cancels it."""
 
 
-def find_fed_twice(store: Store, database: str, table: str) -> list[str]:
-    """Return the tables that views fill from *table* and that take a repeated INSERT for a new one, in order. Blocks.
+def find_fed_twice(store: Store, database: str, table: str) -> dict[str, str]:
+    """Return the tables that views fill from *table* and that take a repeated INSERT for a new one. Blocks.
 
-    Views of views count as well, and one that keeps its rows itself is called by its own name. Empty where the user may not see
-    how tables are made.
+    Views of views count as well, and one that keeps its rows itself is called by its own name. Tables of other engines than
+    MergeTree's family have no window to give them, and are left out.
+
+    Returns:
+        The setting that is each table's window, by the table, in order. Empty where the user may not see how tables are made.
 
     Raises:
         StoreUnavailable: the store cannot answer now.
     """
     try:
-        return sorted(_fed_twice(store, database, table))
+        return dict(sorted(_fed_twice(store, database, table).items()))
     except QueryError:
-        return []
+        return {}
 
 
-def _fed_twice(store: Store, database: str, table: str) -> set[str]:
-    waiting, seen, found = [(database, table)], {(database, table)}, set[str]()
+def _fed_twice(store: Store, database: str, table: str) -> dict[str, str]:
+    waiting, seen, found = [(database, table)], {(database, table)}, dict[str, str]()
     while waiting:
         for view in _views_of(store, *waiting.pop()):
             create, place = _target_of(store, view)
-            if not _knows_repeats(store, create):
-                found.add(".".join(place))
+            setting = _missing_window(store, create)
+            if setting is not None:
+                found[".".join(place)] = setting
             if place not in seen:
                 seen.add(place)
                 waiting.append(place)
@@ -66,15 +71,18 @@ def _create_statement(store: Store, place: tuple[str, str]) -> str:
     return str(rows[0][0]) if rows else ""
 
 
-def _knows_repeats(store: Store, create: str) -> bool:
-    """Return whether a repeated INSERT leaves the table of *create* as it is; one that nobody shows us is believed to."""
-    engine = re.search(r"\bENGINE = (Replicated|Shared)?(\w+)", create)
-    if engine is None or engine[2] == _KEEPS_NO_ROWS or engine[2].startswith(_REPLACES):
-        return True
+def _missing_window(store: Store, create: str) -> str | None:
+    """Return the setting by which the table of *create* would know a repeated INSERT; `None`: it does, or needs not to.
+
+    A table that nobody shows us is believed to.
+    """
+    engine = _ENGINE.search(create)
+    if engine is None or engine[2] == _REPLACES:
+        return None
     setting = f"{'non_' if engine[1] is None else ''}replicated_deduplication_window"
     own = re.search(rf"\b{setting} = (\d+)", create)
     window = own[1] if own is not None else dict(store.query(_DEFAULTS_QUERY).rows).get(setting, 0)
-    return int(window) > 0
+    return None if int(window) > 0 else setting
 
 
 def _escape(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import TypeVar
@@ -85,10 +85,16 @@ class PatientAdmin:
         if self._watch.failure is not None:
             raise copy.copy(self._watch.failure)
 
-    def explain(self, what: str, error: KafkaError) -> MillstreamError:
-        """Return *error* as one of ours; *what* says what cannot be done. A refusal of our credentials comes before it."""
+    def explain(self, what: str, error: KafkaError, refusals: Collection[int] | None = None) -> MillstreamError:
+        """Return *error* as one of ours; a refusal of our credentials comes before it.
+
+        Args:
+            what: what cannot be done.
+            refusals: the codes that waiting does not mend; `None`: all but those of brokers that are away or change their part.
+        """
         self.client.poll(0)
         if isinstance(self._watch.failure, ConfigurationError):
             return copy.copy(self._watch.failure)
         reason = f"{what} on {self._config.address}: {hide(error.str(), self._config.secrets)}"
-        return TransientError(reason) if error.code() in UNREACHABLE else ConfigurationError(reason)
+        passes = error.code() in UNREACHABLE if refusals is None else error.code() not in refusals
+        return TransientError(reason) if passes else ConfigurationError(reason)

@@ -38,7 +38,7 @@ def load_router(app: str) -> Router:
 
 def _look_in_current_folder() -> None:
     folder = str(Path.cwd())
-    if folder not in sys.path:  # `python -m` has it there already
+    if folder not in sys.path:  # `python -m millstream` has it there already
         sys.path.insert(0, folder)
 
 

@@ -38,15 +38,17 @@ LINES_OF = (
 @click.option(
     "--instance",
     metavar="NAME",
-    help="Be a static member of the groups: one that is back within the session time-out keeps its partitions. No two"
-    " processes may have the same name.  [default: [kafka] group_instance_id]",
+    help="Be a static member of the groups: one that is back within the session time-out keeps its partitions, and those of one"
+    " that is not stand still for as long. So NAME has to survive a restart, as the name of a StatefulSet's pod does. No two"
+    " processes may have the same one.  [default: [kafka] group_instance_id]",
 )
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
     help="Keep N processes of this going, each a static member: NAME-1 to NAME-N, where NAME is that of --instance or the"
-    " host's. One that is killed is started again. Needs a ClickHouse server.",
+    " host's. A container has a new host name with each start: give --instance there. One that is killed is started again."
+    " Needs a ClickHouse server.",
 )
 @click.option(
     "--reload",
@@ -79,12 +81,14 @@ def run(
     MODULE:ATTRIBUTE is such a router, or a function that makes one; the module is looked for in the current folder first.
 
     An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
-    order: exit 0, or 5 where `[router] close_timeout` was too short, and then nothing is lost either. A second one ends it at
-    once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned; with --workers as the worst of them.
+    order: exit 0, or 5 where `[router] close_timeout` was too short or --once was not done, and then nothing is lost either. A
+    second one ends it at once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned; with --workers
+    as the worst of them.
     """
     show_lines_of(*LINES_OF)
     if app is not None:
-        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=workers != 1 and workers)
+        several = None if reload else workers  # what --reload makes of them it says itself
+        refuse_lane_options(app, once=once, instance=instance, brokers=brokers, workers=several)
     own = [*([] if brokers is None else ["--brokers", brokers]), *(["--once"] if once else [])]
     options = RunOptions(given_options(), (*own, "--interval", str(interval)))
     if reload:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from millstream.handlers.events import EventConsumptionService
+from millstream.handlers.events import EventConsumptionService, LaneConfig
 from millstream.handlers.lanes.attacher import LaneAttacher, RunningLane
 from millstream.handlers.lanes.parts import (
     CLOSE_SECONDS,
@@ -18,9 +18,10 @@ from millstream.handlers.lanes.parts import (
 from millstream.handlers.settings.sections import Settings
 from millstream.middleware import CorrelationID, FailurePolicy
 from millstream.router import ExitCode, KafkaPublisher, Router, RouterConfig, SignalsHandler
+from millstream.router.kafka.lag import GroupLag
 
 from ..gc_tuning import tune_gc
-from .catch_up import CatchUp
+from .catch_up import CatchUp, run_to_the_end
 from .report import Report, look_at
 
 
@@ -57,7 +58,7 @@ class Consumer:
         self._lanes: list[RunningLane] = []
 
     def run(self) -> ExitCode:
-        """Run; blocks until the end. Raises what stopped the router."""
+        """Run; blocks until the end. Raises what stopped the router. A signal before *once* is done is no clean end."""
         topics = self._attacher.topics_to_publish()
         refuse_missing(topics, self._publisher_config)
         with contextlib.ExitStack() as stack:
@@ -71,20 +72,22 @@ class Consumer:
             if self._settings.clickhouse.address.folder is not None:
                 stack.callback(service.stop_inserts)
             tune_gc()
-            self._run(router, service)
+            is_done = self._run(router, service)
+        if not is_done:
+            return ExitCode.UNDRAINED
         return ExitCode.POISONED if self._once and self._poisoned() else ExitCode.CLEAN
 
-    def _run(self, router: Router, service: EventConsumptionService) -> None:
+    def _run(self, router: Router, service: EventConsumptionService) -> bool:
         with contextlib.ExitStack() as stack:
-            catch_up = CatchUp(self._lanes, self._attacher) if self._once else None
+            catch_up = CatchUp(self._lanes, [self._lag(lane.config) for lane in self._lanes]) if self._once else None
             if catch_up is not None:
                 stack.callback(catch_up.close)
+                catch_up.note_ends()
             stack.enter_context(Report(lambda: look_at(router.handlers.values(), service), self._interval))
-            router.start()
-            if catch_up is not None:
-                catch_up.wait(lambda: not router.is_running)
-                router.request_close()
-            router.wait_closed()
+            return run_to_the_end(router, catch_up)
+
+    def _lag(self, lane: LaneConfig) -> GroupLag:
+        return GroupLag(self._attacher.subscriber_config(lane), lane.topic)
 
     def _router(self) -> Router:
         settings = self._settings

@@ -51,7 +51,8 @@ class Reloading:
         self.is_done = False
         """Whether nothing runs, and nothing will."""
         self.code: int = ExitCode.CLEAN
-        """The exit code: that of the last process."""
+        """The exit code: that of the last process, or 128 and the number of a second signal."""
+        self._forced: int | None = None
 
     def look(self) -> float:
         """Take in what has changed and how the process is; returns the seconds after which to look again."""
@@ -73,6 +74,7 @@ class Reloading:
             self.is_done = True
         elif self._heard > 1:
             self._process.tell(signum)
+            self._forced = signum
             self._kill_at = self._clock.now() + END_SECONDS
         elif self._kill_at is None:
             self._end(self._process, signum)
@@ -94,12 +96,20 @@ class Reloading:
         if code is None:
             return
         was_told, self._kill_at, self._process = self._kill_at is not None, None, None
-        # Told to end before it had begun to listen, it has died of that, and has ended in order.
-        is_unborn = was_told and self._heard < 2 and code == -self._told
-        self.code = ExitCode.CLEAN if is_unborn else 128 - code if code < 0 else code
+        self.code = self._meaning(code, was_told=was_told)
         if was_told and not self._heard:
             self._process = self._start_process()
         elif self._heard or self.code in DONE:
             self.is_done = True
         else:
             logger.bind(code=self.code).warning("ended by itself: waiting for a change")
+
+    def _meaning(self, code: int, *, was_told: bool) -> int:
+        """Return *code* as a shell has it, of a second signal whatever it was."""
+        if self._forced is not None:
+            return 128 + self._forced
+        if (
+            was_told and code == -self._told
+        ):  # before it had begun to listen: it has died of that, and has ended in order
+            return ExitCode.CLEAN
+        return 128 - code if code < 0 else code

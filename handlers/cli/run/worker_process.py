@@ -40,7 +40,9 @@ class Kept(Protocol):
 
 
 class WorkerProcess:
-    """`python -m millstream` with *arguments*: implements `Process`.
+    """`python -P -m millstream` with *arguments*: implements `Process`.
+
+    `-P` keeps the current folder off its path, as it is off that of the command: nothing there may pass for a library.
 
     It hears its parent by its stdin: a byte is the number of a signal, the end that the parent has gone. A session of its own
     keeps the terminal's Ctrl-C from it, which would be a second signal beside the parent's.
@@ -48,7 +50,7 @@ class WorkerProcess:
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - this very program, with arguments that it has read itself
-            [sys.executable, "-m", "millstream", *arguments],
+            [sys.executable, "-P", "-m", "millstream", *arguments],
             stdin=subprocess.PIPE,
             bufsize=0,
             env=dict(environment),

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from loguru import logger
 
+from millstream.handlers.events.service import LAST_INSERT_SECONDS
 from millstream.middleware.backoff import Backoff
 from millstream.router import MONOTONIC, ExitCode
 from millstream.router.clock import Clock
+from millstream.router.running.supervisor import ABORT_SECONDS
 
 HEALTHY_SECONDS = 10.0
 """A worker that ran for so long is started again at once, and its waits begin anew."""
@@ -19,8 +21,8 @@ MAX_SECONDS = 30.0
 """The first and the longest wait before a worker that ended sooner is started again."""
 GRACE_SECONDS = 15.0
 """What workers may take to end beyond their own limit; then they are killed."""
-END_SECONDS = 1.0
-"""What they may take after a second signal."""
+END_SECONDS = ABORT_SECONDS + LAST_INSERT_SECONDS + 1.0
+"""What they may take after a second signal: what they give themselves to commit and for an INSERT in hand, and their end."""
 DONE = frozenset({ExitCode.CLEAN, ExitCode.POISONED})
 """How a worker ends that has consumed what there was."""
 FINAL = frozenset({ExitCode.USAGE, ExitCode.HALTED})
@@ -172,9 +174,11 @@ class Workers:
             log.bind(seconds=round(delay, 1)).warning("worker ended, starting it again")
 
     def _meaning(self, code: int) -> int:
-        """Return *code* as a shell has it; who was told to end before it had begun has ended in order."""
+        """Return *code* as a shell has it; who was told to end before it had begun has ended in order, and done nothing."""
         code = 128 - code if code < 0 else code
-        return ExitCode.CLEAN if self._told is not None and code == 128 + self._told else code
+        if self._told is None or code != 128 + self._told:
+            return code
+        return ExitCode.UNDRAINED if self._once else ExitCode.CLEAN
 
     @staticmethod
     def _delay(place: _Place, lived: float) -> float:

@@ -7,6 +7,7 @@ import pytest
 from millstream.handlers.cli.run.app import load_router
 from millstream.handlers.cli.run.app_run import refuse_lane_options
 from millstream.router import ConfigurationError, HaltedError, Router
+from tests.handlers.cli.main_in_process import run_main
 
 HEAD = """\
 from millstream.router import InMemoryPubSub, Router
@@ -129,7 +130,7 @@ def test_a_fault_inside_an_installed_package_is_told_with_the_users_line(folder)
         load_router("app:router")
 
 
-@pytest.mark.parametrize("given", [{"once": True}, {"instance": "a"}, {"brokers": "h:1"}])
+@pytest.mark.parametrize("given", [{"once": True}, {"instance": "a"}, {"brokers": "h:1"}, {"workers": 1}])
 def test_an_option_of_the_lanes_is_refused(given):
     """It would be without effect: the user's module says where its brokers are."""
     (name,) = given
@@ -137,6 +138,14 @@ def test_an_option_of_the_lanes_is_refused(given):
         ConfigurationError, match=rf"^--{name} is for the lanes of the settings, not .* \(app:router\)$"
     ):
         refuse_lane_options("app:router", **{"once": False, "instance": None, "brokers": None, **given})
+
+
+def test_a_single_worker_is_refused_as_several_are(tmp_path, capsys):
+    """It would be without effect as well: no process is kept going, and no member is static."""
+    code = run_main("run", "app:router", "--workers", "1", folder=tmp_path)
+
+    assert code == 2
+    assert "--workers is for the lanes of the settings" in capsys.readouterr().err
 
 
 def test_options_that_were_not_given_are_not_refused():

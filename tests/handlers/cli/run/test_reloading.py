@@ -123,7 +123,7 @@ def test_a_signal_ends_it_in_order_and_its_exit_code_is_the_whole_one(stage):
 
 
 def test_a_second_signal_ends_it_at_once(stage):
-    """One that does not is killed."""
+    """One that does not is killed; the exit code is that of the signal, as it is without `--reload`."""
     stage.reloading.hear(signal.SIGTERM)
     stage.reloading.hear(signal.SIGTERM)
     stage.clock.advance(END_SECONDS)
@@ -133,7 +133,16 @@ def test_a_second_signal_ends_it_at_once(stage):
 
     assert stage.processes[0].told == [signal.SIGTERM, signal.SIGTERM]
     assert is_killed
-    assert (stage.reloading.is_done, stage.reloading.code) == (True, 137)
+    assert (stage.reloading.is_done, stage.reloading.code) == (True, 128 + signal.SIGTERM)
+
+
+def test_a_second_signal_is_the_exit_code_however_the_process_ends(stage):
+    """As it may just have been ready."""
+    stage.reloading.hear(signal.SIGTERM)
+    stage.reloading.hear(signal.SIGINT)
+    stage.end(0)
+
+    assert (stage.reloading.is_done, stage.reloading.code) == (True, 128 + signal.SIGINT)
 
 
 def test_a_process_that_has_not_begun_yet_ends_in_order(stage):

@@ -13,6 +13,8 @@ from millstream.handlers.cli.run.workers import (
     Workers,
     worst,
 )
+from millstream.handlers.events.service import LAST_INSERT_SECONDS
+from millstream.router.running.supervisor import ABORT_SECONDS
 from millstream.router.testing import ManualClock
 
 CLOSE_SECONDS = 30.0
@@ -192,6 +194,11 @@ def test_the_second_signal_ends_all_at_once():
     assert crew.workers.code == 128 + signal.SIGTERM
 
 
+def test_after_a_second_signal_a_worker_has_the_time_that_it_gives_itself():
+    """Killed before, it would lose commits, or take an engine down in the middle of an INSERT."""
+    assert END_SECONDS > ABORT_SECONDS + LAST_INSERT_SECONDS
+
+
 def test_a_worker_that_does_not_end_in_time_is_killed():
     """One that is frozen must not keep the service from ending; until then it has all the time that its router has."""
     crew = Crew(count=1)
@@ -207,11 +214,27 @@ def test_a_worker_that_does_not_end_in_time_is_killed():
 @pytest.mark.parametrize("code", [-signal.SIGTERM, 128 + signal.SIGTERM], ids=["by signal", "by exit code"])
 def test_a_worker_that_had_not_begun_has_ended_in_order(code):
     """Before there is a router a signal ends a process at once, and nothing is lost by it."""
-    crew = Crew(count=1)
-    crew.workers.hear(signal.SIGTERM)
-    crew.end(1, code)
+    crew, once = Crew(count=1), Crew(count=1, once=True)
+    for each in (crew, once):
+        each.workers.hear(signal.SIGTERM)
+        each.end(1, code)
 
     assert crew.workers.code == 0
+    assert once.workers.code == 5, "with --once there was something to do"
+
+
+def test_with_once_who_was_stopped_before_the_end_is_not_done():
+    """Told by us it says so in the exit code of all; stopped by somebody else it is started again, as its part is left."""
+    crew = Crew(count=2, once=True)
+    crew.end(1, 5)
+    crew.let_pass(1.0)
+    started = list(crew.started)
+    crew.workers.hear(signal.SIGTERM)
+    crew.end_all(5, 0)
+
+    assert started == [1, 2, 1]
+    assert crew.workers.is_done
+    assert crew.workers.code == 5
 
 
 @pytest.mark.parametrize(("codes", "code"), [((0, 0, 0), 0), ((0, 3, 0), 3)], ids=["clean", "poisoned"])
