@@ -36,6 +36,8 @@ class Lifecycle:
         self.is_close_requested = False
         """A flag that is polled, as a signal handler may set it in the middle of anything, where taking a lock could wait for
         ever."""
+        self.closing_signal = ""
+        """The name of the signal that called for the end, if one did."""
         self.error: BaseException | None = None
         """What stopped it."""
         self._changed = threading.Condition()
@@ -73,8 +75,9 @@ class Lifecycle:
                 self.reach(State.CLOSED)
             return is_new
 
-    def request_close(self) -> None:
-        """Call for an orderly end and return at once. Safe in a signal handler."""
+    def request_close(self, signal: str = "") -> None:
+        """Call for an orderly end, because of *signal* if one is named, and return at once. Safe in a signal handler."""
+        self.closing_signal = self.closing_signal or signal
         self.is_close_requested = True
 
     def fail(self, error: BaseException) -> None:

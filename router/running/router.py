@@ -248,9 +248,9 @@ class Router:
         if not self._supervisor.is_on_handler_thread:
             self.wait_closed()
 
-    def request_close(self) -> None:
-        """Begin to close and return at once. Safe in a signal handler."""
-        self._life.request_close()
+    def request_close(self, *, signal: str = "") -> None:
+        """Begin to close and return at once. Safe in a signal handler, whose *signal* is then named in the log."""
+        self._life.request_close(signal)
 
     def fail(self, error: BaseException) -> None:
         """Stop the router with *error*, which `run` and `close` then raise. The first one counts. Returns at once."""

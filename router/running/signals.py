@@ -62,10 +62,9 @@ class SignalsHandler:
         # Act first: a signal may come while this very thread is inside the logger, which then refuses.
         name, is_first = signal.Signals(signum).name, self._count == 1
         for router in self._routers:
-            router.request_close() if is_first else router.abort()
-        if is_first:
-            logger.bind(signal=name).info("closing on a signal")
-        else:
+            # The router tells of it: what this very thread says while it is inside the logger is lost.
+            router.request_close(signal=name) if is_first else router.abort()
+        if not is_first:
             logger.bind(signal=name).warning("second signal: no flush, what is not stored comes again")
         return not is_first
 

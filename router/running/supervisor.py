@@ -17,6 +17,7 @@ from .handler_run import HandlerRun
 from .lifecycle import Lifecycle, State
 from .neighbours import death_of, publishers_of, to_close
 from .shutdown import close_once, shut_down
+from .signal_line import say_signal
 
 WATCH_SECONDS = 0.02
 """How often it looks whether the router should close, a thread died or every handler stopped."""
@@ -84,6 +85,8 @@ class Supervisor:
     def _supervise(self) -> None:
         try:
             self._watch_until_closing()
+            if self._life.closing_signal:
+                say_signal(self._life.closing_signal)
             logger.info("router closing")
             self.close_everything()
         except BaseException as error:  # noqa: BLE001 - kept, so that whoever waits for the end hears of it

@@ -26,6 +26,7 @@ LINES_OF = (
     "millstream.handlers.cli.run.report",
     "millstream.handlers.events.lanes",
     "millstream.router.running.handler_run",
+    "millstream.router.running.signal_line",
     "millstream.router.running.signals",
 )
 """Whose INFO lines are shown: one for each lane, for each rebalance, for each interval, and for a signal."""

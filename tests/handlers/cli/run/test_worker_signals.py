@@ -24,7 +24,7 @@ class FakeRouter:
     def __init__(self):
         self.closings = self.aborts = 0
 
-    def request_close(self):
+    def request_close(self, *, signal=""):
         """Count it."""
         self.closings += 1
 
