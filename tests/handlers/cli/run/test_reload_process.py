@@ -55,8 +55,7 @@ def test_a_change_of_a_source_starts_it_again(folder):
     assert len(ended) == 1, "the first one has not ended in order"
     assert "(part.py, line 1)" in told
     assert service.said("files changed, starting again")
-    # Not by the line about the signal: one that comes while the logger is at work is heeded, and not told of.
-    assert len(service.said("ended poisoned=0")) == 2
+    assert len(service.said("closing on a signal signal=SIGINT")) == 1
 
 
 def test_the_process_does_not_outlive_its_parent(folder):
