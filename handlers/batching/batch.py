@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,6 +63,8 @@ class Batch(tuple[BatchMessage, ...]):
     size_bytes: int
     progress: Any
     """What `process_batch` remembers between attempts on this batch; `None` before the first."""
+    plans: dict[object, Any]
+    """What each table that the batch goes into remembers between attempts; theirs alone, by a key that only they know."""
     listener: Callable[[Batch, Iterable[Outcome]], bool] | None
     """Told by `report`; set by who processes it."""
 
@@ -75,6 +77,7 @@ class Batch(tuple[BatchMessage, ...]):
         batch.trigger = trigger
         batch.size_bytes = size_bytes
         batch.progress = None
+        batch.plans = {}
         batch.listener = None
         return batch
 
@@ -98,17 +101,25 @@ class Batch(tuple[BatchMessage, ...]):
         return Batch(kept, trigger=self.trigger, size_bytes=sum(len(each.payload) for each in kept))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchResult:
-    """The outcome per message of one `process_batch`: everything is done but for what `failures` and `left` name.
+    """The outcome of one `process_batch`: each message of the batch, by its place in it, is in exactly one of the three.
 
     Args:
-        failures: the error of each batch message that cannot be processed, by its place in the batch; it goes to the poison sink.
+        done: the places of those that were processed; `range(len(batch))` when all were.
+        failures: the error of each that cannot be processed, by its place; it goes to the poison sink.
         left: the places of those that were not processed, as the router halts: nothing is done about them, nor committed.
     """
 
+    done: Collection[int]
     failures: Mapping[int, BaseException] = field(default_factory=dict)
     left: Collection[int] = ()
+
+    @classmethod
+    def all_but(cls, failures: Mapping[int, BaseException], batch: Sized) -> BatchResult:
+        """Return the outcome of a *batch* of which everything was processed but what *failures* names, by its place."""
+        done = [place for place in range(len(batch)) if place not in failures] if failures else range(len(batch))
+        return cls(done=done, failures=failures)
 
 
 class ProcessBatch(Protocol):
@@ -121,7 +132,8 @@ class ProcessBatch(Protocol):
         wants to remember until then it may keep in `batch.progress`.
 
         Returns:
-            `None` when everything is done, else the outcome per message.
+            `None` when everything is done, else the outcome per message. One that leaves a message out, or says two things of
+            it, is a bug: it ends the batcher and so its router, and nothing of the batch is released.
 
         Raises:
             PermanentError: no message of the batch can ever be processed; all go to the poison sink.

@@ -52,8 +52,8 @@ def decide(
         ConfigurationError         RETRY, ever slower    WAIT, ever slower     or HALT, after `halt_after`
         anything else              RETRY with backoff    WAIT                  or POISON, or HALT, as above
 
-    What can never be processed is the data's fault, a wrong configuration nobody's data. Anything else is a bug or an outcome
-    that does not fit the batch: it may pass, and where it does not it is somebody's to mend like a wrong configuration.
+    What can never be processed is the data's fault, a wrong configuration nobody's data. Anything else is a bug:
+    it may pass, and where it does not it is somebody's to mend like a wrong configuration.
 
     Args:
         error: what the attempt raised.

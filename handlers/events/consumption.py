@@ -9,10 +9,8 @@ import msgspec
 from loguru import logger
 
 from millstream.handlers.batching import Batch, BatchMessage, BatchResult
-from millstream.handlers.store import InsertPlan
 from millstream.router import MONOTONIC, Clock, PermanentError, TransientError
 
-from .event import Event
 from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
@@ -41,13 +39,11 @@ class PostProcessingFailed(PermanentError):
 
 
 class _Progress:
-    """What is known of a batch between attempts: its rows and which of its events were published."""
+    """What is known of a batch between attempts: what became of its rows and which of its events were published."""
 
-    def __init__(self, plan: InsertPlan, rows_per_event: int) -> None:
-        self.plan = plan
-        self.rows_per_event = rows_per_event
-        self.is_stored = False
-        """Whether nothing more is to be stored of it."""
+    def __init__(self) -> None:
+        self.stored: BatchResult | None = None
+        """Once nothing more is to be stored of it."""
         self.unpublished: list[int] | None = None
         self.publish_attempts = 0
 
@@ -72,48 +68,43 @@ class BatchConsumption:
         """Store in *repository* and publish; see `EventConsumptionService.process_batch`."""
         started = self._clock.now()
         batch = messages if isinstance(messages, Batch) else Batch(messages)
-        payloads = [each.message.payload if each.part is None else each.part for each in batch]
-        events: list[Event] = [each.item for each in batch]
         if batch.progress is None:
-            plan = repository.plan(payloads, events, batch.token)
-            batch.progress = _Progress(plan, repository.rows_per_event)
+            batch.progress = _Progress()
         progress: _Progress = batch.progress
-        self._store(batch, progress)
-        failures: dict[int, BaseException] = dict(progress.plan.refused)
-        failures.update(self._publish(progress, events, payloads))
-        self._log(batch, progress, failures, self._clock.now() - started)
-        return BatchResult(failures, progress.plan.left)
+        stored = self._store(batch, progress, repository)
+        not_published = self._publish(batch, progress, stored)
+        rows = len(stored.done) * repository.rows_per_event
+        self._log(batch, stored, rows, len(not_published), self._clock.now() - started)
+        if not not_published:
+            return stored
+        done = [place for place in stored.done if place not in not_published]
+        return BatchResult(done=done, failures={**stored.failures, **not_published}, left=stored.left)
 
-    def _store(self, batch: Batch, progress: _Progress) -> None:
-        if progress.is_stored:
-            return
-        plan = progress.plan
-        before = plan.inserts
+    def _store(self, batch: Batch, progress: _Progress, repository: EventRepository) -> BatchResult:
+        if progress.stored is not None:
+            return progress.stored
+        before = repository.inserts(batch)
         try:
-            while not plan.run():
-                logger.bind(inserts=plan.inserts, refused=len(plan.refused)).warning(
-                    "isolating refused rows takes long"
-                )
-                if not batch.report(plan.news()):
-                    break
+            stored = repository.store_batch(batch)
         except Exception as error:
             self.outage.note_failure(error)
             raise
         finally:
-            self._count(inserts=plan.inserts - before)
+            self._count(inserts=repository.inserts(batch) - before)
         self.outage.note_success()
-        progress.is_stored = True
-        self._count(events=plan.stored, rows=plan.stored * progress.rows_per_event, refused=len(plan.refused))
+        progress.stored = stored
+        events = len(stored.done)
+        self._count(events=events, rows=events * repository.rows_per_event, refused=len(stored.failures))
+        return stored
 
-    def _publish(self, progress: _Progress, events: list[Event], payloads: list[bytes]) -> dict[int, BaseException]:
+    def _publish(self, batch: Batch, progress: _Progress, stored: BatchResult) -> dict[int, BaseException]:
         processor = self._post_processor
         if processor is None:
             return {}
         if progress.unpublished is None:
-            refused, left = progress.plan.refused, progress.plan.left
-            progress.unpublished = [place for place in range(len(events)) if place not in refused and place not in left]
+            progress.unpublished = list(stored.done)
         places = progress.unpublished
-        failed = processor.publish([events[place] for place in places], [payloads[place] for place in places])
+        failed = processor.publish([batch[place].item for place in places], [batch[place].payload for place in places])
         progress.unpublished = [places[index] for index in failed]
         progress.publish_attempts += 1
         if failed and progress.publish_attempts <= processor.max_retries:
@@ -127,14 +118,13 @@ class BatchConsumption:
             now = {name: getattr(self._stats, name) + count for name, count in added.items()}
             self._stats = msgspec.structs.replace(self._stats, **now)
 
-    def _log(self, batch: Batch, progress: _Progress, failures: dict[int, BaseException], seconds: float) -> None:
-        refused = len(progress.plan.refused)
+    def _log(self, batch: Batch, stored: BatchResult, rows: int, not_published: int, seconds: float) -> None:
         logger.bind(
             batch_size=len(batch),
-            total_events_inserted=progress.plan.stored * progress.rows_per_event,
+            total_events_inserted=rows,
             duration_ms=round(seconds * 1000, 3),
-            post_process_errors=len(failures) - refused,
-            refused=refused,
+            post_process_errors=not_published,
+            refused=len(stored.failures),
         ).info("batch processing completed")
 
 

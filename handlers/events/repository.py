@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Sequence
 
 from loguru import logger
 
+from millstream.handlers.batching import Batch, BatchMessage, BatchResult
 from millstream.handlers.store import (
     FEEDS_VIEWS,
     ClickHouseTable,
-    InsertPlan,
     QueryError,
     Store,
     StoreDsn,
@@ -116,26 +115,26 @@ class EventRepository:
         for statement in create_events_table(self.database, self.table_name):
             self.store.command(statement)
 
-    def plan(self, payloads: Sequence[bytes], events: Sequence[Event], token: str) -> InsertPlan:
-        """Return the plan of one batch: one INSERT for everything, or a few where the store takes no more at once.
+    def store_batch(self, batch: Batch) -> BatchResult:
+        """Store the events of *batch*: one INSERT for everything, or a few where the store takes no more at once.
 
-        Args:
-            payloads: the JSON of each event as it came.
-            events: what `decode_event` made of it.
-            token: names this exact row set.
+        Called again with the same batch after an error, it goes on where it stopped; see `ClickHouseTable.store`.
         """
-        billing = self.billing
-        units = [store_line(event, payload) for event, payload in zip(events, payloads, strict=True)]
-        if billing is not None:
-            units = [
-                b"%b\n%b" % (unit, billing_line(event, billing)) for unit, event in zip(units, events, strict=True)
-            ]
+        line, rewrite = (_line, _canonical) if self.billing is None else (self._billed_line, self._billed_canonical)
+        return self._table.store(batch, line, partition=_day, rewrite=rewrite)
 
-        def rewrite(place: int) -> bytes:
-            line = canonical_line(events[place])
-            return line if billing is None else b"%b\n%b" % (line, billing_line(events[place], billing))
+    def inserts(self, batch: Batch) -> int:
+        """Return how many INSERTs were sent for *batch*, failed ones included."""
+        return self._table.inserts(batch)
 
-        return self._table.plan(units, token, days=[day_number(event) for event in events], rewrite=rewrite)
+    def _billed_line(self, each: BatchMessage) -> bytes:
+        return self._with_billing(_line(each), each.item)
+
+    def _billed_canonical(self, each: BatchMessage) -> bytes:
+        return self._with_billing(_canonical(each), each.item)
+
+    def _with_billing(self, line: bytes, event: Event) -> bytes:
+        return line if self.billing is None else b"%b\n%b" % (line, billing_line(event, self.billing))
 
     @property
     def rows_per_event(self) -> int:
@@ -145,3 +144,15 @@ class EventRepository:
     def insert_count(self) -> int:
         """Return the INSERTs the engine has counted since it started; see `Store.insert_count`."""
         return self.store.insert_count()
+
+
+def _line(each: BatchMessage) -> bytes:
+    return store_line(each.item, each.message.payload if each.part is None else each.part)
+
+
+def _canonical(each: BatchMessage) -> bytes:
+    return canonical_line(each.item)
+
+
+def _day(each: BatchMessage) -> int:
+    return day_number(each.item)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
+from millstream.handlers.batching import BatchResult
+
 from .errors import DataError, ShapeError, ShardRefused, StoreMisconfigured, StoreUnavailable, ViewFailed
 from .parts import Part, PartLedger, cut_by_day
 
@@ -63,15 +65,19 @@ class InsertPlan:
         """How many units are known to be stored."""
         return self._ledger.stored
 
-    def run(self) -> bool:
-        """Send what is not yet known to be stored; blocks for as long as the INSERTs take.
+    def run(self, on_cycle: Callable[[], bool] | None = None) -> BatchResult:
+        """Send what is not yet known to be stored, to the end; blocks for as long as the INSERTs take.
 
-        Call it again after an error, and as long as it returns False: it goes on where it was. A part that may have
-        been stored is sent again with the same bytes and token.
+        Call it again after an error: it goes on where it was. A part that may have been stored is sent again with the same bytes
+        and token.
+
+        Args:
+            on_cycle: called whenever the budget of a cycle is used up, as many units are bad: look at `news` and let others have
+                their turn. False ends the run, with the rest in `left`. What comes next is halved then, as each INSERT of a large
+                part that is refused for the next unit costs as much as all of it.
 
         Returns:
-            True when every unit is stored or refused, False when this cycle's budget is used up: what comes next is halved then,
-            as each INSERT of a large part that is refused for the next unit costs as much as all of it.
+            The outcome of every unit, by its index: where each message became one unit, that of their batch.
 
         Raises:
             StoreUnavailable: try again later.
@@ -81,6 +87,13 @@ class InsertPlan:
             ViewFailed: the same; the part is in the table, and is sent again for the sake of the view.
             ShardRefused: the same; for the sake of one shard.
         """
+        while not self._run_cycle():
+            if on_cycle is not None and not on_cycle():
+                break
+        return self.result
+
+    def _run_cycle(self) -> bool:
+        """Send until the budget of one cycle is used up; returns whether everything is done."""
         inserts_allowed = self.inserts + MAX_INSERTS_PER_CYCLE
         refused_allowed = len(self._ledger.refused) + MAX_ISOLATED_PER_CYCLE
         while (part := self._ledger.next_part()) is not None:
@@ -89,6 +102,15 @@ class InsertPlan:
                 return False
             self._send_part(part)
         return True
+
+    @property
+    def result(self) -> BatchResult:
+        """What is known of every unit, by its index."""
+        refused, left = self.refused, self.left
+        if not refused and not left:
+            return BatchResult(done=range(len(self._units)))
+        done = [index for index in range(len(self._units)) if index not in refused and index not in left]
+        return BatchResult(done=done, failures=refused, left=left)
 
     @property
     def left(self) -> frozenset[int]:

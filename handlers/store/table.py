@@ -1,10 +1,13 @@
-"""A table that takes JSON lines."""
+"""A table that takes JSON lines, and batches of messages that become such."""
 
 import re
 from collections.abc import Callable, Sequence
 
+from millstream.handlers.batching import Batch, BatchMessage, BatchResult
 from millstream.router.errors import ConfigurationError
 
+from .batch_plan import BatchPlan
+from .batch_rows import Line, Partition, make_rewrite, make_rows
 from .errors import StoreMisconfigured
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
@@ -24,7 +27,9 @@ _REPEATS_QUERY = f"SELECT name, value FROM system.settings WHERE name IN ('{FEED
 class ClickHouseTable:
     """One table of a store: its name, what may be written into it, and how a batch gets there.
 
-    Any thread may use it; each plan belongs to one thread at a time.
+    `store` is what a `process_batch` needs: `MessageBatcher(config, lambda batch: table.store(batch, line))`.
+
+    Any thread may use it; each batch, and each plan, belongs to one thread at a time.
 
     Args:
         database: the table's database; it need not exist yet.
@@ -59,6 +64,58 @@ class ClickHouseTable:
         self.max_partitions_per_insert = max_partitions_per_insert
         self._store = store
         self._settings = settings
+        self._key = (id(store), self.full_name)
+        """By which a batch knows the table: whoever else speaks of the same one goes on with its plan."""
+
+    def store(
+        self,
+        batch: Sequence[BatchMessage],
+        line: Line,
+        *,
+        partition: Partition | None = None,
+        rewrite: Line | None = None,
+    ) -> BatchResult:
+        """Bring the messages of *batch* into the table, usually with one INSERT; blocks for as long as it takes.
+
+        Call it again after an error, with the same `Batch`, as a batcher does: it goes on where it was. *line* is not asked
+        again, and what may have been stored is sent again with the same bytes and token. Any other sequence gets a new token
+        each time: what may have been stored of it is not known again.
+
+        Args:
+            batch: what a `process_batch` is given, whole.
+            line: make the JSON of a message, of keys that are columns, such as `msgspec.json.encode(message.item)`; for several
+                rows join their objects by newlines. A message for which it raises is refused with that error, but for an error
+                that speaks of the program or its surroundings (`ConfigurationError`, `TransientError`, `OSError`, …).
+            partition: tell partitions of the table apart by a number, such as the day, where a batch may touch more of them than
+                `max_partitions_per_insert`; without it such a batch is halved until it fits.
+            rewrite: make the canonical JSON of a message, tried once before the store's word on what *line* made counts.
+
+        Returns:
+            An outcome for each message: stored, refused by *line* or by the store, or left, as the router halts.
+
+        Raises:
+            ConfigurationError: *line* returned no bytes, or *batch* is in the table with another *line*.
+            StoreUnavailable, UnknownOutcome, StoreMisconfigured, ViewFailed, ShardRefused: as `InsertPlan.run`.
+        """
+        whole = batch if isinstance(batch, Batch) else Batch(batch)
+        found: BatchPlan | None = whole.plans.get(self._key)
+        if found is None:
+            found = whole.plans[self._key] = self._batch_plan(whole, line, partition, rewrite)
+        elif not found.has_line(line):
+            text = "a batch goes into a table once, under its token: let one line make all rows of a message"
+            raise ConfigurationError(f"{self.full_name}: {text}")
+        return found.run(whole)
+
+    def inserts(self, batch: Batch) -> int:
+        """Return how many INSERTs `store` has sent for *batch*, failed ones included."""
+        found: BatchPlan | None = batch.plans.get(self._key)
+        return 0 if found is None else found.plan.inserts
+
+    def _batch_plan(self, batch: Batch, line: Line, partition: Partition | None, rewrite: Line | None) -> BatchPlan:
+        rows = make_rows(batch, line, partition)
+        again = None if rewrite is None else make_rewrite(tuple(batch), rows, rewrite)
+        plan = self.plan(rows.units, batch.token, days=rows.days, rewrite=again)
+        return BatchPlan(rows, plan, line, self.full_name)
 
     def plan(
         self,

@@ -58,7 +58,7 @@ def outside(next_handler: HandlerFunc) -> HandlerFunc:
 
 def whole(batch: Batch) -> BatchResult | None:
     """Process a batch, whose token names its rows."""
-    return None if batch.token else BatchResult()
+    return None if batch.token else BatchResult.all_but({0: ValueError("bad row")}, batch)
 
 
 def rows(batch: Sequence[BatchMessage]) -> None:

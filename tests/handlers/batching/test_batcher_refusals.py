@@ -7,6 +7,8 @@ from millstream.router import Cancelled, ConfigurationError, HaltedError, Perman
 from millstream.router.testing import FakeSubscriber, ManualClock, eventually
 from tests.handlers.batching.batching_aids import RecordingProcess, batch_message, drain
 
+BAD = PermanentError("bad row")
+
 
 def test_a_halt_is_neither_retried_nor_poisoned(batcher):
     """What processes a batch may stop everything: no further attempt, and the messages stay held."""
@@ -23,26 +25,80 @@ def test_a_halt_is_neither_retried_nor_poisoned(batcher):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "text"),
     [
-        pytest.param(BatchResult({2: PermanentError("bad row")}), id="a place behind the end"),
-        pytest.param(BatchResult({-1: PermanentError("bad row")}), id="a place before the beginning"),
-        pytest.param(BatchResult({0: "bad row"}), id="no error"),
-        pytest.param(BatchResult([PermanentError("bad row")]), id="a list of errors"),
-        pytest.param(True, id="no result"),
+        pytest.param(BatchResult(done=[0, 1], failures={2: BAD}), "there is none at 2", id="a failure behind the end"),
+        pytest.param(
+            BatchResult(done=[0, 1], failures={-1: BAD}), "there is none at -1", id="a failure before the beginning"
+        ),
+        pytest.param(BatchResult(done=range(3)), "there is none at 2", id="more done than there are"),
+        pytest.param(BatchResult(done=[0], failures={1: "bad row"}), "1 with 'bad row'", id="no error"),
+        pytest.param(BatchResult(done=[], failures=[BAD]), "a mapping of failures", id="a list of errors"),
+        pytest.param(True, "None or a BatchResult", id="no result"),
+        pytest.param(BatchResult(done=[0]), "leaves out 1", id="one is left out"),
+        pytest.param(BatchResult(done=[]), "leaves out 0, 1", id="all are left out"),
+        pytest.param(BatchResult(done=[], failures={0: BAD}), "leaves out 1", id="one is left out beside a failure"),
+        pytest.param(BatchResult(done=[0], left=[0]), "leaves out 1", id="one is left out beside one that is left"),
+        pytest.param(BatchResult(done=[0, 1], failures={1: BAD}), "more than once 1", id="done and failed"),
+        pytest.param(BatchResult(done=[0, 1, 1]), "more than once 1", id="done twice"),
     ],
 )
-def test_an_outcome_that_fits_no_batch_settles_nothing(batcher, answer):
-    """An outcome that names no message of the batch is a bug: the batch comes again, instead of counting as stored."""
+@pytest.mark.parametrize("on_exhausted", ["wait", "poison"])
+def test_an_outcome_that_does_not_account_for_each_message_ends_the_batcher(batcher, answer, text, on_exhausted):
+    """It is a bug, which no attempt mends and no message is to blame for: nothing of the batch is released or poisoned."""
     process = RecordingProcess(answer)
-    one = batcher(process, retry_interval=0.001, max_retry_interval=0.001)
+    one = batcher(process, max_retries=0, on_exhausted=on_exhausted)
+    added = [batch_message(), batch_message()]
+    for each in added:
+        one.add(each)
+    is_drained = drain(one)
+
+    assert process.sizes == [2]
+    assert isinstance(one.error, TypeError | ValueError)
+    assert text in str(one.error)
+    assert all(each.message.is_held and not each.message.failures for each in added)
+    assert not is_drained
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        BatchResult(done=range(2)),
+        BatchResult(done={1, 0}),
+        BatchResult(done=[1], failures={0: BAD}),
+        BatchResult(done=(), failures={1: BAD, 0: BAD}),
+        BatchResult.all_but({1: BAD}, "ab"),
+        BatchResult.all_but({}, "ab"),
+    ],
+)
+def test_an_outcome_that_accounts_for_each_message_settles_all(batcher, answer):
+    """Whatever collection it names them with."""
+    one = batcher(RecordingProcess(answer))
     added = [batch_message(), batch_message()]
     for each in added:
         one.add(each)
     drain(one)
 
-    assert process.sizes == [2, 2]
-    assert not any(each.message.is_held or each.message.failures for each in added)
+    failed = [] if answer is None else sorted(answer.failures)
+    assert one.error is None
+    assert [place for place, each in enumerate(added) if each.message.failures] == failed
+    assert not any(each.message.is_held for each in added)
+
+
+def test_a_router_ends_with_what_a_wrong_outcome_is_and_commits_nothing(batcher):
+    """The user's bug is what `run` raises, and the messages come again."""
+    one = batcher(RecordingProcess(BatchResult(done=[0])), batch_size=2)
+    subscriber, router = FakeSubscriber(), Router()
+    router.add_worker(one)
+    router.add_consumer_handler("h", "t", subscriber, lambda message: one.add(BatchMessage(message, None)))
+    router.start()
+    subscriber.subscription.deliver(b"a", b"b")
+
+    with pytest.raises(ValueError, match="it leaves out 1"):
+        router.wait_closed(10)
+
+    assert subscriber.subscription.committed() == 0
 
 
 def test_adding_to_a_batcher_that_has_halted_halts(batcher):

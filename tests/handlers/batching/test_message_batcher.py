@@ -206,7 +206,7 @@ def test_a_permanent_error_fails_every_message_at_once(batcher):
 
 def test_a_result_fails_only_the_messages_it_names(batcher):
     """An outcome per message settles each by its own."""
-    process = RecordingProcess(BatchResult({1: PermanentError("bad row")}))
+    process = RecordingProcess(BatchResult(done=[0, 2], failures={1: PermanentError("bad row")}))
     one = batcher(process)
     added = [batch_message() for _ in range(3)]
     for each in added:

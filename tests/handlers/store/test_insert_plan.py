@@ -53,9 +53,10 @@ def test_batch_is_one_insert_under_its_token(store):
     """In fair weather a batch is one INSERT with exactly the token that was drawn for it."""
     plan = table(store).plan(units_of(1000), "tok", days=[n % 100 for n in range(1000)])
 
-    is_finished = plan.run()
+    result = plan.run()
 
-    assert (is_finished, plan.is_finished, plan.inserts, plan.stored, plan.refused) == (True, True, 1, 1000, {})
+    assert (result.done, result.failures, result.left) == (range(1000), {}, ())
+    assert (plan.is_finished, plan.inserts, plan.stored, plan.refused) == (True, 1, 1000, {})
     assert sent(store) == [("tok", 1000)]
     assert store.rows("`m`.`events`") == units_of(1000)
 
@@ -73,19 +74,19 @@ def test_empty_batch_sends_nothing(store):
     """A plan without units is finished before it is run."""
     plan = table(store).plan([], "tok", days=[])
 
-    is_finished = plan.run()
+    result = plan.run()
 
-    assert (is_finished, store.inserts) == (True, [])
+    assert (list(result.done), store.inserts) == ([], [])
 
 
 def test_finished_plan_sends_nothing_more(store):
     """Running a finished plan again is harmless."""
     plan = table(store).plan(units_of(3), "tok")
-    plan.run()
+    first = plan.run()
 
-    is_finished = plan.run()
+    again = plan.run()
 
-    assert (is_finished, plan.inserts) == (True, 1)
+    assert (first == again, plan.inserts) == (True, 1)
 
 
 def test_batch_over_too_many_days_is_cut_by_day(store):
@@ -125,9 +126,9 @@ def test_failed_part_is_sent_again_with_same_rows_and_token(store, error):
 
     with pytest.raises(type(error)):
         plan.run()
-    is_finished = plan.run()
+    result = plan.run()
 
-    assert is_finished is True
+    assert list(result.done) == list(range(10))
     assert [(insert.token, insert.lines) for insert in store.inserts] == [("tok", tuple(units_of(10)))] * 2
     assert store.rows() == units_of(10)
 
@@ -221,9 +222,10 @@ def test_bad_units_are_isolated_and_good_ones_stored_in_the_same_run(store, bad,
     refuse_bad(store, names_row=names_row)
     plan = table(store).plan(units_of(1000, bad), "tok")
 
-    is_finished = plan.run()
+    result = plan.run()
 
-    assert (is_finished, set(plan.refused), plan.stored) == (True, bad, 1000 - len(bad))
+    assert (set(result.failures), set(plan.refused), plan.stored) == (bad, bad, 1000 - len(bad))
+    assert result.done == [index for index in range(1000) if index not in bad]
     assert store.rows() == [unit for unit in units_of(1000, bad) if unit.startswith(b"good")]
     assert all(error.code == 469 for error in plan.refused.values())
 
@@ -274,29 +276,71 @@ def test_each_unit_is_rewritten_once(store):
     assert sorted(calls) == list(range(8))
 
 
-def test_run_ends_when_its_budget_of_isolated_units_is_used_up(store):
-    """A batch with many bad units is worked off over several runs, 64 bad units each."""
+def test_run_goes_on_to_the_end_however_many_units_are_refused(store):
+    """One call is enough for whoever knows nothing of cycles: what it returns accounts for every unit."""
+    refuse_bad(store)
+    bad = range(0, 1000, 5)
+    plan = table(store).plan(units_of(1000, bad), "tok")
+
+    result = plan.run()
+
+    assert (set(result.failures), len(result.done), list(result.left)) == (set(bad), 800, [])
+    assert len(store.rows()) == 800
+
+
+def test_hook_is_told_when_a_budget_of_isolated_units_is_used_up(store):
+    """A batch with many bad units is worked off over several cycles, 64 bad units each."""
     refuse_bad(store)
     count = MAX_ISOLATED_PER_CYCLE * 2 + 1
     plan = table(store).plan(units_of(count, bad=range(count)), "tok")
+    told = []
 
-    results = [plan.run(), len(plan.refused), plan.run(), len(plan.refused), plan.run(), len(plan.refused)]
+    plan.run(lambda: told.append(len(plan.refused)) or True)
 
-    assert results == [False, MAX_ISOLATED_PER_CYCLE, False, 2 * MAX_ISOLATED_PER_CYCLE, True, count]
+    assert [*told, len(plan.refused)] == [MAX_ISOLATED_PER_CYCLE, 2 * MAX_ISOLATED_PER_CYCLE, count]
 
 
-def test_run_ends_when_its_budget_of_inserts_is_used_up(store):
-    """A batch that costs many INSERTs gives way after two hundred, and goes on where it was."""
+def test_hook_is_told_when_a_budget_of_inserts_is_used_up(store):
+    """A batch that costs many INSERTs gives way after each two hundred."""
     refuse_bad(store, names_row=False)
     bad = range(0, 4000, 80)
     plan = table(store).plan(units_of(4000, bad), "tok")
+    told = []
 
-    is_finished = plan.run()
+    plan.run(lambda: told.append(plan.inserts) or True)
 
-    assert (is_finished, plan.inserts) == (False, MAX_INSERTS_PER_CYCLE)
-    while not plan.run():
-        pass
+    assert told == [MAX_INSERTS_PER_CYCLE * cycle for cycle in range(1, len(told) + 1)]
     assert (set(plan.refused), plan.stored) == (set(bad), 4000 - len(bad))
+
+
+def test_hook_may_end_the_run_and_what_is_left_is_named(store):
+    """Whoever stops at a cycle hears of every unit all the same, and goes on from there if asked again."""
+    refuse_bad(store)
+    count = MAX_ISOLATED_PER_CYCLE * 2
+    plan = table(store).plan(units_of(count, bad=range(count)), "tok")
+
+    ended = plan.run(lambda: False)
+    finished = plan.run()
+
+    assert (sorted(ended.failures), list(ended.done)) == (list(range(MAX_ISOLATED_PER_CYCLE)), [])
+    assert sorted(ended.left) == list(range(MAX_ISOLATED_PER_CYCLE, count))
+    assert sorted(finished.failures) == list(range(count))
+
+
+def test_hook_that_raises_leaves_the_plan_where_it_was(store):
+    """A shutdown heard of in the hook is no outcome; the next run goes on."""
+    refuse_bad(store)
+    count = MAX_ISOLATED_PER_CYCLE * 2
+    plan = table(store).plan(units_of(count, bad=range(count)), "tok")
+
+    def cancel():
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        plan.run(cancel)
+    plan.run()
+
+    assert sorted(plan.refused) == list(range(count))
 
 
 def test_news_tell_each_outcome_once_in_the_order_of_sending(store):
@@ -305,13 +349,13 @@ def test_news_tell_each_outcome_once_in_the_order_of_sending(store):
     bad = {0, *range(10, 10 + MAX_ISOLATED_PER_CYCLE)}
     plan = table(store).plan(units_of(200, bad), "tok")
 
-    is_finished = plan.run()
+    plan.run(lambda: False)
     first = list(plan.news())
     again = list(plan.news())
     plan.run()
     rest = list(plan.news())
 
-    assert (is_finished, again) == (False, [])
+    assert again == []
     assert [index for index, _ in first + rest] == list(range(200))
     assert {index for index, error in first + rest if error is not None} == bad
     assert len(first) == 10 + MAX_ISOLATED_PER_CYCLE - 1
@@ -336,7 +380,7 @@ def test_what_is_left_after_a_cycle_is_halved(store):
     plan = table(store).plan(units_of(10_000, bad=range(0, 10_000, 2)), "tok")
     sizes = []
     for _ in range(4):
-        plan.run()
+        plan.run(lambda: False)
         before = len(store.inserts)
         store.fail_next(StoreUnavailable("away"))
         with pytest.raises(StoreUnavailable):
@@ -384,8 +428,8 @@ def test_every_unit_is_stored_once_or_refused_whatever_the_weather(count, bad, d
     )
     for _ in range(1000):
         try:
-            if plan.run():
-                break
+            plan.run()
+            break
         except (StoreUnavailable, UnknownOutcome, StoreMisconfigured):
             continue
 

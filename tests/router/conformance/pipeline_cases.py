@@ -100,7 +100,7 @@ class PipelineCases(Cases):
 
     def test_failed_part_of_a_batch_becomes_one_record_and_nothing_comes_again(self) -> None:
         """Expect the one row that a batch could not store in the poison topic, and all of the batch to be committed."""
-        process = RecordingProcess(BatchResult({1: PermanentError("no such column")}))
+        process = RecordingProcess(BatchResult(done=[0, 2], failures={1: PermanentError("no such column")}))
         with self.trial() as trial:
             sent, topic = make_messages(3, keys=1), trial.new_topic()
             records = trial.watch(topic)

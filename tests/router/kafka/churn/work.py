@@ -86,7 +86,7 @@ class Batched:
         threading.Event().wait(random.random() * 0.1)
         refused = {place: PermanentError("bad row") for place, each in enumerate(batch) if number_of(each) % 101 == 0}
         self.done.update(number_of(each) for place, each in enumerate(batch) if place not in refused)
-        return BatchResult(refused) if refused else None
+        return BatchResult.all_but(refused, batch)
 
 
 def number_of(item):

@@ -1,0 +1,75 @@
+"""The way of one batch of messages into a table, with an outcome for each message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from loguru import logger
+
+from millstream.handlers.batching import Batch, BatchResult
+
+from .batch_rows import BatchRows, Line
+from .insert_plan import InsertPlan
+
+
+class BatchPlan:
+    """What a table keeps with a batch until all attempts on it are over: rows made once, and how far they have come.
+
+    It knows no batch, which knows it: messages are freed at once, without the garbage collector.
+
+    Args:
+        rows: what the messages of the batch became.
+        plan: sends their units.
+        line: what made them.
+        table: the name for the log.
+    """
+
+    def __init__(self, rows: BatchRows, plan: InsertPlan, line: Line, table: str) -> None:
+        self.plan = plan
+        self._places = rows.places
+        self._failures = rows.failures
+        self._line = line
+        self._table = table
+        self._told: set[int] = set()
+        """The places of those that became no unit, and were reported."""
+
+    def has_line(self, line: Line) -> bool:
+        """Whether *line* is the one that its rows are from; made anew by a `lambda` or a `def` it still is."""
+        return line == self._line or _code(line) == _code(self._line)
+
+    def run(self, batch: Batch) -> BatchResult:
+        """Send what is not yet known to be stored, and tell *batch* between cycles what became of its messages so far.
+
+        Raises what `InsertPlan.run` raises.
+        """
+        sent = self.plan.run(lambda: self._end_cycle(batch))
+        if not self._failures:
+            return sent
+        places, failures = self._places, dict[int, BaseException](self._failures)
+        left = {places[index] for index in sent.left}
+        if left:
+            # The sink takes nothing more: what it was not told of by now stays open, like what was not sent.
+            left.update(set(failures) - self._told)
+            failures = {place: failures[place] for place in self._told}
+        failures.update((places[index], error) for index, error in sent.failures.items())
+        return BatchResult(done=[places[index] for index in sent.done], failures=failures, left=left)
+
+    def _end_cycle(self, batch: Batch) -> bool:
+        inserts, refused = self.plan.inserts, len(self.plan.refused)
+        logger.bind(table=self._table, inserts=inserts, refused=refused).warning(
+            f"isolating refused rows takes long: {refused} so far, in {inserts} INSERTs into {self._table}"
+        )
+        return batch.report(self._news())
+
+    def _news(self) -> Iterator[tuple[int, BaseException | None]]:
+        """Tell outcomes in the order of sending; of what became no unit before the next that did: it counts where it stands."""
+        for index, error in self.plan.news():
+            place = self._places[index]
+            for earlier in range(self._places[index - 1] + 1 if index else 0, place):
+                self._told.add(earlier)
+                yield earlier, self._failures[earlier]
+            yield place, error
+
+
+def _code(line: Callable[..., bytes]) -> object:
+    return getattr(line, "__code__", None)

@@ -1,0 +1,97 @@
+"""The rows of a batch: what its messages become in a table, and which of them become nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from millstream.handlers.batching import BatchMessage
+from millstream.router.errors import ConfigurationError, PermanentError, TransientError, is_about_us
+
+Line = Callable[[BatchMessage], bytes]
+"""Makes the JSON of one message: an object, or several joined by newlines, which go into the table together or not at all."""
+Partition = Callable[[BatchMessage], int]
+"""Tells a number for the partition of the table that the rows of a message belong to, such as the day."""
+
+
+class BatchRows(msgspec.Struct, frozen=True):
+    """What the messages of a batch became.
+
+    Args:
+        units: the lines of each message that has any, in their order.
+        places: the place in the batch of the message behind each unit, ascending.
+        days: the partition of each unit; `None` when nobody says.
+        failures: why a message became no unit, by its place.
+    """
+
+    units: Sequence[bytes]
+    places: Sequence[int]
+    days: Sequence[int] | None
+    failures: dict[int, Exception]
+
+
+def make_rows(batch: Sequence[BatchMessage], line: Line, partition: Partition | None) -> BatchRows:
+    """Make the rows of *batch*; a message for which *line* or *partition* raises is refused with that error.
+
+    Raises:
+        ConfigurationError: *line* returned something else than bytes. It is the program's to mend, no message's fault.
+        Exception: one that speaks of the program or its surroundings, not of a message: such as `TransientError` and `OSError`.
+    """
+    try:
+        # By the loop of `map`: to look at each message for an error would cost as much again.
+        units = list(map(bytes.strip, map(line, batch)))
+        days = None if partition is None else list(map(partition, batch))
+    except Exception:  # noqa: BLE001 - what makes a line is the user's
+        return _one_by_one(batch, line, partition)
+    return BatchRows(units, range(len(units)), days, {}) if all(units) else _one_by_one(batch, line, partition)
+
+
+def _one_by_one(batch: Sequence[BatchMessage], line: Line, partition: Partition | None) -> BatchRows:
+    units, places, failures = list[bytes](), list[int](), dict[int, Exception]()
+    days: list[int] | None = None if partition is None else []
+    for place, each in enumerate(batch):
+        try:
+            unit = _checked(line(each))
+            if days is not None and partition is not None:
+                days.append(partition(each))
+        except Exception as error:
+            if not _is_of_message(error):
+                raise
+            failures[place] = error
+        else:
+            units.append(unit)
+            places.append(place)
+    return BatchRows(units, places, days, failures)
+
+
+def make_rewrite(batch: Sequence[BatchMessage], rows: BatchRows, rewrite: Line) -> Callable[[int], bytes]:
+    """Return what makes the canonical form of a unit, by its index; the unit itself where *rewrite* raises for its message.
+
+    Args:
+        batch: the messages alone, as what is returned is kept with the batch.
+    """
+
+    def again(index: int) -> bytes:
+        try:
+            return _checked(rewrite(batch[rows.places[index]]))
+        except Exception as error:
+            if not _is_of_message(error):
+                raise
+            return rows.units[index]
+
+    return again
+
+
+def _is_of_message(error: Exception) -> bool:
+    return not is_about_us(error) and not isinstance(error, TransientError | OSError | MemoryError)
+
+
+def _checked(unit: object) -> bytes:
+    if not isinstance(unit, bytes):
+        kind = type(unit).__name__
+        raise ConfigurationError(f"line must return bytes, such as msgspec.json.encode(…) makes, but returned {kind}")
+    stripped = unit.strip()
+    if not stripped:
+        raise PermanentError("its line is empty: nothing of it would be stored")
+    return stripped
