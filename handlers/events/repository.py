@@ -5,16 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 
-from loguru import logger
-
 from millstream.handlers.batching import Batch, BatchMessage, BatchResult
 from millstream.handlers.store import (
-    FEEDS_VIEWS,
     ClickHouseTable,
     QueryError,
     Store,
     StoreDsn,
-    find_fed_twice,
     open_store,
 )
 from millstream.router import ConfigurationError
@@ -78,27 +74,14 @@ class EventRepository:
             ConfigurationError: there is no such table, or the user may not set what an INSERT must carry, or the table itself
                 undoes that.
         """
-        self.store.prepare_inserts()
         if create:
             self.create_table()
         try:
-            self._table.refuse_async_inserts()
-            window, views_miss_repeats = self._table.deduplication_window(), self._table.views_miss_repeats()
+            self._table.prepare()
         except QueryError as error:
             raise ConfigurationError(
                 f"table {self._table.full_name} cannot be used: create it with `millstream migrate` ({error})"
             ) from error
-        fed_twice = find_fed_twice(self.store, self.database, self.table_name)
-        log = logger.bind(table=self._table.full_name)
-        if window == 0:
-            log.warning("the table has no deduplication window: an INSERT whose answer is lost may be stored twice")
-        if fed_twice:
-            log.warning(
-                "a repeated INSERT adds its rows once more to what views fill; ALTER TABLE … MODIFY SETTING … = 1000 there: "
-                + ", ".join(f"{name} ({setting})" for name, setting in fed_twice.items())
-            )
-        if views_miss_repeats:
-            log.warning(f"the table passes no repeated INSERT on to its views: set {FEEDS_VIEWS}=1 in the profile")
 
     def without_billing(self) -> EventRepository:
         """Return the same repository, on the same store, but that it adds no billing rows."""

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
+from loguru import logger
+
 from millstream.handlers.batching import Batch, BatchMessage, BatchResult
 from millstream.router.errors import ConfigurationError
 
@@ -12,6 +14,7 @@ from .errors import StoreMisconfigured
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
 from .protocols import InsertSettings, Store
+from .views import find_fed_twice
 
 FEEDS_VIEWS = "deduplicate_blocks_in_dependent_materialized_views"
 """1 where a repeated INSERT, dropped by a table, goes to its views all the same, which drop what they have."""
@@ -63,6 +66,7 @@ class ClickHouseTable:
         self.columns = tuple(columns)
         self.max_partitions_per_insert = max_partitions_per_insert
         self._store = store
+        self._place = (database, table)
         self._settings = settings
         self._key = (id(store), self.full_name)
         """By which a batch knows the table: whoever else speaks of the same one goes on with its plan."""
@@ -142,6 +146,28 @@ class ClickHouseTable:
         return InsertPlan(
             self._send, units, token, days=days, rewrite=rewrite, max_partitions=self.max_partitions_per_insert
         )
+
+    def prepare(self) -> None:
+        """See that batches can go into the table, and warn where a repeated INSERT is not safe. For the start; blocks.
+
+        Raises:
+            QueryError: there is no such table.
+            StoreMisconfigured: the user may not set what an INSERT must carry, or the table itself undoes that.
+            StoreUnavailable: the store cannot answer now.
+        """
+        self._store.prepare_inserts()
+        self.refuse_async_inserts()
+        window, views_miss_repeats = self.deduplication_window(), self.views_miss_repeats()
+        fed_twice = find_fed_twice(self._store, *self._place)
+        name, log = self.full_name, logger.bind(table=self.full_name)
+        if window == 0:
+            log.warning(f"table {name} has no deduplication window: an INSERT whose answer is lost may be stored twice")
+        if fed_twice:
+            targets = ", ".join(f"{target} ({setting})" for target, setting in fed_twice.items())
+            told = "a repeated INSERT adds its rows once more to what views fill; ALTER TABLE … MODIFY SETTING … = 1000 there"
+            log.warning(f"{told}: {targets}")
+        if views_miss_repeats:
+            log.warning(f"table {name} passes no repeated INSERT on to its views: set {FEEDS_VIEWS}=1 in the profile")
 
     def deduplication_window(self) -> int:
         """Return how many of its last INSERTs the table remembers; 0 when a repeated one would double its rows. Blocks.
