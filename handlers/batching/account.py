@@ -21,6 +21,9 @@ def check(result: object, batch: Batch) -> BatchResult:
     """
     places = range(len(batch))
     if result is None:
+        if refused := _text(sorted(batch.refused | batch.left)):
+            text = "process_batch returned None, which says that everything is done, but a table has not taken"
+            raise ValueError(f"{text} {refused} of {len(batch)}: return the BatchResult that the table returned")
         return BatchResult(done=places)
     if not isinstance(result, BatchResult) or not isinstance(result.failures, Mapping):
         raise TypeError(f"process_batch must return None or a BatchResult with a mapping of failures, not {result!r}")
@@ -29,6 +32,10 @@ def check(result: object, batch: Batch) -> BatchResult:
             raise TypeError(f"process_batch failed the place {place!r} with {error!r}, which is no exception")
     if result.done != places or result.failures or result.left:
         _require_each_once(Counter(chain(result.done, result.failures, result.left)), places)
+    if done := _text(sorted(batch.left.intersection(result.done))):
+        raise ValueError(
+            f"process_batch says that {done} of {len(batch)} are done, but a table has left them, as the router halts"
+        )
     return result
 
 

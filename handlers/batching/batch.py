@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -65,6 +65,10 @@ class Batch(tuple[BatchMessage, ...]):
     """What `process_batch` remembers between attempts on this batch; `None` before the first."""
     plans: dict[object, Any]
     """What each table that the batch goes into remembers between attempts; theirs alone, by a key that only they know."""
+    refused: set[int]
+    """The places that a table has refused: beside them `None` is no outcome, as nobody would hear of them."""
+    left: set[int]
+    """The places that a table has left, as the router halts: no outcome may call them done."""
     listener: Callable[[Batch, Iterable[Outcome]], bool] | None
     """Told by `report`; set by who processes it."""
 
@@ -78,6 +82,8 @@ class Batch(tuple[BatchMessage, ...]):
         batch.size_bytes = size_bytes
         batch.progress = None
         batch.plans = {}
+        batch.refused = set()
+        batch.left = set()
         batch.listener = None
         return batch
 
@@ -116,10 +122,15 @@ class BatchResult:
     left: Collection[int] = ()
 
     @classmethod
-    def all_but(cls, failures: Mapping[int, BaseException], batch: Sized) -> BatchResult:
-        """Return the outcome of a *batch* of which everything was processed but what *failures* names, by its place."""
-        done = [place for place in range(len(batch)) if place not in failures] if failures else range(len(batch))
-        return cls(done=done, failures=failures)
+    def all_but(cls, failures: Mapping[int, BaseException], batch: Batch) -> BatchResult:
+        """Return the outcome of a *batch* of which everything was processed but what *failures* names, by its place, and what a
+        table has left.
+        """
+        left = frozenset(batch.left.difference(failures))
+        if not failures and not left:
+            return cls(done=range(len(batch)))
+        done = [place for place in range(len(batch)) if place not in failures and place not in left]
+        return cls(done=done, failures=failures, left=left)
 
 
 class ProcessBatch(Protocol):

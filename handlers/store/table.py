@@ -108,7 +108,10 @@ class ClickHouseTable:
         elif not found.has_line(line):
             text = "a batch goes into a table once, under its token: let one line make all rows of a message"
             raise ConfigurationError(f"{self.full_name}: {text}")
-        return found.run(whole)
+        result = found.run(whole)
+        whole.refused.update(result.failures)
+        whole.left.update(result.left)
+        return result
 
     def inserts(self, batch: Batch) -> int:
         """Return how many INSERTs `store` has sent for *batch*, failed ones included."""

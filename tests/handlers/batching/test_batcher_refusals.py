@@ -1,8 +1,10 @@
 """What a batcher does not put up with: halts, outcomes that do not fit, and messages that come too late."""
 
+import re
+
 import pytest
 
-from millstream.handlers.batching import BatchMessage, BatchResult
+from millstream.handlers.batching import Batch, BatchMessage, BatchResult
 from millstream.router import Cancelled, ConfigurationError, HaltedError, PermanentError, Router
 from millstream.router.testing import FakeSubscriber, ManualClock, eventually
 from tests.handlers.batching.batching_aids import RecordingProcess, batch_message, drain
@@ -61,18 +63,18 @@ def test_an_outcome_that_does_not_account_for_each_message_ends_the_batcher(batc
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "failed"),
     [
-        None,
-        BatchResult(done=range(2)),
-        BatchResult(done={1, 0}),
-        BatchResult(done=[1], failures={0: BAD}),
-        BatchResult(done=(), failures={1: BAD, 0: BAD}),
-        BatchResult.all_but({1: BAD}, "ab"),
-        BatchResult.all_but({}, "ab"),
+        (None, []),
+        (BatchResult(done=range(2)), []),
+        (BatchResult(done={1, 0}), []),
+        (BatchResult(done=[1], failures={0: BAD}), [0]),
+        (BatchResult(done=(), failures={1: BAD, 0: BAD}), [0, 1]),
+        (lambda batch: BatchResult.all_but({1: BAD}, batch), [1]),
+        (lambda batch: BatchResult.all_but({}, batch), []),
     ],
 )
-def test_an_outcome_that_accounts_for_each_message_settles_all(batcher, answer):
+def test_an_outcome_that_accounts_for_each_message_settles_all(batcher, answer, failed):
     """Whatever collection it names them with."""
     one = batcher(RecordingProcess(answer))
     added = [batch_message(), batch_message()]
@@ -80,10 +82,42 @@ def test_an_outcome_that_accounts_for_each_message_settles_all(batcher, answer):
         one.add(each)
     drain(one)
 
-    failed = [] if answer is None else sorted(answer.failures)
     assert one.error is None
     assert [place for place, each in enumerate(added) if each.message.failures] == failed
     assert not any(each.message.is_held for each in added)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        pytest.param(None, "returned None.* not taken 1 of 2", id="nothing is said"),
+        pytest.param(BatchResult(done=range(2)), "says that 1 of 2 are done, but a table has left them", id="done"),
+    ],
+)
+def test_what_a_table_has_left_cannot_be_called_done(batcher, answer, text):
+    """The router halts: it would be committed with nobody having it."""
+
+    def process(batch):
+        batch.left.add(1)
+        return answer
+
+    one = batcher(process)
+    added = [batch_message(), batch_message()]
+    for each in added:
+        one.add(each)
+    drain(one)
+
+    assert re.search(text, str(one.error))
+    assert all(each.message.is_held for each in added)
+
+
+def test_what_is_made_of_failures_leaves_what_a_table_has_left():
+    """Whoever puts an outcome together from those of two tables need not think of it."""
+    batch = Batch([batch_message() for _ in range(4)])
+    batch.left.update({2, 3})
+    result = BatchResult.all_but({0: BAD, 3: BAD}, batch)
+
+    assert (result.done, result.failures, result.left) == ([1], {0: BAD, 3: BAD}, {2})
 
 
 def test_a_router_ends_with_what_a_wrong_outcome_is_and_commits_nothing(batcher):

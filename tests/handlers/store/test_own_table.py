@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from millstream.handlers.batching import BatchResult
 from millstream.handlers.store import StoreUnavailable
+from millstream.handlers.testing import FakeStore
 from tests.handlers.store.own_table_aids import (
     GOOD,
     LOCAL,
@@ -64,6 +65,48 @@ def by_one_run_that_names_what_was_refused(table):
         return BatchResult.all_but(plan.refused, batch)
 
     return process
+
+
+def test_who_forgets_to_return_the_result_is_told_and_nothing_is_committed():
+    """A function without `return` says that all is done: the refused rows would be neither stored nor set aside."""
+    table = table_in(ForgetfulStore())
+
+    def process(batch):
+        table.store(batch, line)
+
+    with pytest.raises(
+        ValueError, match=r"returned None.* but a table has not taken 1, 2 of 3: return the BatchResult"
+    ):
+        consume(process, [GOOD, LOCAL, SERVER])
+
+
+def test_who_returns_nothing_for_a_batch_without_a_refusal_has_said_all():
+    """There is nothing else to say."""
+    store = ForgetfulStore()
+    table = table_in(store)
+
+    def process(batch):
+        table.store(batch, line)
+
+    poisoned, committed = consume(process, [GOOD] * 3)
+
+    assert (len(store.rows()), poisoned, committed) == (3, [], 3)
+
+
+def test_who_takes_care_of_refused_rows_may_say_that_they_are_done():
+    """Such as by a second table, for what the first refuses."""
+    store, rejects = ForgetfulStore(), FakeStore()
+    table, other = table_in(store), table_in(rejects, table="rejects")
+
+    def process(batch):
+        refused = table.store(batch, line).failures
+        other.store(batch, lambda each: b"rejected" if each.item.kind != GOOD else b"fine")
+        assert refused
+        return BatchResult(done=range(len(batch)))
+
+    poisoned, committed = consume(process, [GOOD, LOCAL, SERVER])
+
+    assert (len(store.rows()), rejects.rows(), poisoned, committed) == (1, [b"fine", b"rejected", b"rejected"], [], 3)
 
 
 MAKES_LINES = [by_store, by_store_and_an_error_behind]
