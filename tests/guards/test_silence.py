@@ -34,7 +34,7 @@ print(len(seen))
 
 def find_log_configuration(source: Source) -> list[str]:
     """Return where *source* changes what loguru does for the whole process."""
-    calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
+    calls = [node for node in source.nodes if isinstance(node, ast.Call)]
     names = {"logger.add", "logger.remove", "logger.configure", "logger.enable"}
     return [f"{source.name}:{each.lineno}" for each in calls if ast.unparse(each.func) in names]
 
