@@ -1,6 +1,6 @@
 """The examples in docstrings: each public class has one, and all of them give what they show.
 
-An example may use the names of `millstream.router`, `millstream.middleware` and `millstream.handlers`; others it imports.
+An example may use the names of the three rooms as they are; what else it needs it imports.
 """
 
 import ast
