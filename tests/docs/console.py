@@ -11,6 +11,7 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import termios
@@ -165,13 +166,14 @@ class Shell:
 
     def run(self, command):
         """Run *command* and return the lines that it wrote, and its exit code."""
-        # A file, so that what reads its input does not read the commands to come; `$?` is that of the command before.
+        # From a file, so that what reads its input does not read the commands to come. `$?` is that of the command before.
         script = self._folder / ".command"
         script.write_text(f"{command}\n")
-        self._bash.stdin.write(f"(exit ${{code:-0}}); . ./.command </dev/null; code=$?; printf '%d{END}' $code\n")
+        again = f". {shlex.quote(str(script))} </dev/null"
+        self._bash.stdin.write(f"(exit ${{code:-0}}); {again}; code=$?; printf '\\n%d{END}' $code\n")
         self._bash.stdin.flush()
         with self._lines:
             assert self._lines.wait_for(lambda: END in self._text, TIMEOUT), f"{command!r} takes too long: {self._text}"
             text, _, self._text = self._text.partition(END)
-        *lines, code = text.split("\n")
-        return lines, int(code)
+        written, _, code = text.rpartition("\n")
+        return written.splitlines(), int(code)

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from millstream.handlers import Settings
-from tests.docs.console import LANGUAGES, Shell, blocks, is_shown, languages, pages, steps_of, without_bars
+from tests.docs.console import Shell, blocks, is_shown, pages, steps_of, without_bars
 from tests.guards.sources import ROOT
 from tests.router.kafka.real_kafka import insist, wait_until
 
@@ -106,18 +106,3 @@ def replaced(text, pairs):
     for old, new in pairs:
         text = text.replace(old, new)
     return text
-
-
-def test_no_page_hides_a_command_in_another_kind_of_block():
-    """What a reader types stands in a console block, where it is run: no other language holds commands, and none has no name."""
-    found = {language for page in PAGES.values() for language in languages(page)}
-
-    assert found <= LANGUAGES
-    assert len(WITH_COMMANDS) >= 2
-    assert [
-        name
-        for name, page in PAGES.items()
-        for each in found - {"console"}
-        for text in blocks(page, each)
-        if "$ " in text
-    ] == []
