@@ -11,14 +11,14 @@ import sys
 from collections.abc import Iterator
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Record
 
 from millstream.handlers import LaneConfig, Settings, load_settings, open_store
 from millstream.router import TransientError, exit_on_error
 from millstream.router.kafka.properties import client_properties
 
-SECONDS = 10.0
+SECONDS = 5.0
 """What one answer of the brokers may take."""
 COLUMNS = "tenant_id, environment_id, timestamp, external_customer_id, ingested_at"
 
@@ -26,11 +26,13 @@ COLUMNS = "tenant_id, environment_id, timestamp, external_customer_id, ingested_
 @contextlib.contextmanager
 def client(settings: Settings, group: str) -> Iterator[Consumer]:
     """Open a consumer that can ask what *group* has committed, and never joins it."""
-    config = settings.kafka.subscriber_config(group)
-    properties = client_properties(config)
-    consumer = Consumer({**properties, "group.id": group, "enable.auto.commit": False, "enable.partition.eof": True})
+    properties = client_properties(settings.kafka.subscriber_config(group))
+    own = {"group.id": group, "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
+    consumer = Consumer({**properties, **own})
     try:
         yield consumer
+    except KafkaException as error:
+        raise TransientError(f"the brokers do not answer: {error.args[0].str()}") from None
     finally:
         consumer.close()
 

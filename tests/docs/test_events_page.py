@@ -99,9 +99,3 @@ def test_every_reason_of_the_page_is_tried():
     assert missing in rows
     assert refused_without("tenant_id")
     assert len(rows) == len(MEMBERS) + len(PAYLOADS) + 3  # the two heads, and the missing one
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/events.md", "docs/faults.md"])
-def test_the_page_on_lost_events_is_linked(page):
-    """From where somebody looks who misses one."""
-    assert "where-is-my-event.md)" in pages()[page]
