@@ -6,12 +6,12 @@ An example may use the names of the three rooms as they are; what else it needs 
 import ast
 import doctest
 import inspect
+from pathlib import Path
 
 import pytest
 
 import millstream
 from millstream import handlers, middleware, router
-from tests.guards.sources import read_all
 
 ROOMS = (router, middleware, handlers)
 NAMES = {name: getattr(room, name) for room in ROOMS for name in room.__all__}
@@ -62,8 +62,8 @@ def test_the_first_names_of_the_package_are_among_them():
 def test_no_other_docstring_holds_an_example_that_nothing_runs():
     """One of a function, a method or a module would be taken for one that is tested."""
     tested = {inspect.cleandoc(thing.__doc__) for thing in CLASSES.values()}
-    prompting = [source for source in read_all("router", "middleware", "handlers") if PROMPT in source.text]
-    nodes = [node for source in prompting for node in ast.walk(source.tree)]
+    files = [file.read_text(encoding="utf-8") for room in ROOMS for file in Path(room.__file__).parent.rglob("*.py")]
+    nodes = [node for text in files if PROMPT in text for node in ast.walk(ast.parse(text))]
     texts = [ast.get_docstring(node) for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
 
     assert len([text for text in texts if text in tested]) == len(tested)
