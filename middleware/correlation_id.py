@@ -25,6 +25,12 @@ class CorrelationID:
     """Give the messages that a handler returns the correlation id of the message that it handled.
 
     A produced message that has one keeps it. No id is made up: a message without one passes none on.
+
+    Example:
+        >>> handler = CorrelationID()(lambda message: [Message(b"answer")])
+        >>> [answer] = handler(Message(b"question", metadata={"correlation_id": "42"}))
+        >>> answer.metadata
+        {'correlation_id': '42'}
     """
 
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:

@@ -23,6 +23,12 @@ class PoisonQueue:
 
     Args:
         filter: says of an error whether the message goes to the sink; by default every one does.
+
+    Example:
+        >>> router = Router()
+        >>> router.add_middleware(PoisonQueue(filter=lambda error: isinstance(error, ValueError)))
+        >>> router.add_consumer_handler("printer", "orders", InMemoryPubSub(), print, poison="drop")
+        <Handler 'printer' on 'orders'>
     """
 
     needs_poison_sink = True

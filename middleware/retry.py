@@ -49,6 +49,15 @@ class Retry:
 
     Raises:
         ConfigurationError: an option is out of its range.
+
+    Example:
+        >>> answers = [ValueError("not yet"), None]
+        >>> def handle(message):
+        ...     if error := answers.pop(0):
+        ...         raise error
+        ...     print("handled")
+        >>> Retry(max_retries=1, initial_interval=0.001)(handle)(Message(b"payload"))
+        handled
     """
 
     def __init__(

@@ -42,6 +42,16 @@ class MessageBatcher:
         name: what its thread and its log lines are called.
         gate: shared by batchers that insert into one store; *rank* says who goes first (0 before 1).
         clock: what tells the time.
+
+    Example:
+        >>> def process(batch):
+        ...     print([each.item for each in batch])
+        >>> batcher = MessageBatcher(BatchConfig(batch_size=2), process)
+        >>> for number in (1, 2):
+        ...     batcher.add(BatchMessage(Message(b"payload"), number))
+        >>> batcher.drain(MonotonicClock().now() + 10)
+        [1, 2]
+        True
     """
 
     def __init__(

@@ -27,6 +27,11 @@ class ConsumptionStats(msgspec.Struct, frozen=True):
         inserts: INSERT statements sent, retries included.
         refused: events that the store refused; they went to the poison sink.
         post_process_errors: events whose post-processing message was not confirmed.
+
+    Example:
+        >>> stats = ConsumptionStats(events=1000, rows=2000, inserts=4)
+        >>> stats.events / stats.inserts
+        250.0
     """
 
     events: int = 0

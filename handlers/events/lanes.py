@@ -45,6 +45,11 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             it runs nothing is: a batch is tried again as ever, refused rows go to the poison sink, and what is in a batch is
             stored also when its partition has gone. Events that no decoder takes are committed as ever. After a crash what
             was handled since the last commit, a second ago, comes again and may be there twice, as with the original.
+
+    Example:
+        >>> lane = LaneConfig(topic="events", consumer_group="billing", topic_dlq="events-dlq", rate_limit=1000.0)
+        >>> lane.enabled, lane.concurrency, lane.delivery
+        (True, 1, 'at_least_once')
     """
 
     enabled: bool = True

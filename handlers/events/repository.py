@@ -35,6 +35,13 @@ class EventRepository:
         store: an open store.
         database, table: where events go.
         billing: adds one billing row per event, in the same INSERT; `None` adds none.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> repository = EventRepository(FakeStore(), database="usage")  # or `EventRepository.open("chdb://millstream-data")`
+        >>> repository.create_table()
+        >>> repository.store.commands[0]
+        'CREATE DATABASE IF NOT EXISTS `usage`'
     """
 
     def __init__(

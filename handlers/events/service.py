@@ -45,6 +45,12 @@ class EventConsumptionService:
         post_processor: told of every stored event; `None` tells nobody.
         max_message_bytes: a larger payload goes to the poison sink undecoded.
         clock: what tells the time.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> service = EventConsumptionService(EventRepository(FakeStore()))
+        >>> service.register_handler(Router(), InMemoryPubSub(), poison="drop")
+        <Handler 'event_consumption_handler' on 'events'>
     """
 
     def __init__(

@@ -166,6 +166,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Raises:
         ConfigurationError: a topic or group of a lane cannot be called so.
+
+    Example:
+        >>> settings = Settings(batch=BatchConfig(batch_size=1000))  # `load_settings()` reads them from where they are set
+        >>> settings.clickhouse.table, settings.batch.batch_size, settings.batch.flush_interval
+        ('events', 1000, 5.0)
     """
 
     clickhouse: ClickHouseConfig = ClickHouseConfig()

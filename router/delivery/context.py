@@ -19,7 +19,15 @@ class DeadlineExceeded(TransientError):
 
 
 class Scope:
-    """The condition that waits of many contexts share; notified when any of them may have to end."""
+    """The condition that waits of many contexts share; notified when any of them may have to end.
+
+    Example:
+        >>> scope = Scope()
+        >>> scope.close()
+        >>> scope.wait(60)
+        Traceback (most recent call last):
+        millstream.router.errors.Cancelled...
+    """
 
     def __init__(self, clock: Clock = MONOTONIC) -> None:
         self.clock = clock
@@ -78,7 +86,15 @@ class Stay(Protocol):
 
 
 class Context:
-    """Values, deadline and cancellation of one message. Made on first use: most messages never need one."""
+    """Values, deadline and cancellation of one message. Made on first use: most messages never need one.
+
+    Example:
+        >>> context = Message(b"payload").context
+        >>> context.values["tenant"] = "acme"
+        >>> context.deadline = context.clock.now()
+        >>> context.is_cancelled
+        True
+    """
 
     __slots__ = ("_ended", "_scope", "_stay", "deadline", "values")
 

@@ -63,6 +63,15 @@ class InMemoryPubSub:
 
     Bounded and in order per partition: `publish` waits for a subscription that is full. A message published to a topic
     without a subscription is dropped, unless the pub/sub is `persistent`. Thread-safe.
+
+    Example:
+        >>> broker = InMemoryPubSub()
+        >>> subscription = broker.subscribe("greetings")
+        >>> broker.publish("greetings", Message(b"hello"))
+        >>> [message] = subscription.receive(10, timeout=1.0)
+        >>> message.payload, message.ack()
+        (b'hello', True)
+        >>> broker.close()
     """
 
     def __init__(self, config: InMemoryConfig | None = None, *, clock: Clock = MONOTONIC) -> None:

@@ -58,6 +58,12 @@ class PoisonTopic:
 
     Raises:
         ConfigurationError: *topic* cannot be a topic's name with this publisher.
+
+    Example:
+        >>> broker = InMemoryPubSub()
+        >>> router = Router()
+        >>> router.add_consumer_handler("printer", "orders", broker, print, poison=PoisonTopic(broker, "orders-dlq"))
+        <Handler 'printer' on 'orders'>
     """
 
     def __init__(self, publisher: Publisher, topic: str) -> None:

@@ -24,6 +24,15 @@ class PoisonFile:
         path: where to write.
         replace: start anew, replacing an older file, at the first record.
         record: turns a message into its record; by default `describe`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     poison = PoisonFile(f"{folder}/poison.ndjson")
+        ...     poison.write([Message(b"no event", uuid="1", metadata={"reason_poisoned": "malformed JSON"})])
+        ...     poison.close()
+        ...     print(poison.path.read_text(), end="")
+        {"uuid":"1","metadata":{"reason_poisoned":"malformed JSON"},"payload":"no event"}
     """
 
     def __init__(

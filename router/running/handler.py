@@ -25,7 +25,17 @@ class Work(Protocol):
 
 
 class Handler:
-    """One handler of a router, returned by `Router.add_handler` and `Router.add_consumer_handler`."""
+    """One handler of a router, returned by `Router.add_handler` and `Router.add_consumer_handler`.
+
+    Example:
+        >>> router = Router()
+        >>> handler = router.add_consumer_handler("printer", "greetings", InMemoryPubSub(), print)
+        >>> handler.add_middleware(Retry(max_retries=1))  # around this handler only
+        >>> router.start()
+        >>> handler.wait_started(), handler.poisoned
+        (True, 0)
+        >>> router.close()
+    """
 
     def __init__(
         self,

@@ -38,6 +38,16 @@ class Router:
 
     Everything is added before the start and fixed by it. One thread, `millstream-router`, owns the life of a started router:
     it watches the others and closes everything in order. Every method may be called from any thread.
+
+    Example:
+        >>> broker = InMemoryPubSub(InMemoryConfig(block_publish_until_ack=True))
+        >>> router = Router()
+        >>> router.add_consumer_handler("printer", "greetings", broker, lambda message: print(message.payload))
+        <Handler 'printer' on 'greetings'>
+        >>> router.start()
+        >>> broker.publish("greetings", Message(b"hello"))
+        b'hello'
+        >>> router.close()
     """
 
     def __init__(self, config: RouterConfig | None = None, *, clock: Clock = MONOTONIC) -> None:

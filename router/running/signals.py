@@ -33,6 +33,10 @@ class SignalsHandler:
 
     Args:
         signals: which to listen to.
+
+    Example:
+        >>> router = Router()
+        >>> router.add_plugin(SignalsHandler())  # before `router.run()`, which then ends at Ctrl-C
     """
 
     def __init__(self, signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> None:

@@ -29,6 +29,11 @@ class KafkaPublisher:
 
     Raises:
         ConfigurationError: librdkafka refuses a property or cannot read a certificate.
+
+    Example:
+        >>> publisher = KafkaPublisher(KafkaPublisherConfig(brokers=["localhost:9092"]))
+        >>> poison = PoisonTopic(publisher, "orders-dlq")  # or `publisher.publish("orders", Message(b"1"))`, which waits
+        >>> publisher.close()
     """
 
     def __init__(self, config: KafkaPublisherConfig) -> None:
