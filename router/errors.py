@@ -137,6 +137,15 @@ def text_of(value: object, render: Callable[[Any], str] = str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+def reason_of(error: BaseException) -> str:
+    """Return *error* as a line for people: ours speak for themselves, any other is named by its type. Never raises."""
+    text = text_of(error)
+    name = type(error).__name__
+    if isinstance(error, MillstreamError):
+        return text or name
+    return f"{name}: {text}" if text else name
+
+
 def is_about_us(error: BaseException) -> bool:
     """Whether *error* says nothing of the message that met it: the program, its configuration or its state is at fault."""
     return isinstance(error, StateError | ConfigurationError | HaltedError)

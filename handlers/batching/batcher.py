@@ -212,8 +212,10 @@ class MessageBatcher:
         ended = self._thread.join(deadline)
         self._flush.give_up()
         if self.is_unheld and (lost := len(self._buffer) + self._in_hand):
-            log = logger.bind(batcher=self.name, messages=lost)
-            log.error("not known to be stored, and not delivered again: their lane is at_most_once")
+            logger.bind(batcher=self.name).error(
+                "{messages} messages are not known to be stored, and not delivered again: their lane is at_most_once",
+                messages=lost,
+            )
         return ended and self._buffer.is_empty and self._flush.is_done
 
     def _run(self) -> None:

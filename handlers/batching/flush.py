@@ -10,6 +10,7 @@ from loguru import logger
 
 from millstream.middleware import Backoff
 from millstream.router import Clock, HaltedError
+from millstream.router.errors import reason_of
 
 from .batch import Batch, BatchMessage, BatchResult, Outcome, ProcessBatch
 from .config import BatchConfig
@@ -134,10 +135,10 @@ class Flush:
             batch_size=len(batch),
             attempts=failed,
             seconds=round(decision.after, 3),
-            error=str(error),
         )
         # A warning once for each batch: an outage may last for hours.
-        log.log("WARNING" if failed == 1 else "INFO", "batch not processed, it will be tried again")
+        level = "WARNING" if failed == 1 else "INFO"
+        log.log(level, "batch not processed, it will be tried again: {error}", error=reason_of(error))
         if not self._sleep(decision.after):
             return False
         if all(each.message.is_void for each in batch):
@@ -250,5 +251,6 @@ class _Attempts:
         decision = decide(error, self.failed, self._config, backoff=self._backoff, wrong_since=before, now=now)
         self._wrong_since = decision.wrong_since
         if before is None and decision.wrong_since is not None:
-            logger.bind(error=repr(error)).error("no batch can be processed until somebody mends this; nothing is lost")
+            text = "no batch can be processed until somebody mends this; nothing is lost: {error}"
+            logger.error(text, error=reason_of(error))
         return decision

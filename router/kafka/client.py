@@ -95,5 +95,5 @@ class _TokenSource:
             return self._provider(text)
         except Exception as error:
             self.failure = f"{type(error).__name__}: {error}"
-            logger.bind(reason=self.failure).warning("the Kafka token provider failed")
+            logger.warning("the Kafka token provider failed: {reason}", reason=self.failure)
             raise

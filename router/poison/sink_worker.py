@@ -14,7 +14,7 @@ from loguru import logger
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
 from ..delivery.message import Message
-from ..errors import HaltedError, text_of
+from ..errors import HaltedError, reason_of
 from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
@@ -212,7 +212,8 @@ class SinkWorker:
 
     def _wait_to_retry(self, error: Exception) -> bool:
         if not self._is_blocked:
-            logger.bind(sink=repr(self._writer), error=text_of(error)).error("poison record not written, intake stops")
+            log = logger.bind(sink=repr(self._writer))
+            log.error("poison record not written, intake stops: {error}", error=reason_of(error))
         self._is_blocked = True
         with self._condition:
             now = MONOTONIC.now()

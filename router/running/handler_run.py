@@ -219,7 +219,8 @@ class HandlerRun:
             runner.discard(list(assignments))
         for worker in self._all_workers():
             worker.abandon(assignments)
-        logger.bind(handler=self.handler.name, partitions=[a.partition for a in assignments]).warning("partitions lost")
+        partitions = [assignment.partition for assignment in assignments]
+        logger.warning("partitions lost: {partitions} of {handler}", partitions=partitions, handler=self.handler.name)
 
     def _all_workers(self) -> list[Worker]:
         return [*self._workers] if self.sink_worker is None else [*self._workers, self.sink_worker]

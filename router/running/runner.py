@@ -226,9 +226,8 @@ class Runner:
             message.delivery.leave_to_sink()
             return
         if message.redeliveries == 0:
-            logger.bind(handler=self.name, message=repr(message), error=text_of(error, repr)).error(
-                "message not handled, it will be delivered again"
-            )
+            text = "message not handled, it will be delivered again: {error}; {message}"
+            logger.bind(handler=self.name).error(text, error=text_of(error, repr), message=repr(message))
         due = self._now() + self._retries.delay(message.redeliveries)
         self._parking.park(self._order_key(message), message, due)
 

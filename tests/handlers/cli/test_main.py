@@ -145,10 +145,10 @@ def test_log_records_go_to_stderr_as_told() -> None:
     """Text and JSON, from the level that was asked for; an exception with its traceback."""
     log = "logger.bind(rows=3, message='m').info('stored')\n"
     log += "try: int('')\nexcept ValueError: logger.exception('bad')"
-    setup = "from millstream.handlers.cli.log_output import LogFormat, set_up_logging\nfrom loguru import logger"
+    setup = "from millstream import log_to_stderr\nfrom loguru import logger"
     script = f"""{setup}
 for level, form in (("INFO", "text"), ("INFO", "json"), ("ERROR", "json")):
-    set_up_logging(level, LogFormat(form))
+    log_to_stderr(level, form)
     exec({log!r}, {{"__name__": "millstream.x", "logger": logger}})
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
