@@ -9,6 +9,7 @@ from random import random as uniform
 from loguru import logger
 
 from millstream.router import HandlerFunc, Message, PermanentError
+from millstream.router.delivery.mistakes import tell_mistake
 from millstream.router.errors import is_about_us, text_of
 
 from .backoff import Backoff, RetrySchedule
@@ -125,6 +126,7 @@ class Retry:
 
     def _next_delay(self, message: Message, error: Exception, schedule: RetrySchedule) -> float | None:
         """Return the seconds to wait, or `None` when *error* is the last word; tell the hooks."""
+        tell_mistake(message, error)
         attempts = schedule.attempts
         is_retried = self._is_retried(error)
         delay = schedule.next_delay(message.context.clock.now()) if is_retried else None

@@ -89,11 +89,16 @@ class UndrainedError(MillstreamError):
 
     Args:
         still_running: the names of the handlers and workers that were not done.
+        seconds: how long they had.
+        last_errors: what went wrong last for some of them, by name.
     """
 
-    def __init__(self, still_running: list[str], seconds: float) -> None:
+    def __init__(self, still_running: list[str], seconds: float, last_errors: Mapping[str, str] | None = None) -> None:
         self.still_running = still_running
-        super().__init__(f"not finished after {seconds:g} s: {', '.join(still_running)}; it will be delivered again")
+        self.last_errors = {name: text for name, text in (last_errors or {}).items() if text}
+        reasons = {name: f" (last error: {text})" for name, text in self.last_errors.items()}
+        named = ", ".join(f"{name}{reasons.get(name, '')}" for name in still_running)
+        super().__init__(f"not finished after {seconds:g} s: {named}; it will be delivered again")
 
 
 class SubscriptionClosed(MillstreamError):

@@ -71,6 +71,16 @@ class InGroup(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsLastError(Protocol):
+    """A worker that says what keeps it from being done, for the error that names it at the end of the close time-out."""
+
+    @property
+    def last_error(self) -> str:
+        """What went wrong last, in a line, without secrets; empty when nothing did, or it was mended since."""
+        ...
+
+
 class Publisher(Protocol):
     """Sends messages to a topic. Thread-safe. One with a thread of its own should be `Supervised`."""
 

@@ -178,6 +178,11 @@ class MessageBatcher:
         return self._thread.error
 
     @property
+    def last_error(self) -> str:
+        """What keeps the batch in hand from being done, and since when; empty while nothing does. See `TellsLastError`."""
+        return self._flush.last_error.text
+
+    @property
     def pending(self) -> int:
         """Messages added that are not in a batch yet."""
         return len(self._buffer)

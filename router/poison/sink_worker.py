@@ -122,6 +122,11 @@ class SinkWorker:
         return self._thread.error
 
     @property
+    def last_error(self) -> str:
+        """Why records are not written, and since when; empty while they are. See `TellsLastError`."""
+        return self._thread.last_error.text
+
+    @property
     def is_blocked(self) -> bool:
         """Whether records cannot be written right now; the handler then takes in nothing new."""
         return self._is_blocked or self._ready.is_full
@@ -200,9 +205,11 @@ class SinkWorker:
             else:
                 self._confirm(block.messages)
                 self._is_blocked = False
+                self._thread.last_error.clear()
                 return True
         if goes_on:  # nothing is left of it
             self._is_blocked = False
+            self._thread.last_error.clear()
         self._put_back(block.messages)
         return goes_on
 
@@ -211,6 +218,7 @@ class SinkWorker:
             self._ready.put_back(messages)
 
     def _wait_to_retry(self, error: Exception) -> bool:
+        self._thread.last_error.note(error)
         if not self._is_blocked:
             log = logger.bind(sink=repr(self._writer))
             log.error("poison record not written, intake stops: {error}", error=reason_of(error))

@@ -198,7 +198,8 @@ class KafkaSubscription:
         is_done = self._thread.error is not None or (has_left and self._loop.is_committed)
         if not is_done and not self._is_told:
             self._is_told = True
-            raise UndrainedError([self._thread.name], CLOSE_SECONDS)
+            name = self._thread.name
+            raise UndrainedError([name], CLOSE_SECONDS, {name: self._watch.outage})
 
 
 def _open_consumer(
