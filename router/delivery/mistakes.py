@@ -20,10 +20,12 @@ class Mistakes:
 
     Args:
         name: whose code it is: a handler, or a batcher.
+        limit: how many are told.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, limit: int = MAX_PLACES) -> None:
         self._name = name
+        self._limit = limit
         self._lock = threading.Lock()
         self._told: set[Hashable] = set()
 
@@ -35,7 +37,7 @@ class Mistakes:
             return
         place = (type(error), *_frames_of(error.__traceback__))
         with self._lock:
-            if place in self._told or len(self._told) >= MAX_PLACES:
+            if place in self._told or len(self._told) >= self._limit:
                 return
             self._told.add(place)
         text = "{name} failed in its own code, told in full this once: {error}"
