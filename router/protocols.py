@@ -32,6 +32,8 @@ class HandlerFunc(Protocol):
 class Middleware(Protocol):
     """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router.
 
+    Which handler a message is in the chain of says its context: `handler_name`, `subscribe_topic`, `publish_topic`.
+
     Two attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one, and
     `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again.
     """

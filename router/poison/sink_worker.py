@@ -14,6 +14,7 @@ from loguru import logger
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
 from ..delivery.message import Message
+from ..delivery.mistakes import Mistakes
 from ..errors import HaltedError, reason_of
 from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
@@ -48,6 +49,7 @@ class SinkWorker:
         self.poisoned = 0
         """Messages whose record is safe."""
         self._writer = writer
+        self._mistakes = Mistakes(self.name)
         self._guard = guard
         self._halt = halt
         self._condition = threading.Condition()
@@ -201,6 +203,7 @@ class SinkWorker:
                 self._confirm(block.keep(error))
                 goes_on = block.was_cut or self._wait_to_retry(error)
             except Exception as error:  # noqa: BLE001 - any failure of a user's writer means "not safe yet"
+                self._mistakes.tell(error)
                 goes_on = self._wait_to_retry(error)
             else:
                 self._confirm(block.messages)

@@ -28,6 +28,7 @@ def consume(message: Message) -> None:
     hold: Hold = message.hold("owner")
     context: Context = message.context
     context.wait(0.0)
+    message.metadata["chain"] = context.handler_name + context.subscribe_topic + context.publish_topic
     hold.release()
 
 

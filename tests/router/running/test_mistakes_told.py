@@ -4,8 +4,9 @@ import pytest
 
 from millstream.handlers.batching import BatchConfig, BatchMessage, BatchResult, MessageBatcher
 from millstream.middleware import FailurePolicy, PoisonQueue, Retry
-from millstream.router import HaltedError, PoisonTopic, Router, RouterConfig
-from millstream.router.testing import FakeSubscriber, RecordingPublisher, eventually, running
+from millstream.router import HaltedError, PermanentError, PoisonTopic, Router, RouterConfig
+from millstream.router.poison import sink_worker
+from millstream.router.testing import FakeSubscriber, RecordingHandler, RecordingPublisher, eventually, running
 
 AT_ONCE = RouterConfig(nack_resend_delay=0.0, max_nack_resend_delay=0.0, max_redeliveries=5)
 QUICK = Retry(initial_interval=0.0)
@@ -95,6 +96,41 @@ def test_each_handler_tells_its_own(log_lines):
         assert all(subscriber.subscription.wait_committed(1) for subscriber in subscribers)
 
     assert tracebacks(log_lines) == 2
+
+
+class MistakenWriter:
+    """A poison sink of a user's own that fails at first."""
+
+    def __init__(self):
+        self.written = 0
+        self._texts = [7, 7]
+
+    def write(self, messages):
+        """Add what cannot be added, twice."""
+        for text in self._texts[:1]:
+            self._texts.pop()
+            raise TypeError(text)
+        self.written += len(messages)
+
+    def close(self):
+        """Nothing is held."""
+
+
+def test_mistake_in_a_poison_sink_is_shown_once(monkeypatch, log_lines):
+    """Beside the one line that says that intake stops."""
+    monkeypatch.setattr(sink_worker, "RETRY_SECONDS", 0.001)
+    writer, subscriber, router = MistakenWriter(), FakeSubscriber(), Router(AT_ONCE)
+    router.add_consumer_handler("h", "t", subscriber, RecordingHandler([PermanentError("no")]), poison=writer)
+    with running(router):
+        subscriber.subscription.deliver(b"x")
+        assert subscriber.subscription.wait_committed(1)
+
+    told = [line.splitlines()[0] for line in log_lines if line.startswith("ERROR")]
+    assert told == [
+        "ERROR poison-h failed in its own code, told in full this once: TypeError: 7",
+        "ERROR poison record not written, intake stops: TypeError: 7",
+    ]
+    assert tracebacks(log_lines) == writer.written == 1
 
 
 class Batches:
