@@ -67,6 +67,9 @@ class Retries:
 class Runner:
     """Handles the messages of one source, in order per key, on one thread."""
 
+    failure: Exception | None = None
+    """What was raised for a message that waits to be delivered again; the last such error, gone when none waits."""
+
     def __init__(
         self,
         name: str,
@@ -85,8 +88,6 @@ class Runner:
         self.current: Assigned | None = None
         """The assignment whose message is in the chain. Written before `is_closing` is read, so that a revoke that sets
         `is_closing` first and then looks here misses nothing."""
-        self.failure: Exception | None = None
-        """What was raised for a message that waits to be delivered again; the last such error, gone when none waits."""
         self._source = source
         self._chain = chain
         self._publish = publish
