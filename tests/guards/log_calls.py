@@ -79,9 +79,9 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
         for target, value in _pairs(node):
             fields = self.fields_of(value)
-            self.texts[ast.unparse(target)] = _constant(value)
+            self.texts[_name(target)] = _constant(value)
             if fields is not None:
-                self.known[ast.unparse(target)] = fields
+                self.known[_name(target)] = fields
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
@@ -91,7 +91,7 @@ class _Finder(ast.NodeVisitor):
         if bound is None or not node.args:
             return
         text, *others = node.args[1:] if node.func.attr == "log" else node.args
-        shown = self.texts.get(ast.unparse(text)) if isinstance(text, ast.Name) else _constant(text)
+        shown = self.texts.get(text.id) if isinstance(text, ast.Name) else _constant(text)
         self.found.append(LogCall(node.lineno, bound, _names(node) - {"**"}, bool(others), shown))
 
     def fields_of(self, node: ast.expr) -> frozenset[str] | None:
@@ -101,7 +101,7 @@ class _Finder(ast.NodeVisitor):
             if fields is None or node.func.attr not in ("bind", "opt", "patch"):
                 return None
             return fields | _names(node) if node.func.attr == "bind" else fields
-        name = ast.unparse(node)
+        name = _name(node)
         # A logger that somebody passed in: what is bound to it is seen where that was done.
         return self.known.get(name, frozenset() if name in ("log", "self._log") else None)
 
@@ -114,6 +114,13 @@ def _pairs(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
             yield target, node.value
 
 
+def _name(node: ast.expr) -> str:
+    """Return what a variable or an attribute of one is called; empty for anything else, which is no logger."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _names(node: ast.Call) -> frozenset[str]:
     return frozenset(each.arg or "**" for each in node.keywords)
 
@@ -124,11 +131,8 @@ def _constant(node: ast.expr) -> str | None:
 
 def find_log_calls(source: Source) -> list[LogCall]:
     """Return the log calls of *source* from WARNING on."""
+    if "log" not in source.text:
+        return []  # most files, in no time
     finder = _Finder()
     finder.visit(source.tree)
     return finder.found
-
-
-def find_hidden_facts(source: Source) -> list[str]:
-    """Return the log calls of *source* that hide in a field what the default format does not show."""
-    return [f"{source.name}:{call.line} {fault}" for call in find_log_calls(source) for fault in call.faults]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from millstream import log_to_stderr
 from millstream.handlers import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
 from millstream.middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
 from millstream.router import (
@@ -112,3 +113,10 @@ def assigned(message: Message, assignment: Assignment) -> str:
 Router().add_consumer_handler("c", "t", broker, wrong)  # type: ignore[arg-type] # takes no message
 Router().add_middleware(consume)  # type: ignore[arg-type] # takes no handler
 MessageBatcher(BatchConfig(), consume)  # type: ignore[arg-type] # takes no batch
+
+
+def set_up_log() -> None:
+    """Log as the command line does, with the words of its options."""
+    log_to_stderr()
+    log_to_stderr("WARNING", "json")
+    log_to_stderr(level="debug", log_format="xml")  # type: ignore[arg-type] # there is no such format
