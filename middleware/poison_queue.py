@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from millstream.router import HandlerFunc, Message, PermanentError
 from millstream.router.delivery.message import PoisonSink
+from millstream.router.delivery.mistakes import tell_mistake
 from millstream.router.errors import is_about_us
 
 
@@ -49,6 +50,7 @@ class PoisonQueue:
                 sink = self._sink_for(message, error)
                 if sink is None:
                     raise
+                tell_mistake(message, error)  # before the sink has it, which forgets the traceback
                 sink.take(message, error)
                 return None
 

@@ -1,7 +1,5 @@
 """Messages through a router and its middleware into batched ClickHouse inserts."""
 
-from loguru import logger
-
 from .handlers import (
     BatchConfig,
     BatchMessage,
@@ -11,7 +9,9 @@ from .handlers import (
     EventPublisher,
     EventRepository,
     MessageBatcher,
+    log_to_stderr,
 )
+from .handlers.log_output import switch_off_by_default
 from .middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
 from .router import (
     InMemoryConfig,
@@ -51,6 +51,7 @@ __all__ = [
     "SignalsHandler",
     "Throttle",
     "__version__",
+    "log_to_stderr",
 ]
 
-logger.disable("millstream")
+switch_off_by_default()

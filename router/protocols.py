@@ -32,6 +32,8 @@ class HandlerFunc(Protocol):
 class Middleware(Protocol):
     """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router.
 
+    Which handler a message is in the chain of says its context: `handler_name`, `subscribe_topic`, `publish_topic`.
+
     Two attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one, and
     `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again.
     """
@@ -68,6 +70,16 @@ class InGroup(Protocol):
     @property
     def group_id(self) -> str:
         """The group's name."""
+        ...
+
+
+@runtime_checkable
+class TellsLastError(Protocol):
+    """A worker that says what keeps it from being done, for the error that names it at the end of the close time-out."""
+
+    @property
+    def last_error(self) -> str:
+        """What went wrong last, in a line, without secrets; empty when nothing did, or it was mended since."""
         ...
 
 

@@ -188,6 +188,11 @@ class MessageBatcher:
         return self._thread.error
 
     @property
+    def last_error(self) -> str:
+        """What keeps the batch in hand from being done, and since when; empty while nothing does. See `TellsLastError`."""
+        return self._flush.last_error.text
+
+    @property
     def pending(self) -> int:
         """Messages added that are not in a batch yet."""
         return len(self._buffer)
@@ -222,8 +227,10 @@ class MessageBatcher:
         ended = self._thread.join(deadline)
         self._flush.give_up()
         if self.is_unheld and (lost := len(self._buffer) + self._in_hand):
-            log = logger.bind(batcher=self.name, messages=lost)
-            log.error("not known to be stored, and not delivered again: their lane is at_most_once")
+            logger.bind(batcher=self.name).error(
+                "{messages} messages are not known to be stored, and not delivered again: their lane is at_most_once",
+                messages=lost,
+            )
         return ended and self._buffer.is_empty and self._flush.is_done
 
     def _run(self) -> None:

@@ -11,11 +11,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 import msgspec
 
+from millstream.handlers.log_output import LOG_LEVELS, LogFormat, log_to_stderr
 from millstream.handlers.settings.loading import load_settings
 from millstream.handlers.settings.sections import DEFAULT_DSN, Settings
 from millstream.handlers.store import Store, open_store
-
-from .log_output import LOG_LEVELS, LogFormat, set_up_logging
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,7 +83,7 @@ def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[
         context = click.get_current_context()
         before = context.find_object(GlobalOptions) or GlobalOptions()
         context.obj = given = GlobalOptions(config, store, log_level, log_format).over(before)
-        set_up_logging(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
+        log_to_stderr(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
         settings = load_settings(given.config, store=given.store)
         return function(settings, **arguments)  # type: ignore[call-arg] # P, by name: click has filled it in
 

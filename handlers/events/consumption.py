@@ -96,9 +96,8 @@ class BatchConsumption:
         before = plan.inserts
         try:
             while not plan.run():
-                logger.bind(inserts=plan.inserts, refused=len(plan.refused)).warning(
-                    "isolating refused rows takes long"
-                )
+                text = "isolating refused rows takes long: {refused} of {batch_size} so far, in {inserts} inserts"
+                logger.warning(text, refused=len(plan.refused), batch_size=len(batch), inserts=plan.inserts)
                 if not batch.report(plan.news()):
                     break
         except Exception as error:

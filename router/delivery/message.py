@@ -48,6 +48,16 @@ class Destination(Counting, Protocol):
         ...
 
     @property
+    def topic(self) -> str:
+        """What it is subscribed to."""
+        ...
+
+    @property
+    def publish_topic(self) -> str | None:
+        """Where what it returns is published; `None` where it only consumes."""
+        ...
+
+    @property
     def subscriber(self) -> str:
         """What kind of subscriber delivers to it."""
         ...
@@ -59,6 +69,10 @@ class Destination(Counting, Protocol):
 
     def report_failure(self, message: Message) -> None:
         """Take note that a hold on *message* was failed."""
+        ...
+
+    def tell_mistake(self, error: BaseException) -> None:
+        """Tell of *error*, where it is a mistake in the handler's own code that was not told yet."""
         ...
 
 

@@ -20,7 +20,8 @@ class Discard:
     def write(self, messages: Sequence[Message]) -> None:
         """Say how many were dropped and why the first was."""
         reason = messages[0].metadata["reason_poisoned"]
-        logger.bind(messages=len(messages), reason=reason).warning("poisoned messages dropped, as configured")
+        text = "poisoned messages dropped, as configured: {messages}, the first for this: {reason}"
+        logger.warning(text, messages=len(messages), reason=reason)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -19,6 +19,11 @@ class Work(Protocol):
         """Messages whose poison record is safe."""
         ...
 
+    @property
+    def failure(self) -> Exception | None:
+        """Why a message waits to be delivered again."""
+        ...
+
     def leave(self) -> None:
         """Stop by itself while the others go on; returns at once."""
         ...
@@ -103,6 +108,11 @@ class Handler:
     def poisoned(self) -> int:
         """Messages that its poison sink has taken, with their records safe."""
         return 0 if self._work is None else self._work.poisoned
+
+    @property
+    def failure(self) -> Exception | None:
+        """What was raised for a message that waits to be delivered again; `None` while none waits. Of several, the last."""
+        return None if self._work is None else self._work.failure
 
     def mark_started(self, work: Work) -> None:
         """Note that the router runs it. For the router."""

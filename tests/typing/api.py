@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from millstream import log_to_stderr
 from millstream.handlers import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
 from millstream.middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
 from millstream.router import (
@@ -28,6 +29,7 @@ def consume(message: Message) -> None:
     hold: Hold = message.hold("owner")
     context: Context = message.context
     context.wait(0.0)
+    message.metadata["chain"] = context.handler_name + context.subscribe_topic + context.publish_topic
     hold.release()
 
 
@@ -111,3 +113,10 @@ def assigned(message: Message, assignment: Assignment) -> str:
 Router().add_consumer_handler("c", "t", broker, wrong)  # type: ignore[arg-type] # takes no message
 Router().add_middleware(consume)  # type: ignore[arg-type] # takes no handler
 MessageBatcher(BatchConfig(), consume)  # type: ignore[arg-type] # takes no batch
+
+
+def set_up_log() -> None:
+    """Log as the command line does, with the words of its options."""
+    log_to_stderr()
+    log_to_stderr("WARNING", "json")
+    log_to_stderr(level="debug", log_format="xml")  # type: ignore[arg-type] # there is no such format

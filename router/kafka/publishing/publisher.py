@@ -125,4 +125,4 @@ class KafkaPublisher:
             return
         closes_at = self._gate.close(self.config.close_timeout)
         if not self._thread.is_current and not self._thread.join(closes_at + 2 * PURGE_SECONDS):
-            logger.bind(thread=self._thread.name).error("the poll thread of the Kafka publisher does not end")
+            logger.error("the poll thread of the Kafka publisher does not end: {thread}", thread=self._thread.name)

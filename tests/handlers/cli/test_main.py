@@ -144,11 +144,12 @@ def test_no_command_at_all_shows_the_help(tmp_path: Path, capsys) -> None:
 def test_log_records_go_to_stderr_as_told() -> None:
     """Text and JSON, from the level that was asked for; an exception with its traceback."""
     log = "logger.bind(rows=3, message='m').info('stored')\n"
-    log += "try: int('')\nexcept ValueError: logger.exception('bad')"
-    setup = "from millstream.handlers.cli.log_output import LogFormat, set_up_logging\nfrom loguru import logger"
+    log += "try: int('')\nexcept ValueError: logger.exception('bad')\n"
+    log += "logger.warning('store down: {reason}', reason='{away}', since=3)"
+    setup = "from millstream import log_to_stderr\nfrom loguru import logger"
     script = f"""{setup}
 for level, form in (("INFO", "text"), ("INFO", "json"), ("ERROR", "json")):
-    set_up_logging(level, LogFormat(form))
+    log_to_stderr(level, form)
     exec({log!r}, {{"__name__": "millstream.x", "logger": logger}})
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
@@ -156,7 +157,9 @@ for level, form in (("INFO", "text"), ("INFO", "json"), ("ERROR", "json")):
     records = [json.loads(line) for line in rest if line.startswith("{")]
 
     assert text.endswith("INFO     stored rows=3 message=m")
-    assert [each["message"] for each in records] == ["stored", "bad", "bad"]
+    assert any(line.endswith("WARNING  store down: {away} since=3") for line in rest)
+    assert [each["message"] for each in records] == ["stored", "bad", "store down: {away}", "bad"]
+    assert records[2]["fields"] == {"reason": "{away}", "since": 3}
     assert (records[0]["level"], records[0]["fields"]) == ("INFO", {"rows": 3, "message": "m"})
     assert "ValueError" in records[1]["exception"]
 

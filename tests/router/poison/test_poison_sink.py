@@ -133,6 +133,8 @@ def test_writer_that_never_works_is_named_when_the_close_times_out():
         router.close()
 
     assert caught.value.still_running == ["poison-h"]
+    assert "poison-h (last error: " in str(caught.value)
+    assert str(DOWN) in caught.value.last_errors["poison-h"]
     assert subscriber.subscription.committed() == 0
     assert publisher.attempts < 10
 

@@ -1,7 +1,8 @@
 """Middleware around a handler."""
 
-from millstream.router import Message
+from millstream.router import InMemoryPubSub, Message, Router
 from millstream.router.running.chain import build_chain
+from millstream.router.testing import RecordingHandler, running
 
 
 def noting(name, calls):
@@ -63,3 +64,27 @@ def test_what_the_handler_returns_or_raises_goes_through():
     produced = [Message(b"")]
 
     assert build_chain(lambda message: produced, [noting("m", [])])(Message(b"")) is produced
+
+
+def test_middleware_of_the_router_knows_which_handler_it_stands_in():
+    """One instance serves all: the context says whose chain a message is in, also to a worker that has it later."""
+    seen, pubsub, router = [], InMemoryPubSub(), Router()
+
+    def look(next_handler):
+        def looking(message):
+            context = message.context
+            seen.append((context.handler_name, context.subscribe_topic, context.publish_topic))
+            return next_handler(message)
+
+        return looking
+
+    router.add_middleware(look)
+    router.add_handler("double", "in", pubsub, "out", pubsub, lambda message: [Message(message.payload * 2)])
+    results = RecordingHandler()
+    router.add_consumer_handler("collect", "out", pubsub, results)
+    with running(router):
+        pubsub.publish("in", Message(b"x"))
+        assert results.wait_calls(1)
+
+    assert seen == [("double", "in", "out"), ("collect", "out", "")]
+    assert results.messages[0].copy().context.handler_name == "collect"
