@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from millstream.router import HandlerFunc, Message
 
@@ -32,10 +32,18 @@ class CorrelationID:
 
         def correlating(message: Message) -> Sequence[Message] | None:
             produced = next_handler(message)
-            if produced:
-                correlation_id = correlation_id_of(message)
-                for each in produced:
-                    set_correlation_id(each, correlation_id)
-            return produced
+            return None if produced is None else _correlated(produced, correlation_id_of(message))
 
         return correlating
+
+
+def _correlated(produced: Sequence[Message], correlation_id: str) -> Sequence[Message]:
+    """Return *produced*; what a middleware has made of it may be no messages, which is the router's to say, not an error here."""
+    if not isinstance(produced, list | tuple):
+        if not isinstance(produced, Iterator):
+            return produced
+        produced = list(produced)
+    for each in produced:
+        if isinstance(each, Message):
+            set_correlation_id(each, correlation_id)
+    return produced

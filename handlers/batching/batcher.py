@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
+from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, ConfigurationError, HaltedError
+from millstream.router.callables import described, require_callable
 from millstream.router.delivery.outliving import outliving
 from millstream.router.worker_thread import WorkerThread
 
@@ -42,6 +43,9 @@ class MessageBatcher:
         name: what its thread and its log lines are called.
         gate: shared by batchers that insert into one store; *rank* says who goes first (0 before 1).
         clock: what tells the time.
+
+    Raises:
+        ConfigurationError: *config* or *process_batch* is not what it should be, such as an async function; says what to pass.
     """
 
     def __init__(
@@ -54,6 +58,11 @@ class MessageBatcher:
         rank: int = 0,
         clock: Clock = MONOTONIC,
     ) -> None:
+        if not isinstance(config, BatchConfig):
+            raise ConfigurationError(
+                f"batcher {name!r}: config is {described(config)}: pass BatchConfig(…); the order is (config, process_batch)"
+            )
+        require_callable(f"batcher {name!r}: process_batch", process_batch, "the batch")
         self.config = config
         self.name = name
         self._clock = clock

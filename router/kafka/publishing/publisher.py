@@ -10,6 +10,7 @@ from ...delivery.message import Message
 from ...errors import MillstreamError, StateError
 from ...own_process import OwnProcess
 from ...worker_thread import WorkerThread
+from ..admin import KafkaAdmin
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
 from ..names import checked_topic
@@ -51,6 +52,15 @@ class KafkaPublisher:
     def check_topic(self, topic: object) -> None:
         """Raise ConfigurationError unless *topic* may be the name of one; see `ChecksTopics`."""
         checked_topic(topic)
+
+    def find_topic(self, topic: str) -> None:
+        """Return where the brokers have *topic*, or make it when they are asked; see `FindsTopics`. Takes a few seconds at most.
+
+        Raises:
+            ConfigurationError: they have not, or refuse us.
+            TransientError: no broker answers.
+        """
+        KafkaAdmin(self.config).require_topic(topic)
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.
