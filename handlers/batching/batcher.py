@@ -58,11 +58,7 @@ class MessageBatcher:
         rank: int = 0,
         clock: Clock = MONOTONIC,
     ) -> None:
-        if not isinstance(config, BatchConfig):
-            raise ConfigurationError(
-                f"batcher {name!r}: config is {described(config)}: pass BatchConfig(…); the order is (config, process_batch)"
-            )
-        require_callable(f"batcher {name!r}: process_batch", process_batch, "the batch")
+        _require_right(name, config, process_batch)
         self.config = config
         self.name = name
         self._clock = clock
@@ -271,3 +267,11 @@ class MessageBatcher:
         log = logger.bind(batcher=self.name, messages=len(batch), bytes=batch.size_bytes)
         log.debug("batching event from message queue")
         log.info(_TRIGGER_LINES[batch.trigger or Trigger.SHUTDOWN])
+
+
+def _require_right(name: str, config: object, process_batch: object) -> None:
+    if not isinstance(config, BatchConfig):
+        raise ConfigurationError(
+            f"batcher {name!r}: config is {described(config)}: pass BatchConfig(…); the order is (config, process_batch)"
+        )
+    require_callable(f"batcher {name!r}: process_batch", process_batch, "the batch")

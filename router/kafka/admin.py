@@ -17,8 +17,7 @@ from .patient_admin import LOOK_AGAIN_SECONDS, UNREACHABLE, PatientAdmin
 
 BROKER_DEFAULT = -1
 MISSING_SECONDS = 2.0
-"""How long a topic is asked for again before it is believed to be missing: brokers hear of a new one one after the other, and
-where they make topics by themselves the first question makes it."""
+"""How long a topic is asked for again before it is believed to be missing: all brokers know a new one within one or two."""
 NOT_READY = UNREACHABLE | UNKNOWN_TOPIC | {KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH}
 """What the leader of a new partition says before it knows that it is the one."""
 
