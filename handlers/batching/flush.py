@@ -10,7 +10,6 @@ from loguru import logger
 
 from millstream.middleware import Backoff
 from millstream.router import Clock, HaltedError
-from millstream.router.callables import described, given_up
 
 from .batch import Batch, BatchMessage, BatchResult, Outcome, ProcessBatch
 from .config import BatchConfig
@@ -219,23 +218,15 @@ def _is_halted(batch: Batch) -> bool:
     return assignment is not None and assignment.route is not None and assignment.route.is_halted
 
 
-def _check(result: object, batch: Batch) -> None:
+def _check(result: BatchResult | None, batch: Batch) -> None:
     """Raise where an outcome does not fit the batch: what it failed to name would count as stored."""
     if result is None:
         return
     if not isinstance(result, BatchResult) or not isinstance(result.failures, Mapping):
-        # A bug that no further attempt mends, and nobody's data: nothing is settled.
-        given_up(result)
-        raise HaltedError(
-            f"process_batch returned {_kind(result)}: return None where all is done, or BatchResult({{place: error}})"
-        )
+        raise TypeError(f"process_batch must return None or a BatchResult with a mapping, not {result!r}")
     for place, error in result.failures.items():
         if place not in range(len(batch)) or not isinstance(error, BaseException):
             raise ValueError(f"process_batch failed the place {place!r} of {len(batch)} with {error!r}")
-
-
-def _kind(result: object) -> str:
-    return f"a BatchResult with {described(result.failures)}" if isinstance(result, BatchResult) else described(result)
 
 
 class _Attempts:

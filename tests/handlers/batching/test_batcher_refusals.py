@@ -2,14 +2,10 @@
 
 import pytest
 
-from millstream.handlers.batching import BatchConfig, BatchMessage, BatchResult, MessageBatcher
+from millstream.handlers.batching import BatchMessage, BatchResult
 from millstream.router import Cancelled, ConfigurationError, HaltedError, PermanentError, Router
 from millstream.router.testing import FakeSubscriber, ManualClock, eventually
 from tests.handlers.batching.batching_aids import RecordingProcess, batch_message, drain
-
-
-async def process_later(batch):
-    """Do nothing that anybody awaits."""
 
 
 def test_a_halt_is_neither_retried_nor_poisoned(batcher):
@@ -32,6 +28,8 @@ def test_a_halt_is_neither_retried_nor_poisoned(batcher):
         pytest.param(BatchResult({2: PermanentError("bad row")}), id="a place behind the end"),
         pytest.param(BatchResult({-1: PermanentError("bad row")}), id="a place before the beginning"),
         pytest.param(BatchResult({0: "bad row"}), id="no error"),
+        pytest.param(BatchResult([PermanentError("bad row")]), id="a list of errors"),
+        pytest.param(True, id="no result"),
     ],
 )
 def test_an_outcome_that_fits_no_batch_settles_nothing(batcher, answer):
@@ -45,52 +43,6 @@ def test_an_outcome_that_fits_no_batch_settles_nothing(batcher, answer):
 
     assert process.sizes == [2, 2]
     assert not any(each.message.is_held or each.message.failures for each in added)
-
-
-@pytest.mark.parametrize(
-    ("answer", "what"),
-    [
-        pytest.param(BatchResult([PermanentError("bad row")]), "a BatchResult with a list", id="a list of errors"),
-        pytest.param(True, "True", id="bool"),
-        pytest.param(2, "2", id="number of rows"),
-        pytest.param([], "a list", id="list"),
-        pytest.param({0: PermanentError("bad row")}, "a dict", id="the failures alone"),
-        pytest.param(process_later, "a coroutine", id="coroutine"),
-    ],
-)
-def test_what_is_no_result_halts_at_once_and_settles_nothing(batcher, answer, what):
-    """A wrong return value is a bug: no further attempt mends it, and no message is to blame."""
-    process = RecordingProcess(answer)
-    one = batcher(process, batch_size=1, on_exhausted="poison", max_retries=0)
-    added = batch_message()
-    one.add(added)
-    assert eventually(lambda: one.error is not None)
-
-    assert isinstance(one.error, HaltedError)
-    assert str(one.error).startswith(f"process_batch returned {what}: return None where all is done")
-    assert process.sizes == [1]
-    assert added.message.is_held
-    assert not added.message.failures
-
-
-@pytest.mark.parametrize(
-    ("arguments", "what"),
-    [
-        pytest.param((BatchConfig(), None), "process_batch is None: pass a function that takes the batch", id="none"),
-        pytest.param((BatchConfig(), BatchResult), "is the class BatchResult: pass an instance", id="class"),
-        pytest.param((BatchConfig(), process_later), "process_batch is an async function", id="async"),
-        pytest.param((BatchConfig(), lambda: None), "takes no argument: pass one that takes one", id="no argument"),
-        pytest.param((BatchConfig(), lambda batch, store: None), r"takes \(batch, store\)", id="two arguments"),
-        pytest.param(
-            (BatchConfig, lambda batch: None), r"config is the class BatchConfig: pass BatchConfig", id="config"
-        ),
-        pytest.param((lambda batch: None, BatchConfig()), r"the order is \(config, process_batch\)", id="swapped"),
-    ],
-)
-def test_batcher_that_could_never_work_is_refused_where_it_is_made(arguments, what):
-    """With what to pass instead, not with its first batch."""
-    with pytest.raises(ConfigurationError, match=f"batcher 'batcher': .*{what}"):
-        MessageBatcher(*arguments)
 
 
 def test_adding_to_a_batcher_that_has_halted_halts(batcher):
