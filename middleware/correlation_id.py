@@ -32,18 +32,19 @@ class CorrelationID:
 
         def correlating(message: Message) -> Sequence[Message] | None:
             produced = next_handler(message)
-            return None if produced is None else _correlated(produced, correlation_id_of(message))
+            if produced is None:
+                return None
+            if produced.__class__ is not list:
+                if isinstance(produced, Iterator):
+                    produced = list(produced)
+                elif not isinstance(produced, list | tuple):
+                    return produced  # no messages, which is the router's to say
+            correlation_id = correlation_id_of(message)
+            try:
+                for each in produced:
+                    set_correlation_id(each, correlation_id)
+            except AttributeError:  # noqa: SIM105 - costs more per message; what is no message is the router's to say as well
+                pass
+            return produced
 
         return correlating
-
-
-def _correlated(produced: Sequence[Message], correlation_id: str) -> Sequence[Message]:
-    """Return *produced*; what a middleware has made of it may be no messages, which is the router's to say, not an error here."""
-    if not isinstance(produced, list | tuple):
-        if not isinstance(produced, Iterator):
-            return produced
-        produced = list(produced)
-    for each in produced:
-        if isinstance(each, Message):
-            set_correlation_id(each, correlation_id)
-    return produced

@@ -48,7 +48,8 @@ def test_poison_topic_that_does_not_exist_ends_the_start(middlewares):
     router.add_middleware(*middlewares)
 
     with pytest.raises(ConfigurationError, match="poison sink of handler 'h0': topic 'dlq' does not exist; create it"):
-        router.run()
+        with running(router):
+            pass
     assert subscriber.subscriptions == []
     assert router.is_closed
 
@@ -113,7 +114,8 @@ def test_poison_file_that_could_not_be_made_ends_the_start(tmp_path, name, what)
     router, subscriber = routed(PoisonFile(tmp_path / name))
 
     with pytest.raises(ConfigurationError, match=f"poison sink of handler 'h0': .*{what}"):
-        router.run()
+        with running(router):
+            pass
     assert subscriber.subscriptions == []
 
 
