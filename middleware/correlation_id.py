@@ -32,7 +32,7 @@ class CorrelationID:
 
         def correlating(message: Message) -> Sequence[Message] | None:
             produced = next_handler(message)
-            if produced is None:
+            if produced is None or (produced.__class__ is list and not produced):
                 return None
             if produced.__class__ is not list:
                 if isinstance(produced, Iterator):
@@ -43,8 +43,8 @@ class CorrelationID:
             try:
                 for each in produced:
                     set_correlation_id(each, correlation_id)
-            except AttributeError:  # noqa: SIM105 - costs more per message; what is no message is the router's to say as well
-                pass
+            except AttributeError:
+                pass  # no message in it: the router's to say as well
             return produced
 
         return correlating

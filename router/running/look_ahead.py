@@ -31,5 +31,5 @@ def look_ahead(handlers: Sequence[Handler]) -> None:
             raise ConfigurationError(f"poison sink of handler {handler.name!r}: {error}") from error
         except TransientError as error:
             silent.append(publisher)
-            log = logger.bind(handler=handler.name, sink=repr(sink), reason=str(error))
-            log.warning("poison sink of handler {!r} not found before the start: {}", handler.name, error)
+            text = "poison sink of handler {handler!r} not found before the start: {reason}"
+            logger.warning(text, handler=handler.name, reason=str(error))

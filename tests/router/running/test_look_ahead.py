@@ -47,9 +47,9 @@ def test_poison_topic_that_does_not_exist_ends_the_start(middlewares):
     router, subscriber = routed(PoisonTopic(FindingPublisher("other"), "dlq"))
     router.add_middleware(*middlewares)
 
-    with pytest.raises(ConfigurationError, match="poison sink of handler 'h0': topic 'dlq' does not exist; create it"):
-        with running(router):
-            pass
+    what = "poison sink of handler 'h0': topic 'dlq' does not exist; create it"
+    with pytest.raises(ConfigurationError, match=what), running(router):
+        pass
     assert subscriber.subscriptions == []
     assert router.is_closed
 
@@ -113,9 +113,8 @@ def test_poison_file_that_could_not_be_made_ends_the_start(tmp_path, name, what)
     """Rather than stopping intake at the first record."""
     router, subscriber = routed(PoisonFile(tmp_path / name))
 
-    with pytest.raises(ConfigurationError, match=f"poison sink of handler 'h0': .*{what}"):
-        with running(router):
-            pass
+    with pytest.raises(ConfigurationError, match=f"poison sink of handler 'h0': .*{what}"), running(router):
+        pass
     assert subscriber.subscriptions == []
 
 
