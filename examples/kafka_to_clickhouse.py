@@ -6,7 +6,8 @@
     python examples/kafka_to_clickhouse.py
 
 Brokers, TLS and SASL come from [kafka] of `millstream.toml` and from variables `MILLSTREAM_KAFKA__…`; --brokers wins.
-What cannot be stored goes to the topic `<topic>-dlq` with its reason; that topic has to exist when it is needed.
+What cannot be stored goes to the topic `<topic>-dlq` with its reason; without that topic it does not start:
+`kafka-topics --create --topic events-dlq`.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from millstream.router import (
 )
 
 
-def parse():
+def parse() -> argparse.Namespace:
     """Return where events come from and go to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--brokers", help="host:port, several separated by commas; default: those of [kafka]")
@@ -37,7 +38,7 @@ def parse():
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     options = parse()
     logger.enable("millstream")
     kafka = load_settings().kafka

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from millstream.router import HandlerFunc, Message
 
@@ -38,10 +38,19 @@ class CorrelationID:
 
         def correlating(message: Message) -> Sequence[Message] | None:
             produced = next_handler(message)
-            if produced:
-                correlation_id = correlation_id_of(message)
+            if produced is None or (produced.__class__ is list and not produced):
+                return None
+            if produced.__class__ is not list:
+                if isinstance(produced, Iterator):
+                    produced = list(produced)
+                elif not isinstance(produced, list | tuple):
+                    return produced  # no messages, which is the router's to say
+            correlation_id = correlation_id_of(message)
+            try:
                 for each in produced:
                     set_correlation_id(each, correlation_id)
+            except AttributeError:
+                pass  # no message in it: the router's to say as well
             return produced
 
         return correlating

@@ -20,11 +20,13 @@ class HandlerFunc(Protocol):
         """Handle *message* and return the messages to publish, or `None`.
 
         Returning means ack: what was produced is published first, then the message counts as handled, and it is committed once
-        every hold is released. A generator is run to its end for that; anything but messages stops the router. Raising means
-        that it was not handled: it goes through retry and poison sink where the chain has them, else it is delivered again
-        after `nack_resend_delay`, and later each time; a `PermanentError` goes to the sink at once. A `StateError` or a
-        `ConfigurationError` stops the router. `Cancelled` is let through: it is no failure, and the message is neither acked
-        nor poisoned.
+        every hold is released. Messages come as a list, a tuple or an iterator; a generator is run to its end. Anything else
+        stops the router with `HaltedError`, as do messages of a handler without a publisher: the message stays uncommitted.
+
+        Raising means that it was not handled: it goes through retry and poison sink where the chain has them, else it is
+        delivered again after `nack_resend_delay`, and later each time; a `PermanentError` goes to the sink at once. A
+        `StateError`, a `ConfigurationError` or a `HaltedError` stops the router. `Cancelled` is let through: it is no failure,
+        and the message is neither acked nor poisoned.
         """
         ...
 
@@ -174,6 +176,20 @@ class ChecksTopics(Protocol):
 
     def check_topic(self, topic: object) -> None:
         """Raise ConfigurationError unless *topic* may be the name of one. Asks no broker."""
+        ...
+
+
+@runtime_checkable
+class FindsTopics(Protocol):
+    """A publisher that can look for a topic before anything is sent to it."""
+
+    def find_topic(self, topic: str) -> None:
+        """Return where *topic* takes messages. May ask a broker, for some seconds at most.
+
+        Raises:
+            ConfigurationError: there is no such topic, or we may not write to it; says what to do.
+            TransientError: that cannot be told now, or may change without us; says why.
+        """
         ...
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
+from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, ConfigurationError, HaltedError
+from millstream.router.callables import described, require_callable
 from millstream.router.delivery.outliving import outliving
 from millstream.router.worker_thread import WorkerThread
 
@@ -43,6 +44,9 @@ class MessageBatcher:
         gate: shared by batchers that insert into one store; *rank* says who goes first (0 before 1).
         clock: what tells the time.
 
+    Raises:
+        ConfigurationError: *config* or *process_batch* is not what it should be, such as an async function; says what to pass.
+
     Example:
         >>> def process(batch):
         ...     print([each.item for each in batch])
@@ -64,6 +68,7 @@ class MessageBatcher:
         rank: int = 0,
         clock: Clock = MONOTONIC,
     ) -> None:
+        _require_right(name, config, process_batch)
         self.config = config
         self.name = name
         self._clock = clock
@@ -279,3 +284,11 @@ class MessageBatcher:
         log = logger.bind(batcher=self.name, messages=len(batch), bytes=batch.size_bytes)
         log.debug("batching event from message queue")
         log.info(_TRIGGER_LINES[batch.trigger or Trigger.SHUTDOWN])
+
+
+def _require_right(name: str, config: object, process_batch: object) -> None:
+    if not isinstance(config, BatchConfig):
+        raise ConfigurationError(
+            f"batcher {name!r}: config is {described(config)}: pass BatchConfig(…); the order is (config, process_batch)"
+        )
+    require_callable(f"batcher {name!r}: process_batch", process_batch, "the batch")

@@ -11,6 +11,8 @@ from loguru import logger
 from millstream.handlers.batching import MessageBatcher
 from millstream.middleware import Throttle
 from millstream.router import (
+    DROP,
+    HALT,
     ConfigurationError,
     Handler,
     HandlerFunc,
@@ -20,6 +22,7 @@ from millstream.router import (
     Router,
     Subscriber,
 )
+from millstream.router.callables import described
 from millstream.router.poison import Poison
 
 Delivery = Literal["at_least_once", "at_most_once"]
@@ -133,8 +136,15 @@ class Lane:
         """Consume the lane on *router*, which starts and drains the batcher; see `EventConsumptionService.register_handler`.
 
         Raises:
-            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
+            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given; or an argument can
+                never work.
         """
+        if not isinstance(router, Router):
+            raise ConfigurationError(
+                f"{self.handler}: router is {described(router)}: pass a Router; the order is (router, subscriber)"
+            )
+        if not isinstance(config, LaneConfig):
+            raise ConfigurationError(f"{self.handler}: lane is {described(config)}: pass LaneConfig(…)")
         sink = self._choose_sink(config, publisher) if poison is None else poison
         function = self.function if config.delivery == "at_least_once" else self._process_unheld
         handler = router.add_consumer_handler(
@@ -161,9 +171,9 @@ class Lane:
 
     def _choose_sink(self, config: LaneConfig, publisher: Publisher | None) -> Poison:
         if config.topic_dlq == "none":
-            return "none"
+            return HALT
         if config.topic_dlq == "drop":
-            return "drop"
+            return DROP
         if publisher is None:
             raise ConfigurationError(
                 f"{self.handler}: topic_dlq is the topic {config.topic_dlq!r}, but nothing can publish to it: "

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..delivery.message import Message
+from ..errors import ConfigurationError
 from .record import describe
 
 
@@ -46,6 +47,13 @@ class PoisonFile:
         self._replace = replace
         self._record = record
         self._file: FileIO | None = None
+
+    def look_ahead(self) -> None:
+        """Raise ConfigurationError where the file could not be made: there is no such folder, or a folder is in its place."""
+        if self.path.is_dir():
+            raise ConfigurationError(f"{self.path} is a folder: name a file")
+        if not self.path.parent.is_dir():
+            raise ConfigurationError(f"there is no folder {self.path.parent}: create it")
 
     def write(self, messages: Sequence[Message]) -> None:
         """Append the records, flushed to the disk."""

@@ -91,7 +91,7 @@ class HandlerRun:
             if getattr(middleware, "needs_poison_sink", False) and self.sink is None:
                 raise ConfigurationError(
                     f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
-                    "poison=PoisonTopic(…), PoisonFile(…), 'none' or 'drop' where the handler is added"
+                    "poison=PoisonTopic(…), PoisonFile(…), HALT or DROP where the handler is added"
                 )
         return build_chain(checked(self.handler.name, self.handler.function), middlewares)
 

@@ -164,7 +164,7 @@ class Runner:
             delivery.chain = RUNNING
             try:
                 produced = chain(message)
-                if produced:
+                if produced is not None:
                     self._publish(message, produced)
             except Cancelled:
                 self._cancelled(message)

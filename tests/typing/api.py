@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
+import millstream
 from millstream import log_to_stderr
 from millstream.handlers import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
 from millstream.middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
 from millstream.router import (
+    DROP,
+    HALT,
+    REDELIVER,
     Assignment,
     Context,
     HandlerFunc,
@@ -15,6 +19,9 @@ from millstream.router import (
     KafkaSubscriber,
     Message,
     Middleware,
+    Poison,
+    PoisonFile,
+    PoisonTopic,
     Publisher,
     Router,
     Subscriber,
@@ -94,6 +101,17 @@ subscribers: list[Subscriber] = [broker, FakeSubscriber()]
 publishers: list[Publisher] = [broker, RecordingPublisher()]
 workers: list[Worker] = [MessageBatcher(BatchConfig(), whole), MessageBatcher(BatchConfig(), rows), FakeWorker()]
 watched: list[Supervised] = [*workers]
+choices: list[Poison] = [
+    REDELIVER,
+    HALT,
+    DROP,
+    "redeliver",
+    "halt",
+    "none",
+    "drop",
+    PoisonFile("f"),
+    PoisonTopic(broker, "dlq"),
+]
 
 
 def kafka(publisher: KafkaPublisher, subscriber: KafkaSubscriber) -> None:
@@ -110,9 +128,25 @@ def assigned(message: Message, assignment: Assignment) -> str:
     return assignment.topic
 
 
+def names(settings: millstream.Settings) -> None:
+    """What a first program needs is at the top, as it is in the rooms."""
+    kafka(
+        millstream.KafkaPublisher(millstream.KafkaPublisherConfig(brokers=["a:1"])),
+        millstream.KafkaSubscriber(
+            millstream.KafkaSubscriberConfig(brokers=["a:1"], group_id=settings.event_processing.topic)
+        ),
+    )
+    with millstream.exit_on_error():
+        names(millstream.load_settings())
+    for choice in (millstream.REDELIVER, millstream.HALT, millstream.DROP):
+        millstream.Router().add_consumer_handler("n", "t", broker, consume, poison=choice)
+
+
 Router().add_consumer_handler("c", "t", broker, wrong)  # type: ignore[arg-type] # takes no message
 Router().add_middleware(consume)  # type: ignore[arg-type] # takes no handler
 MessageBatcher(BatchConfig(), consume)  # type: ignore[arg-type] # takes no batch
+Router().add_consumer_handler("d", "t", broker, consume, poison=None)  # type: ignore[arg-type] # says neither yes nor no
+Router().add_consumer_handler("e", "t", broker, consume, poison="dlq")  # type: ignore[arg-type] # a topic needs a publisher
 
 
 def set_up_log() -> None:

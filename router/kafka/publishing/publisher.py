@@ -10,6 +10,7 @@ from ...delivery.message import Message
 from ...errors import MillstreamError, StateError
 from ...own_process import OwnProcess
 from ...worker_thread import WorkerThread
+from ..admin import KafkaAdmin
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
 from ..names import checked_topic
@@ -56,6 +57,20 @@ class KafkaPublisher:
     def check_topic(self, topic: object) -> None:
         """Raise ConfigurationError unless *topic* may be the name of one; see `ChecksTopics`."""
         checked_topic(topic)
+
+    def find_topic(self, topic: str) -> None:
+        """Return where the brokers have *topic*; see `FindsTopics`. Takes three seconds at most.
+
+        Not asked where `properties={"allow.auto.create.topics": True}` lets them make it.
+
+        Raises:
+            ConfigurationError: they have not, with the command that creates it; or they refuse us.
+            TransientError: no broker answers.
+        """
+        if str(self.config.properties.get("allow.auto.create.topics", False)).lower() == "false":
+            KafkaAdmin(self.config).require_topic(topic)
+        else:
+            checked_topic(topic)
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from millstream.router import (
+    HALT,
     MONOTONIC,
     Assignment,
     HaltedError,
@@ -231,8 +232,8 @@ def test_record_that_is_tried_again_is_dropped_when_its_partition_is_lost(monkey
 
 
 def test_halting_sink_raises_into_the_chain():
-    """`make_sink` turns "none" into a sink that refuses, and needs no thread."""
-    sink, worker = make_sink("h", "none", lambda message: None)
+    """`make_sink` turns HALT into a sink that refuses, and needs no thread."""
+    sink, worker = make_sink("h", HALT, lambda message: None)
 
     with pytest.raises(HaltedError, match="bad row"):
         sink.take(Message(b"x"), ValueError("bad row"))
