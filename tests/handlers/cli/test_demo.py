@@ -32,7 +32,8 @@ def test_the_store_of_a_demo_is_its_own_unless_the_command_line_names_one(tmp_pa
     with demo_settings(settings, PRODUCTION) as named:
         pass
 
-    assert was_there and not folder.exists()
+    assert was_there
+    assert not folder.exists()
     assert "millstream-demo-" in folder.name
     assert (own.clickhouse.database, own.clickhouse.table) == ("default", "events")
     assert named is settings
@@ -52,7 +53,6 @@ def test_the_demo_touches_neither_the_store_nor_the_brokers_of_the_settings(tmp_
         with pytest.raises(BlockingIOError):
             broker.accept()
     assert [each.name for each in tmp_path.iterdir()] == ["millstream.toml"]
-
 
 
 @pytest.mark.slow
