@@ -16,6 +16,7 @@ from .event import Event
 from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
+from .similar_keys import SimilarKeys
 
 
 class ConsumptionStats(msgspec.Struct, frozen=True):
@@ -65,6 +66,7 @@ class BatchConsumption:
         self._clock = clock
         self._lock = threading.Lock()
         self._stats = ConsumptionStats()
+        self._similar_keys = SimilarKeys()
         self.outage = Outage(clock)
         """Whether the store is away."""
 
@@ -80,6 +82,7 @@ class BatchConsumption:
         payloads = [each.message.payload if each.part is None else each.part for each in batch]
         events: list[Event] = [each.item for each in batch]
         if batch.progress is None:
+            self._similar_keys.look_at(payloads)
             plan = repository.plan(payloads, events, batch.token)
             batch.progress = _Progress(plan, repository.rows_per_event)
         progress: _Progress = batch.progress

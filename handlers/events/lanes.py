@@ -24,6 +24,7 @@ from millstream.router import (
 )
 from millstream.router.callables import described
 from millstream.router.poison import Poison
+from millstream.router.protocols import InGroup
 
 Delivery = Literal["at_least_once", "at_most_once"]
 BURST_SECONDS = 0.001
@@ -35,9 +36,9 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Settings of one lane; the names are those of the original.
 
     Args:
-        enabled: whether it is consumed.
+        enabled: whether it is consumed; one that is not is left out by whatever registers it.
         topic: where its events come from.
-        consumer_group: the group it is read with.
+        consumer_group: the group it is read with: that of its subscriber, or nothing is registered.
         topic_dlq: where messages go that cannot be handled: a topic, `"none"` (halt) or `"drop"`. There is no silent default.
         rate_limit: messages a second, `None` for no limit.
         concurrency: threads that decode and batch; order is kept per message key.
@@ -81,7 +82,7 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ConfigurationError(f"delivery must be 'at_least_once' or 'at_most_once', not {self.delivery!r}")
 
 
-REGULAR = LaneConfig(topic="events", consumer_group="flexprice-consumer-local", topic_dlq="event_processing_dlq")
+REGULAR = LaneConfig(topic="events", consumer_group="v1_event_processing", topic_dlq="event_processing_dlq")
 LAZY = LaneConfig(topic="events_lazy", consumer_group="v1_event_processing_lazy", topic_dlq="event_processing_lazy_dlq")
 REPLAY = LaneConfig(
     enabled=False,
@@ -110,6 +111,7 @@ class Lane:
         function: takes each message: parses it and hands it to *batcher*.
         batcher: flushes what *function* has added; its rank says how it stands to other lanes.
         unheld: does what *function* does, but so that nothing holds the message: with `delivery="at_most_once"`.
+        default: its settings where none are given; whoever registers it so wants it, enabled or not.
     """
 
     def __init__(
@@ -118,33 +120,52 @@ class Lane:
         function: HandlerFunc,
         batcher: MessageBatcher,
         unheld: UnheldFunc,
+        default: LaneConfig,
     ) -> None:
         self.handler = handler
         self.function = function
         self.batcher = batcher
         self._unheld = unheld
+        self._default = default
 
     def attach(
         self,
         router: Router,
         subscriber: Subscriber,
-        config: LaneConfig,
+        given: LaneConfig | None,
         *,
         poison: Poison | None,
         publisher: Publisher | None,
-    ) -> Handler:
-        """Consume the lane on *router*, which starts and drains the batcher; see `EventConsumptionService.register_handler`.
-
-        Raises:
-            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given; or an argument can
-                never work.
-        """
+    ) -> Handler | None:
+        """Consume the lane on *router*, which starts and drains the batcher; see `EventConsumptionService.register_handler`."""
         if not isinstance(router, Router):
             raise ConfigurationError(
                 f"{self.handler}: router is {described(router)}: pass a Router; the order is (router, subscriber)"
             )
-        if not isinstance(config, LaneConfig):
-            raise ConfigurationError(f"{self.handler}: lane is {described(config)}: pass LaneConfig(…)")
+        if given is not None and not isinstance(given, LaneConfig):
+            raise ConfigurationError(f"{self.handler}: lane is {described(given)}: pass LaneConfig(…)")
+        group = subscriber.group_id if isinstance(subscriber, InGroup) else None
+        if given is None:
+            return self._attach(router, subscriber, self._default, group, poison, publisher)
+        if not given.enabled:
+            logger.bind(handler=self.handler, topic=given.topic).info("not registered: the lane is not enabled")
+            return None
+        if group is not None and group != given.consumer_group:
+            raise ConfigurationError(
+                f"{self.handler}: the lane's consumer_group is {given.consumer_group!r}, but its subscriber is in the group"
+                f" {group!r}: open it with settings.kafka.subscriber_config(lane.consumer_group)"
+            )
+        return self._attach(router, subscriber, given, group or given.consumer_group, poison, publisher)
+
+    def _attach(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        config: LaneConfig,
+        group: str | None,
+        poison: Poison | None,
+        publisher: Publisher | None,
+    ) -> Handler:
         sink = self._choose_sink(config, publisher) if poison is None else poison
         function = self.function if config.delivery == "at_least_once" else self._process_unheld
         handler = router.add_consumer_handler(
@@ -157,7 +178,7 @@ class Lane:
         logger.bind(
             handler=self.handler,
             topic=config.topic,
-            group=config.consumer_group,
+            group=group,
             poison=config.topic_dlq if poison is None else repr(poison),
             batch_size=batching.batch_size,
             flush_interval=batching.flush_interval,

@@ -69,13 +69,16 @@ class EventConsumptionService:
         self._unbilled = repository.without_billing()
         self._clock = clock
         self._gate = InsertGate()
-        self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", rank=0)
-        self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", rank=1)
-        self._replay = self._lane(HANDLER_REPLAY, self.process_message_with_batching_replay, "batcher-replay", rank=1)
+        self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", REGULAR, rank=0)
+        self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", LAZY, rank=1)
+        self._replay = self._lane(
+            HANDLER_REPLAY, self.process_message_with_batching_replay, "batcher-replay", REPLAY, rank=1
+        )
         self._bulk = self._lane(
             HANDLER_BULK,
             self.process_bulk_message_with_batching,
             "batcher-bulk",
+            BULK,
             rank=1,
             process=self.process_bulk_batch,
             unheld=self._process_bulk_unheld,
@@ -95,21 +98,25 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = REGULAR,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the regular lane on *router*; its batcher is started and drained by the router.
 
         Args:
             router: not started yet.
             subscriber: delivers the lane's topic.
-            lane: topic, poison topic, rate limit and concurrency.
+            lane: its settings, such as those of `load_settings()`; `None`: the default ones, with the group of *subscriber*.
             poison: the poison sink; by default what `lane.topic_dlq` says.
             publisher: sends to the topic that `lane.topic_dlq` names.
 
+        Returns:
+            The handler; `None` where *lane* is not enabled: then nothing is registered.
+
         Raises:
-            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
+            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given; or *subscriber* is in
+                another group than `lane.consumer_group`.
         """
         return self._regular.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
@@ -118,10 +125,10 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = LAZY,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the lazy lane on *router*; see `register_handler`."""
         return self._lazy.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
@@ -130,10 +137,10 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = REPLAY,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the replay lane, of events that are sent once more, on *router*; see `register_handler`."""
         return self._replay.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
@@ -142,10 +149,10 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = BULK,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the bulk lane, of messages that bring many events each, on *router*; see `register_handler`.
 
         No billing rows are written for it. Of a message with bad events the good ones are stored, and its poison record holds
@@ -252,6 +259,7 @@ class EventConsumptionService:
         handler: str,
         function: HandlerFunc,
         batcher: str,
+        default: LaneConfig,
         *,
         rank: int,
         process: ProcessBatch | None = None,
@@ -263,6 +271,7 @@ class EventConsumptionService:
             function,
             MessageBatcher(self.batch_config, process, name=batcher, gate=self._gate, rank=rank, clock=self._clock),
             self._process_unheld if unheld is None else unheld,
+            default,
         )
 
     def _process_unheld(self, batcher: MessageBatcher, message: Message) -> None:

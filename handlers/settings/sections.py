@@ -70,11 +70,6 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """The address, taken apart."""
         return StoreDsn.parse(DEFAULT_DSN if self.dsn is None else self.dsn)
 
-    @property
-    def is_given(self) -> bool:
-        """Whether somebody chose a store, rather than leaving it at the default."""
-        return self.dsn is not None
-
     def __rich_repr__(self) -> Any:
         """Yield what rich shows of it; without this, the struct would hand it the password."""
         yield "dsn", self.address.redacted

@@ -19,10 +19,22 @@ from tests.router.kafka.real_kafka import unique
 pytestmark = pytest.mark.slow  # processes, and a real broker
 EVENTS = 2000
 TIMEOUT = 60.0
+SETTINGS = """\
+[clickhouse]
+dsn = "chdb://own"
+table = "usage"
+[batch]
+batch_size = 100
+max_batch_size = 100
+"""
 
 
 def test_the_kafka_example_stores_every_event_and_sets_the_bad_one_aside(tmp_path, real_kafka):
-    """Published events are rows, the record that is no event is in the poison topic, and every offset is committed."""
+    """Published events are rows, the record that is no event is in the poison topic, and every offset is committed.
+
+    Store, table and batches are those of the settings file.
+    """
+    (tmp_path / "millstream.toml").write_text(SETTINGS)
     topic = real_kafka.create_topic(4)
     real_kafka.admin.create_topics([new_topic(f"{topic}-dlq")])[f"{topic}-dlq"].result(TIMEOUT)
     write_events(tmp_path / "in.ndjson", EVENTS)
@@ -40,7 +52,9 @@ def test_the_kafka_example_stores_every_event_and_sets_the_bad_one_aside(tmp_pat
 
     assert is_committed, out
     assert process.returncode == 0, out
-    assert query("SELECT count(), uniqExact(id) FROM events FINAL", cwd=tmp_path) == f"{EVENTS}\t{EVENTS}"
+    assert query("SELECT count(), uniqExact(id) FROM usage FINAL", cwd=tmp_path) == f"{EVENTS}\t{EVENTS}"
+    assert int(re.search(rb"inserts=(\d+)", out)[1]) >= EVENTS // 100
+    assert (tmp_path / "own").is_dir()
     (record,) = read_records(brokers, f"{topic}-dlq", 1)
     assert record.value() == b"no event"
 

@@ -131,6 +131,11 @@ class KafkaPublisher:
         """What ended the publisher other than `close`: credentials or rights refused, a fatal error, a dead poll thread."""
         return self._watch.failure or self._thread.error
 
+    @property
+    def moved_at(self) -> float:
+        """When a message was last confirmed, on the `MONOTONIC` clock in seconds; before the first one, when this was made."""
+        return self._gate.moved_at
+
     def close(self) -> None:
         """Wait up to `close_timeout` for every confirmation, then refuse everything. May be called twice.
 

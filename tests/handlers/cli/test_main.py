@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,10 @@ USAGE_MISTAKES = [
         ["query", "SELECT 1", "--config", "none.toml"], "cannot read none.toml", id="settings file that is not there"
     ),
     pytest.param(["query", "SELECT 1"], "there is no store at", id="no store here"),
+    pytest.param(
+        ["--store", "chdb://a", "publish", "-"], "--store means nothing to publish", id="store before a command without"
+    ),
+    pytest.param(["publish", "-", "--store", "chdb://a"], "No such option", id="store behind a command without"),
 ]
 
 ENDINGS = [
@@ -129,6 +134,26 @@ def test_help_and_version_are_on_stdout(tmp_path: Path, capsys) -> None:
     assert (codes, err) == ([0] * 6, "")
     assert all(out.count(f"{option} ") >= 5 for option in ("--config", "--store", "--log-level", "--log-format"))
     assert out.splitlines()[-1] == f"millstream {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("demo", {"--store", "--events", "--seed", "--rate", "--forever"}),
+        ("ingest", {"--store", "--poison", "--max-poison"}),
+        ("publish", {"--topic", "--brokers", "--create-topic", "--poison", "--max-poison"}),
+        ("run", {"--store", "--brokers", "--once", "--instance", "--workers", "--reload", "--interval"}),
+        ("query", {"--store", "--format", "--write"}),
+        ("migrate", {"--store"}),
+    ],
+)
+def test_a_command_offers_what_means_something_to_it(tmp_path: Path, capsys, name: str, own: set[str]) -> None:
+    """Besides the settings file and how to log, which all have; what is not in this table has to be thought about."""
+    code = run_main(name, "--help", folder=tmp_path)
+    offered = set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
+
+    assert code == 0
+    assert offered == own | {"--config", "--log-level", "--log-format", "--help"}
 
 
 def test_no_command_at_all_shows_the_help(tmp_path: Path, capsys) -> None:
