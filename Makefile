@@ -58,7 +58,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy --no-error-summary -p millstream
 	$(BIN)/python -m mypy --no-error-summary scripts
 	$(BIN)/python -m mypy --no-error-summary tests/typing/api.py
-	$(BIN)/python -m mypy --no-error-summary examples/own_table.py
+	$(BIN)/python -m mypy --no-error-summary examples
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
 
 slow: $(COMPILED)

@@ -6,20 +6,31 @@ Run it, and in another terminal look at what it stored once it has ended: `mills
 import itertools
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from loguru import logger
 
 from millstream.handlers import EventConsumptionService, EventPublisher, EventRepository, create_event, load_settings
 from millstream.middleware import CorrelationID, FailurePolicy
-from millstream.router import InMemoryPubSub, Message, PoisonFile, Router, SignalsHandler
+from millstream.router import (
+    DROP,
+    HALT,
+    HandlerFunc,
+    InMemoryPubSub,
+    Message,
+    Middleware,
+    PoisonFile,
+    Router,
+    SignalsHandler,
+)
 
 
-def log_slow(seconds):
+def log_slow(seconds: float) -> Middleware:
     """Make a middleware that says when a handler took long: it takes the next handler and returns one."""
 
-    def middleware(next_handler):
-        def handle(message):
+    def middleware(next_handler: HandlerFunc) -> HandlerFunc:
+        def handle(message: Message) -> Sequence[Message] | None:
             began = time.monotonic()
             try:
                 return next_handler(message)
@@ -32,17 +43,17 @@ def log_slow(seconds):
     return middleware
 
 
-def greet(message):
+def greet(message: Message) -> list[Message]:
     """Answer an order: what a handler returns is published before its message counts as handled."""
     return [Message(b"thank you for " + message.payload)]
 
 
-def show(message):
+def show(message: Message) -> None:
     """Print what was answered."""
     print(message.payload.decode())
 
 
-def main():
+def main() -> None:
     logger.enable("millstream")
     settings = load_settings()
     service = EventConsumptionService(EventRepository.open(settings.clickhouse.address), batch_config=settings.batch)
@@ -53,16 +64,16 @@ def main():
     router.add_middleware(CorrelationID(), FailurePolicy(retry=settings.retry.make_retry()), log_slow(0.5))
     poison = PoisonFile("poison.ndjson")
     service.register_handler(router, broker, lane=settings.event_processing, poison=poison)
-    service.register_handler_lazy(router, broker, lane=settings.event_processing_lazy, poison="drop")
-    router.add_handler("greeter", "orders", broker, "thanks", broker, greet, poison="none")
-    router.add_consumer_handler("printer", "thanks", broker, show, poison="drop")
+    service.register_handler_lazy(router, broker, lane=settings.event_processing_lazy, poison=DROP)
+    router.add_handler("greeter", "orders", broker, "thanks", broker, greet, poison=HALT)
+    router.add_consumer_handler("printer", "thanks", broker, show, poison=DROP)
     router.start()
     threading.Thread(target=publish, args=(broker, router), name="publisher", daemon=True).start()
     router.wait_closed()
     print(service.stats)
 
 
-def publish(broker, router):
+def publish(broker: InMemoryPubSub, router: Router) -> None:
     """Send an event and an order ten times a second."""
     events = EventPublisher(broker, route_tenants_on_lazy_mode=["bulk"])
     pause = threading.Event()

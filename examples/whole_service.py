@@ -9,6 +9,7 @@ and in `signups-dlq`. All of them have to exist, made such as by `kafka-topics -
 """
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 from loguru import logger
@@ -16,6 +17,7 @@ from loguru import logger
 from millstream.handlers import add_lanes, load_settings
 from millstream.middleware import CorrelationID, FailurePolicy
 from millstream.router import (
+    HandlerFunc,
     KafkaPublisher,
     KafkaSubscriber,
     Message,
@@ -31,16 +33,16 @@ class Signup(msgspec.Struct):
     name: str
 
 
-def welcome(message):
+def welcome(message: Message) -> list[Message]:
     """Answer a sign-up: what a handler returns is published before its message counts as handled."""
     signup = msgspec.json.decode(message.payload, type=Signup)
     return [Message(f"Welcome, {signup.name}!".encode(), key=message.key)]
 
 
-def log_slow(next_handler):
+def log_slow(next_handler: HandlerFunc) -> HandlerFunc:
     """Say which message took long; a middleware takes the next handler and returns one."""
 
-    def handle(message):
+    def handle(message: Message) -> Sequence[Message] | None:
         began = time.monotonic()
         try:
             return next_handler(message)
@@ -51,7 +53,7 @@ def log_slow(next_handler):
     return handle
 
 
-def make_router():
+def make_router() -> Router:
     """Return the service, ready to be run: `millstream run` calls this."""
     settings = load_settings()
     router = Router(RouterConfig(close_timeout=settings.router.close_timeout))

@@ -15,6 +15,7 @@ from .events import (
     decode_event,
 )
 from .lanes import AddedLanes, add_lanes
+from .log_output import log_to_stderr
 from .settings import Settings, load_settings
 from .store import ClickHouseTable, DataError, Store, StoreMisconfigured, StoreUnavailable, UnknownOutcome, open_store
 
@@ -45,5 +46,6 @@ __all__ = [
     "create_event",
     "decode_event",
     "load_settings",
+    "log_to_stderr",
     "open_store",
 ]

@@ -23,6 +23,11 @@ class Backoff:
         multiplier: what one delay is longer than the one before.
         jitter: how far a delay is varied, as a part of it: with 0.5 it is drawn evenly from 50% to 150% of itself.
         random: returns a number from 0 to 1; drawn once per delay.
+
+    Example:
+        >>> backoff = Backoff(initial_interval=1.0, max_interval=3.0, jitter=0.0)
+        >>> [backoff.next_delay() for _ in range(4)]
+        [1.0, 2.0, 3.0, 3.0]
     """
 
     __slots__ = ("_current", "_initial", "_jitter", "_max", "_multiplier", "_random")
@@ -65,6 +70,15 @@ class RetrySchedule:
         backoff: the delays; used by this schedule only.
         max_retries: attempts after the first, so 3 is four attempts in all; 0 is none, `None` any number.
         give_up_at: the moment after which no attempt begins, on the clock of `next_delay`'s *now*; `None`: never.
+
+    Example:
+        >>> schedule = RetrySchedule(Backoff(jitter=0.0), max_retries=1)
+        >>> schedule.count_failure()
+        >>> schedule.next_delay(now=0.0)
+        1.0
+        >>> schedule.count_failure()
+        >>> schedule.next_delay(now=1.0) is None
+        True
     """
 
     __slots__ = ("_backoff", "_give_up_at", "_max_retries", "attempts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from millstream.router import HandlerFunc, Message
 
@@ -25,6 +25,12 @@ class CorrelationID:
     """Give the messages that a handler returns the correlation id of the message that it handled.
 
     A produced message that has one keeps it. No id is made up: a message without one passes none on.
+
+    Example:
+        >>> handler = CorrelationID()(lambda message: [Message(b"answer")])
+        >>> [answer] = handler(Message(b"question", metadata={"correlation_id": "42"}))
+        >>> answer.metadata
+        {'correlation_id': '42'}
     """
 
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
@@ -32,10 +38,19 @@ class CorrelationID:
 
         def correlating(message: Message) -> Sequence[Message] | None:
             produced = next_handler(message)
-            if produced:
-                correlation_id = correlation_id_of(message)
+            if produced is None or (produced.__class__ is list and not produced):
+                return None
+            if produced.__class__ is not list:
+                if isinstance(produced, Iterator):
+                    produced = list(produced)
+                elif not isinstance(produced, list | tuple):
+                    return produced  # no messages, which is the router's to say
+            correlation_id = correlation_id_of(message)
+            try:
                 for each in produced:
                     set_correlation_id(each, correlation_id)
+            except AttributeError:
+                pass  # no message in it: the router's to say as well
             return produced
 
         return correlating

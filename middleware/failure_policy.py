@@ -22,6 +22,12 @@ class FailurePolicy:
         poison: whether what is left goes to the handler's poison sink; otherwise the message is delivered again, for as long as
             it takes.
         recover: whether panics count as errors; otherwise one ends the handler's thread, and with it the router.
+
+    Example:
+        >>> router = Router()
+        >>> router.add_middleware(FailurePolicy(retry=Retry(max_retries=3, initial_interval=0.1)))
+        >>> router.add_consumer_handler("printer", "orders", InMemoryPubSub(), print, poison=PoisonFile("poison.ndjson"))
+        <Handler 'printer' on 'orders'>
     """
 
     judges_errors = True

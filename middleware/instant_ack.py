@@ -13,6 +13,11 @@ class InstantAck:
     Loses nothing, unlike Watermill's, where the broker may forget the message from here on and a later error is dropped. Here an
     ack is a promise to the router only: the chain keeps its own hold on the message until it has returned, so nothing is
     committed early, the message's context goes on, and an error is retried, poisoned or delivered again like any other.
+
+    Example:
+        >>> handler = InstantAck()(lambda message: print(message.is_acked))
+        >>> handler(Message(b"payload"))
+        True
     """
 
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from millstream.router import HandlerFunc, Message, PermanentError
 from millstream.router.delivery.message import PoisonSink
+from millstream.router.delivery.mistakes import tell_mistake
 from millstream.router.errors import is_about_us
 
 
@@ -23,6 +24,12 @@ class PoisonQueue:
 
     Args:
         filter: says of an error whether the message goes to the sink; by default every one does.
+
+    Example:
+        >>> router = Router()
+        >>> router.add_middleware(PoisonQueue(filter=lambda error: isinstance(error, ValueError)))
+        >>> router.add_consumer_handler("printer", "orders", InMemoryPubSub(), print, poison="drop")
+        <Handler 'printer' on 'orders'>
     """
 
     needs_poison_sink = True
@@ -43,6 +50,7 @@ class PoisonQueue:
                 sink = self._sink_for(message, error)
                 if sink is None:
                     raise
+                tell_mistake(message, error)  # before the sink has it, which forgets the traceback
                 sink.take(message, error)
                 return None
 

@@ -17,6 +17,14 @@ class Recoverer:
     Such as the panic of a library written in Rust or a stray `asyncio.CancelledError`: without this it would go past retry and
     poison sink, and end the thread. Place it innermost, as `FailurePolicy` does. `Cancelled`, `KeyboardInterrupt`, `SystemExit`
     and `GeneratorExit` pass unchanged.
+
+    Example:
+        >>> import asyncio
+        >>> def give_up(message):
+        ...     raise asyncio.CancelledError  # which `except Exception` does not see
+        >>> Recoverer()(give_up)(Message(b"payload"))
+        Traceback (most recent call last):
+        millstream.router.errors.RecoveredPanicError: ...
     """
 
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:

@@ -9,7 +9,8 @@ from random import random as uniform
 from loguru import logger
 
 from millstream.router import HandlerFunc, Message, PermanentError
-from millstream.router.errors import is_about_us
+from millstream.router.delivery.mistakes import tell_mistake
+from millstream.router.errors import is_about_us, text_of
 
 from .backoff import Backoff, RetrySchedule
 from .options import require_between
@@ -49,6 +50,15 @@ class Retry:
 
     Raises:
         ConfigurationError: an option is out of its range.
+
+    Example:
+        >>> answers = [ValueError("not yet"), None]
+        >>> def handle(message):
+        ...     if error := answers.pop(0):
+        ...         raise error
+        ...     print("handled")
+        >>> Retry(max_retries=1, initial_interval=0.001)(handle)(Message(b"payload"))
+        handled
     """
 
     def __init__(
@@ -125,6 +135,7 @@ class Retry:
 
     def _next_delay(self, message: Message, error: Exception, schedule: RetrySchedule) -> float | None:
         """Return the seconds to wait, or `None` when *error* is the last word; tell the hooks."""
+        tell_mistake(message, error)
         attempts = schedule.attempts
         is_retried = self._is_retried(error)
         delay = schedule.next_delay(message.context.clock.now()) if is_retried else None
@@ -135,8 +146,9 @@ class Retry:
             return None
         if self._on_retry is not None:
             self._on_retry(attempts, error, delay)
-        log = logger.bind(message=repr(message), attempt=attempts, seconds=round(delay, 3), error=repr(error))
-        log.warning("message not handled, it will be tried again")
+        log = logger.bind(attempt=attempts, seconds=round(delay, 3))
+        text = "message not handled, it will be tried again: {error}; {message}"
+        log.warning(text, error=text_of(error, repr), message=repr(message))
         return delay
 
     def _is_retried(self, error: Exception) -> bool:

@@ -49,6 +49,11 @@ class Throttle:
 
     Raises:
         ConfigurationError: an option is out of its range.
+
+    Example:
+        >>> handler = Throttle(rate=1000, burst=2)(lambda message: print(message.payload))
+        >>> handler(Message(b"one of at most 1,000 a second"))
+        b'one of at most 1,000 a second'
     """
 
     def __init__(self, rate: float, burst: int = 1) -> None:

@@ -1,46 +1,75 @@
-"""Messages through a router and its middleware into batched ClickHouse inserts."""
+"""Messages through a router and its middleware into batched ClickHouse inserts.
 
-from loguru import logger
+These are the names that a first program needs. The rooms have all of them: `millstream.router`, `millstream.middleware` and
+`millstream.handlers`.
+"""
 
 from .handlers import (
+    Batch,
     BatchConfig,
     BatchMessage,
     BatchResult,
+    ClickHouseTable,
     Event,
     EventConsumptionService,
     EventPublisher,
     EventRepository,
     MessageBatcher,
+    Settings,
+    load_settings,
+    log_to_stderr,
 )
+from .handlers.log_output import switch_off_by_default
 from .middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
 from .router import (
+    DROP,
+    HALT,
+    REDELIVER,
+    HandlerFunc,
     InMemoryConfig,
     InMemoryPubSub,
+    KafkaPublisher,
+    KafkaPublisherConfig,
+    KafkaSubscriber,
+    KafkaSubscriberConfig,
     Message,
+    PermanentError,
     PoisonFile,
     PoisonTopic,
     Router,
     RouterConfig,
     SignalsHandler,
+    exit_on_error,
 )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DROP",
+    "HALT",
+    "REDELIVER",
+    "Batch",
     "BatchConfig",
     "BatchMessage",
     "BatchResult",
+    "ClickHouseTable",
     "CorrelationID",
     "Event",
     "EventConsumptionService",
     "EventPublisher",
     "EventRepository",
     "FailurePolicy",
+    "HandlerFunc",
     "InMemoryConfig",
     "InMemoryPubSub",
     "InstantAck",
+    "KafkaPublisher",
+    "KafkaPublisherConfig",
+    "KafkaSubscriber",
+    "KafkaSubscriberConfig",
     "Message",
     "MessageBatcher",
+    "PermanentError",
     "PoisonFile",
     "PoisonQueue",
     "PoisonTopic",
@@ -48,9 +77,13 @@ __all__ = [
     "Retry",
     "Router",
     "RouterConfig",
+    "Settings",
     "SignalsHandler",
     "Throttle",
     "__version__",
+    "exit_on_error",
+    "load_settings",
+    "log_to_stderr",
 ]
 
-logger.disable("millstream")
+switch_off_by_default()

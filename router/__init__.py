@@ -40,7 +40,7 @@ from .errors import (
 from .exit_codes import ExitCode, exit_on_error
 from .kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
 from .memory import InMemoryConfig, InMemoryPubSub
-from .poison.choices import PoisonTopic, PoisonWriter
+from .poison.choices import DROP, HALT, REDELIVER, Poison, PoisonChoice, PoisonTopic, PoisonWriter
 from .poison.file import PoisonFile
 from .poison.storm import StormLimits
 from .protocols import (
@@ -58,7 +58,10 @@ from .running.router import Router
 from .running.signals import ForcedExit, SignalsHandler
 
 __all__ = [
+    "DROP",
+    "HALT",
     "MONOTONIC",
+    "REDELIVER",
     "Assignment",
     "AssignmentListener",
     "Cancelled",
@@ -85,6 +88,8 @@ __all__ = [
     "MonotonicClock",
     "OffsetBook",
     "PermanentError",
+    "Poison",
+    "PoisonChoice",
     "PoisonFile",
     "PoisonTopic",
     "PoisonWriter",

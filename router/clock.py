@@ -24,7 +24,14 @@ class Clock(Protocol):
 
 
 class MonotonicClock:
-    """The real clock."""
+    """The real clock.
+
+    Example:
+        >>> clock = MonotonicClock()
+        >>> began = clock.now()
+        >>> clock.now() >= began
+        True
+    """
 
     def now(self) -> float:
         """Return `time.monotonic()`."""

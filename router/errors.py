@@ -89,11 +89,16 @@ class UndrainedError(MillstreamError):
 
     Args:
         still_running: the names of the handlers and workers that were not done.
+        seconds: how long they had.
+        last_errors: what went wrong last for some of them, by name.
     """
 
-    def __init__(self, still_running: list[str], seconds: float) -> None:
+    def __init__(self, still_running: list[str], seconds: float, last_errors: Mapping[str, str] | None = None) -> None:
         self.still_running = still_running
-        super().__init__(f"not finished after {seconds:g} s: {', '.join(still_running)}; it will be delivered again")
+        self.last_errors = {name: text for name, text in (last_errors or {}).items() if text}
+        reasons = {name: f" (last error: {text})" for name, text in self.last_errors.items()}
+        named = ", ".join(f"{name}{reasons.get(name, '')}" for name in still_running)
+        super().__init__(f"not finished after {seconds:g} s: {named}; it will be delivered again")
 
 
 class SubscriptionClosed(MillstreamError):
@@ -135,6 +140,15 @@ def text_of(value: object, render: Callable[[Any], str] = str) -> str:
     except Exception as error:  # noqa: BLE001 - a method of the user's own
         text = f"{type(value).__name__}, of which {type(error).__name__} came instead of a text"
     return text.encode(errors="backslashreplace").decode()
+
+
+def reason_of(error: BaseException) -> str:
+    """Return *error* as a line for people: ours speak for themselves, any other is named by its type. Never raises."""
+    text = text_of(error)
+    name = type(error).__name__
+    if isinstance(error, MillstreamError):
+        return text or name
+    return f"{name}: {text}" if text else name
 
 
 def is_about_us(error: BaseException) -> bool:

@@ -12,7 +12,12 @@ from .foreign_calls import leave_if_calling
 
 
 class ExitCode(enum.IntEnum):
-    """The exit codes of every command."""
+    """The exit codes of every command.
+
+    Example:
+        >>> int(ExitCode.HALTED), ExitCode(3).name
+        (4, 'POISONED')
+    """
 
     CLEAN = 0
     BUG = 1

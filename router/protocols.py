@@ -20,17 +20,21 @@ class HandlerFunc(Protocol):
         """Handle *message* and return the messages to publish, or `None`.
 
         Returning means ack: what was produced is published first, then the message counts as handled, and it is committed once
-        every hold is released. A generator is run to its end for that; anything but messages stops the router. Raising means
-        that it was not handled: it goes through retry and poison sink where the chain has them, else it is delivered again
-        after `nack_resend_delay`, and later each time; a `PermanentError` goes to the sink at once. A `StateError` or a
-        `ConfigurationError` stops the router. `Cancelled` is let through: it is no failure, and the message is neither acked
-        nor poisoned.
+        every hold is released. Messages come as a list, a tuple or an iterator; a generator is run to its end. Anything else
+        stops the router with `HaltedError`, as do messages of a handler without a publisher: the message stays uncommitted.
+
+        Raising means that it was not handled: it goes through retry and poison sink where the chain has them, else it is
+        delivered again after `nack_resend_delay`, and later each time; a `PermanentError` goes to the sink at once. A
+        `StateError`, a `ConfigurationError` or a `HaltedError` stops the router. `Cancelled` is let through: it is no failure,
+        and the message is neither acked nor poisoned.
         """
         ...
 
 
 class Middleware(Protocol):
     """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router.
+
+    Which handler a message is in the chain of says its context: `handler_name`, `subscribe_topic`, `publish_topic`.
 
     Two attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one, and
     `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again.
@@ -68,6 +72,16 @@ class InGroup(Protocol):
     @property
     def group_id(self) -> str:
         """The group's name."""
+        ...
+
+
+@runtime_checkable
+class TellsLastError(Protocol):
+    """A worker that says what keeps it from being done, for the error that names it at the end of the close time-out."""
+
+    @property
+    def last_error(self) -> str:
+        """What went wrong last, in a line, without secrets; empty when nothing did, or it was mended since."""
         ...
 
 
@@ -162,6 +176,20 @@ class ChecksTopics(Protocol):
 
     def check_topic(self, topic: object) -> None:
         """Raise ConfigurationError unless *topic* may be the name of one. Asks no broker."""
+        ...
+
+
+@runtime_checkable
+class FindsTopics(Protocol):
+    """A publisher that can look for a topic before anything is sent to it."""
+
+    def find_topic(self, topic: str) -> None:
+        """Return where *topic* takes messages. May ask a broker, for some seconds at most.
+
+        Raises:
+            ConfigurationError: there is no such topic, or we may not write to it; says what to do.
+            TransientError: that cannot be told now, or may change without us; says why.
+        """
         ...
 
 

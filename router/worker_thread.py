@@ -6,7 +6,29 @@ from collections.abc import Callable
 from loguru import logger
 
 from .clock import MONOTONIC
+from .errors import reason_of
 from .exit_codes import is_bug
+
+
+class LastError:
+    """What went wrong last, for whoever has to wait: as a text, as an error would keep its frames and their messages alive."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._at = 0.0
+
+    def note(self, error: BaseException) -> None:
+        """Take note of *error*, now."""
+        self._said, self._at = reason_of(error), MONOTONIC.now()
+
+    def clear(self) -> None:
+        """Take note that all is well."""
+        self._said = ""
+
+    @property
+    def text(self) -> str:
+        """What it was, and how long ago; empty when there was nothing."""
+        return f"{self._said}, {MONOTONIC.now() - self._at:.0f} s ago" if self._said else ""
 
 
 class WorkerThread:
@@ -18,6 +40,8 @@ class WorkerThread:
     def __init__(self, name: str, target: Callable[[], None]) -> None:
         self.name = name
         self.error: BaseException | None = None
+        self.last_error = LastError()
+        """What went wrong last in its work, and did not end it: for the thread itself to note."""
         self._target = target
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._start = threading.Lock()

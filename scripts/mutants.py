@@ -24,6 +24,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from mutation.copies import Bench
@@ -79,9 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package, mutants = read_list(options.root / "tests" / "mutants.toml")
         mutants = choose(mutants, options.only)
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            bench = Bench(options.root, Path(folder).resolve(), max(1, options.jobs), options.timeout)
-            bench.require_own(package)
-            with Progress(console=Console(stderr=True), transient=True) as progress:
+            jobs = max(1, min(options.jobs, len(mutants)))
+            bench = Bench(options.root, Path(folder).resolve(), jobs, options.timeout)
+            with closing(bench), Progress(console=Console(stderr=True), transient=True) as progress:
+                bench.require_own(package)
                 task = progress.add_task("mutants", total=len(mutants))
                 results = try_all(bench, options.root, mutants, lambda: progress.advance(task))
     except ListError as error:

@@ -10,7 +10,8 @@ from loguru import logger
 def log_lines() -> Iterator[list[str]]:
     """What Millstream logs from INFO on: level, text, and the traceback of what was logged with one."""
     texts: list[str] = []
-    sink = logger.add(lambda text: texts.append(str(text).rstrip()), format="{level} {message}", level="INFO")
+    keep = lambda text: texts.append(str(text).rstrip())  # noqa: E731 - short
+    sink = logger.add(keep, format="{level} {message}", level="INFO", backtrace=False, diagnose=False)
     logger.enable("millstream")
     yield texts
     logger.disable("millstream")

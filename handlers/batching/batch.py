@@ -21,6 +21,11 @@ class BatchMessage(msgspec.Struct, gc=False, eq=False):
         item: the parsed content, such as an `Event`.
         index: its place in a message that brings several; 0 otherwise.
         part: its own bytes in a message that brings several; `None`: the whole payload is.
+
+    Example:
+        >>> one = BatchMessage(Message(b'{"id": 1}'), item={"id": 1})
+        >>> one.payload, one.item["id"]
+        (b'{"id": 1}', 1)
     """
 
     message: Message
@@ -55,7 +60,13 @@ Outcome = tuple[int, BaseException | None]
 
 
 class Batch(tuple[BatchMessage, ...]):
-    """A closed batch: fixed rows in a fixed order under one token, kept through all its retries."""
+    """A closed batch: fixed rows in a fixed order under one token, kept through all its retries.
+
+    Example:
+        >>> batch = Batch([BatchMessage(Message(b"one"), 1), BatchMessage(Message(b"two"), 2)])
+        >>> len(batch), [each.item for each in batch], len(batch.token)
+        (2, [1, 2], 32)
+    """
 
     token: str
     """Names this exact row set; drawn at the closing, never derived from content: deleted rows must be able to come back."""
@@ -115,6 +126,11 @@ class BatchResult:
         done: the places of those that were processed; `range(len(batch))` when all were.
         failures: the error of each that cannot be processed, by its place; it goes to the poison sink.
         left: the places of those that were not processed, as the router halts: nothing is done about them, nor committed.
+
+    Example:
+        >>> result = BatchResult(failures={1: ValueError("no such customer")})  # the second of the batch
+        >>> 0 in result.failures, 1 in result.failures
+        (False, True)
     """
 
     done: Collection[int]

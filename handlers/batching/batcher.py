@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
+from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, ConfigurationError, HaltedError
+from millstream.router.callables import described, require_callable
 from millstream.router.delivery.outliving import outliving
 from millstream.router.worker_thread import WorkerThread
 
@@ -42,6 +43,19 @@ class MessageBatcher:
         name: what its thread and its log lines are called.
         gate: shared by batchers that insert into one store; *rank* says who goes first (0 before 1).
         clock: what tells the time.
+
+    Raises:
+        ConfigurationError: *config* or *process_batch* is not what it should be, such as an async function; says what to pass.
+
+    Example:
+        >>> def process(batch):
+        ...     print([each.item for each in batch])
+        >>> batcher = MessageBatcher(BatchConfig(batch_size=2), process)
+        >>> for number in (1, 2):
+        ...     batcher.add(BatchMessage(Message(b"payload"), number))
+        >>> batcher.drain(MonotonicClock().now() + 10)
+        [1, 2]
+        True
     """
 
     def __init__(
@@ -54,6 +68,7 @@ class MessageBatcher:
         rank: int = 0,
         clock: Clock = MONOTONIC,
     ) -> None:
+        _require_right(name, config, process_batch)
         self.config = config
         self.name = name
         self._clock = clock
@@ -178,6 +193,11 @@ class MessageBatcher:
         return self._thread.error
 
     @property
+    def last_error(self) -> str:
+        """What keeps the batch in hand from being done, and since when; empty while nothing does. See `TellsLastError`."""
+        return self._flush.last_error.text
+
+    @property
     def pending(self) -> int:
         """Messages added that are not in a batch yet."""
         return len(self._buffer)
@@ -212,8 +232,10 @@ class MessageBatcher:
         ended = self._thread.join(deadline)
         self._flush.give_up()
         if self.is_unheld and (lost := len(self._buffer) + self._in_hand):
-            log = logger.bind(batcher=self.name, messages=lost)
-            log.error("not known to be stored, and not delivered again: their lane is at_most_once")
+            logger.bind(batcher=self.name).error(
+                "{messages} messages are not known to be stored, and not delivered again: their lane is at_most_once",
+                messages=lost,
+            )
         return ended and self._buffer.is_empty and self._flush.is_done
 
     def _run(self) -> None:
@@ -262,3 +284,11 @@ class MessageBatcher:
         log = logger.bind(batcher=self.name, messages=len(batch), bytes=batch.size_bytes)
         log.debug("batching event from message queue")
         log.info(_TRIGGER_LINES[batch.trigger or Trigger.SHUTDOWN])
+
+
+def _require_right(name: str, config: object, process_batch: object) -> None:
+    if not isinstance(config, BatchConfig):
+        raise ConfigurationError(
+            f"batcher {name!r}: config is {described(config)}: pass BatchConfig(…); the order is (config, process_batch)"
+        )
+    require_callable(f"batcher {name!r}: process_batch", process_batch, "the batch")

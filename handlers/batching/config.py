@@ -29,6 +29,11 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             back; `"poison"`: the whole batch goes to the poison sink, as in the original.
         wait_interval: seconds between these attempts.
         halt_after: seconds that what somebody must mend (no such table, no rights, a bug) is waited out before the router halts.
+
+    Example:
+        >>> one_by_one = BatchConfig(batch_size=1, flush_interval=0.1)
+        >>> one_by_one.limit, BatchConfig().limit
+        (1, 50000)
     """
 
     batch_size: int = 250

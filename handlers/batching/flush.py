@@ -10,6 +10,9 @@ from loguru import logger
 
 from millstream.middleware import Backoff
 from millstream.router import Clock, HaltedError
+from millstream.router.delivery.mistakes import Mistakes
+from millstream.router.errors import reason_of
+from millstream.router.worker_thread import LastError
 
 from .account import check
 from .batch import Batch, BatchMessage, BatchResult, Outcome, ProcessBatch
@@ -65,6 +68,9 @@ class Flush:
         self._clock = clock
         self._condition = threading.Condition()
         self._is_given_up = False
+        self.last_error = LastError()
+        """Of the batch in hand."""
+        self._mistakes = Mistakes(owner.name)
         self._told: set[int] = set()
         """The places of the batch in hand whose outcome was reported before its end."""
 
@@ -96,6 +102,7 @@ class Flush:
             raise HaltedError(f"{self._owner.name} stores nothing more, as its handler halts")
         self.is_blocked = False
         self.is_done = True
+        self.last_error.clear()
         return True
 
     def _outcome(self, batch: Batch) -> BatchResult | None:
@@ -105,6 +112,8 @@ class Flush:
             try:
                 result = self._attempt(batch)
             except Exception as error:  # noqa: BLE001 - what processes a batch is the user's
+                self.last_error.note(error)
+                self._mistakes.tell(error)
                 decision = attempts.judge(error, self._clock.now())
                 if decision.verdict is Verdict.HALT:
                     self._halt(error)
@@ -136,10 +145,10 @@ class Flush:
             batch_size=len(batch),
             attempts=failed,
             seconds=round(decision.after, 3),
-            error=str(error),
         )
         # A warning once for each batch: an outage may last for hours.
-        log.log("WARNING" if failed == 1 else "INFO", "batch not processed, it will be tried again")
+        level = "WARNING" if failed == 1 else "INFO"
+        log.log(level, "batch not processed, it will be tried again: {error}", error=reason_of(error))
         if not self._sleep(decision.after):
             return False
         if all(each.message.is_void for each in batch):
@@ -173,6 +182,7 @@ class Flush:
         return not _is_halted(batch)
 
     def _fail(self, each: BatchMessage, error: BaseException) -> None:
+        self._mistakes.tell(error)
         is_another_part = bool(each.message.failures)
         each.message.fail(error, self._owner, each.index)
         assignment = each.message.assignment
@@ -241,5 +251,6 @@ class _Attempts:
         decision = decide(error, self.failed, self._config, backoff=self._backoff, wrong_since=before, now=now)
         self._wrong_since = decision.wrong_since
         if before is None and decision.wrong_since is not None:
-            logger.bind(error=repr(error)).error("no batch can be processed until somebody mends this; nothing is lost")
+            text = "no batch can be processed until somebody mends this; nothing is lost: {error}"
+            logger.error(text, error=reason_of(error))
         return decision

@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from millstream.handlers.events import EventConsumptionService, EventRepository
-from millstream.handlers.settings.sections import Settings
-from millstream.handlers.store import Store, open_store, quote_table
+from millstream.handlers.settings.sections import ClickHouseConfig, Settings
+from millstream.handlers.store import Store, quote_table
 from millstream.router import MONOTONIC, Message, RouterConfig, SignalsHandler
 
 from .demo_events import make_events
 from .gc_tuning import tune_gc
-from .options import global_options, open_configured_store
+from .options import given_options, global_options, open_configured_store
 from .pipeline import LocalPipeline
 from .progress import progress
 
@@ -62,23 +62,28 @@ class Way(msgspec.Struct, frozen=True):
 def demo(settings: Settings, events: int, seed: int, rate: float | None, forever: bool) -> None:
     """Run made-up usage events through broker, router, middleware, batcher and store, and show what became of them.
 
-    Uses a new temporary store unless --store is given.
+    Uses a new temporary store, whatever the settings say. With --store here, the events stay in that one, in the table of the
+    settings and in events_per_message.
     """
-    with _store(settings) as store:
+    with demo_settings(settings, given_options().store) as chosen, open_configured_store(chosen) as store:
         tune_gc()
-        Demo(settings, store).run(None if forever else events, seed, rate)
+        Demo(chosen, store).run(None if forever else events, seed, rate)
 
 
 @contextlib.contextmanager
-def _store(settings: Settings) -> Iterator[Store]:
-    if settings.clickhouse.is_given:  # a store of the user's own
-        with open_configured_store(settings) as store:
-            yield store
+def demo_settings(settings: Settings, store: str | None) -> Iterator[Settings]:
+    """Give the settings of a demo for the body: made-up events go to a store of their own, which is removed behind it.
+
+    Args:
+        settings: what else the demo heeds.
+        store: the address on the command line, which *settings* hold already: the only one that it may write to.
+    """
+    if store is not None:
+        yield settings
         return
     folder = tempfile.mkdtemp(prefix="millstream-demo-")
     try:
-        with contextlib.closing(open_store(f"chdb://{folder}", database=settings.clickhouse.database)) as store:
-            yield store
+        yield msgspec.structs.replace(settings, clickhouse=ClickHouseConfig(dsn=f"chdb://{folder}"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

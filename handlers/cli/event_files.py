@@ -79,6 +79,15 @@ class EventFiles:
         """The compressed files that end with something else: it is left out, as gzip does, which warns and exits 2 as well."""
         return [source for source in self._sources if source.left_out_from is not None]
 
+    def part_done(self, pending: int) -> float | None:
+        """Return the part that is done, 0 to 1, or `None` where the size of a file is not known.
+
+        Args:
+            pending: of the lines that were read those whose outcome is not known.
+        """
+        read = self.part_read()
+        return None if read is None else read * (1.0 - pending / max(self.lines, 1))
+
     def part_read(self) -> float | None:
         """Return the part that was read, 0 to 1, or `None` where the size of a file is not known."""
         sizes = [source.size_bytes for source in self._sources]

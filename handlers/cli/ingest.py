@@ -74,7 +74,7 @@ class Ingest:
         is_whole = False
         self._pipeline.start()
         try:
-            with progress("ingest", self._pipeline.snapshot, self._files.part_read):
+            with progress("ingest", self._pipeline.snapshot, self._part_done):
                 error = self._store_all()
             is_whole = error is None and not self._signals.received
         finally:
@@ -86,6 +86,10 @@ class Ingest:
             self._files.summarize(counts, now.stored, MONOTONIC.now() - began, is_whole=is_whole)
         self._check_poisoned()
         return self._exit_code(error)
+
+    def _part_done(self) -> float | None:
+        now = self._pipeline.snapshot()
+        return self._files.part_done(max(0, self._files.lines - self._blank - now.stored - now.poisoned))
 
     def _store_all(self) -> InputError | None:
         error = None

@@ -49,7 +49,8 @@ def commands(
     """Usage events through a router and its middleware into ClickHouse, in a few large INSERTs.
 
     The store is a ClickHouse server or, without any set-up, an embedded one in a folder. The options below may stand before
-    the name of a command or after it. Settings come from millstream.toml and from MILLSTREAM_<SECTION>__<KEY>, which wins.
+    the name of a command or after it, but for --store with publish, which opens none. Settings come from millstream.toml and
+    from MILLSTREAM_<SECTION>__<KEY>, which wins.
 
     \b
     Exit codes:

@@ -1,4 +1,4 @@
-"""The options that every command takes, before its name and after it, and what they lead to: settings, logging, the store."""
+"""The options that commands share, before their name and after it, and what they lead to: settings, logging, the store."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 import msgspec
 
+from millstream.handlers.log_output import LOG_LEVELS, LogFormat, log_to_stderr
 from millstream.handlers.settings.loading import load_settings
 from millstream.handlers.settings.sections import DEFAULT_DSN, Settings
 from millstream.handlers.store import Store, open_store
-
-from .log_output import LOG_LEVELS, LogFormat, set_up_logging
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +23,7 @@ DEFAULT_LOG_LEVEL = "WARNING"
 
 
 class GlobalOptions(msgspec.Struct, frozen=True):
-    """What was given of the options of every command; `None`: not given."""
+    """What was given of the shared options; `None`: not given."""
 
     config: Path | None = None
     store: str | None = None
@@ -37,18 +36,18 @@ class GlobalOptions(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(other, **given)
 
 
-_OPTIONS = (
-    click.option(
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Settings as TOML.  [default: MILLSTREAM_CONFIG, else millstream.toml in the current folder, if it is there]",
-    ),
-    click.option(
-        "--store",
-        metavar="DSN",
-        help="chdb:///folder, or http://user:password@host:8123/database; also MILLSTREAM_CLICKHOUSE__DSN, which other users"
-        f" of the machine cannot read off the list of processes.  [default: {DEFAULT_DSN}]",
-    ),
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings as TOML.  [default: MILLSTREAM_CONFIG, else millstream.toml in the current folder, if it is there]",
+)
+_STORE = click.option(
+    "--store",
+    metavar="DSN",
+    help="chdb:///folder, or http://user:password@host:8123/database; also MILLSTREAM_CLICKHOUSE__DSN, which other users"
+    f" of the machine cannot read off the list of processes.  [default: {DEFAULT_DSN}]",
+)
+_LOGGING = (
     click.option(
         "--log-level",
         type=click.Choice(LOG_LEVELS, case_sensitive=False),
@@ -64,15 +63,36 @@ _OPTIONS = (
 
 def global_option_declarations(function: Callable[P, R]) -> Callable[P, R]:
     """Declare the options on a click command or group, which then gets them as arguments."""
-    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), function)
+    return _declared(function, _CONFIG, _STORE, *_LOGGING)
 
 
 def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[..., R]:
-    """Give a command the options of every command: it is called with the `Settings` first, and logging is set up.
+    """Give a command the shared options: it is called with the `Settings` first, and logging is set up.
 
     An option after the command's name wins over the same one before it. Raises `ConfigurationError` for wrong settings.
     """
+    return global_option_declarations(_with_settings(function))
 
+
+def options_without_store(function: Callable[Concatenate[Settings, P], R]) -> Callable[..., R]:
+    """Do the same for a command that has to do with no store: it takes no `--store`, and one before its name is refused."""
+
+    @functools.wraps(function)
+    def command(**arguments: Any) -> R:
+        context = click.get_current_context()
+        before = context.find_object(GlobalOptions)
+        if before is not None and before.store is not None:
+            raise click.UsageError(f"--store means nothing to {context.info_name}, which opens no store", context)
+        return _with_settings(function)(store=None, **arguments)
+
+    return _declared(command, _CONFIG, *_LOGGING)
+
+
+def _declared(function: Callable[P, R], *options: Callable[[Callable[P, R]], Callable[P, R]]) -> Callable[P, R]:
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), function)
+
+
+def _with_settings(function: Callable[Concatenate[Settings, P], R]) -> Callable[..., R]:
     @functools.wraps(function)
     def command(
         config: Path | None,
@@ -84,15 +104,15 @@ def global_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[
         context = click.get_current_context()
         before = context.find_object(GlobalOptions) or GlobalOptions()
         context.obj = given = GlobalOptions(config, store, log_level, log_format).over(before)
-        set_up_logging(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
+        log_to_stderr(given.log_level or DEFAULT_LOG_LEVEL, LogFormat(given.log_format or LogFormat.TEXT.value))
         settings = load_settings(given.config, store=given.store)
         return function(settings, **arguments)  # type: ignore[call-arg] # P, by name: click has filled it in
 
-    return global_option_declarations(command)
+    return command
 
 
 def given_options() -> GlobalOptions:
-    """Return what was given of the options of every command, inside one that has `global_options`."""
+    """Return what was given of the shared options, inside a command that has `global_options`."""
     return click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
 
 

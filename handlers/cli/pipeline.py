@@ -116,4 +116,7 @@ class LocalPipeline:
     def snapshot(self) -> Snapshot:
         """Return how far it has come."""
         stats = self.service.stats
-        return Snapshot(stats.events, self._handler.poisoned, stats.inserts)
+        return Snapshot(stats.events, self._poisoned(), stats.inserts)
+
+    def _poisoned(self) -> int:
+        return 0 if self._handler is None else self._handler.poisoned

@@ -1,4 +1,4 @@
-"""Showing how far a pipeline has come: a moving display on a terminal, a line a second anywhere else."""
+"""Showing how far a pipeline has come: a moving display on a terminal, else a line a second until the result."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from .pipeline import Snapshot
 
 LINE_SECONDS = 1.0
 TERMINAL_SECONDS = 0.1
+NEARLY = 0.99
+"""Shown of anything that is not all."""
 
 
 def status_line(snapshot: Snapshot) -> str:
@@ -39,7 +41,7 @@ def progress(
     done: Callable[[], float | None],
     line: Callable[[Snapshot], str] = status_line,
 ) -> Iterator[None]:
-    """Show progress on stderr while the body runs.
+    """Show progress on stderr while the body runs. What it comes to, the command says itself: only a display is left with it.
 
     Args:
         title: what is going on.
@@ -59,10 +61,18 @@ def progress(
     def show() -> None:
         now = snapshot()
         rate = now.stored / max(MONOTONIC.now() - began, 1e-9)
-        bar.update(task, completed=done() or 0.0, status=f"{line(now)}  {rate:,.0f} events/s")
+        part = done() or 0.0
+        # Rounded, the display would call everything done while the last events are on their way.
+        bar.update(
+            task, completed=part if part >= 1.0 else min(part, NEARLY), status=f"{line(now)}  {rate:,.0f} events/s"
+        )
 
-    with bar, _every(TERMINAL_SECONDS, show):
-        yield
+    with bar:
+        try:
+            with _every(TERMINAL_SECONDS, show):
+                yield
+        finally:
+            show()
 
 
 def _columns() -> list[ProgressColumn | str]:
@@ -78,7 +88,7 @@ def _columns() -> list[ProgressColumn | str]:
 
 @contextlib.contextmanager
 def _every(seconds: float, show: Callable[[], None]) -> Iterator[None]:
-    """Call *show* every *seconds* on a thread while the body runs, and once more at its end."""
+    """Call *show* every *seconds* on a thread while the body runs."""
     stopping = threading.Event()
 
     def loop() -> None:
@@ -92,4 +102,3 @@ def _every(seconds: float, show: Callable[[], None]) -> Iterator[None]:
     finally:
         stopping.set()
         thread.join(MONOTONIC.now() + LINE_SECONDS)
-        show()

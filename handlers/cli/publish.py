@@ -29,7 +29,7 @@ from .event_files import REPEAT, EventFiles, file_parameters, say_unreadable
 from .gc_tuning import tune_gc
 from .line_poison import line_metadata
 from .lines import InputError, Line
-from .options import global_options
+from .options import options_without_store
 from .pipeline import Snapshot
 from .progress import progress
 from .publish_chunks import make_chunks
@@ -54,7 +54,7 @@ CLOSE_SECONDS = 0.1
     help="Create the topic with so many partitions if it is missing.",
 )
 @file_parameters
-@global_options
+@options_without_store
 def publish(
     settings: Settings,
     files: tuple[str, ...],
@@ -67,8 +67,9 @@ def publish(
     """Publish the usage events of FILE… to Kafka (one JSON object a line; .gz and .zst are uncompressed; - is stdin).
 
     Each event is one message: the line as it came, keyed by tenant and customer. Lines that are no valid event are set aside
-    with a reason. Waits while no broker can be reached. Safe to repeat: events come again, and replace themselves in the
-    store. Exits 0 when everything is confirmed, 3 when lines were set aside, 5 when something was not confirmed.
+    with a reason. Waits while no broker can be reached; after a signal only as long as something is confirmed every second.
+    Safe to repeat: events come again, and replace themselves in the store. Exits 0 when everything is confirmed, 3 when lines
+    were set aside, 5 when something was not confirmed.
     """
     config = settings.kafka.publisher_config(addresses(brokers))
     topic = settings.publish_topic if topic is None else checked_name("--topic", topic)
@@ -90,6 +91,8 @@ class Publish:
         self._close_timeout = close_timeout
         self._signals = StopSignals()
         self._poisoned = 0
+        self._handed_over = 0
+        """Lines that are not only read but published or refused."""
         self._refused: list[Message] = []
         """Of the block at hand; written at once, as each write waits for the disk."""
 
@@ -100,7 +103,7 @@ class Publish:
             error: InputError | None = None
             is_whole = False
             try:
-                with progress("publish", self._snapshot, self._files.part_read, _status_line):
+                with progress("publish", self._snapshot, self._part_done, _status_line):
                     error = self._publish_and_close()
                 is_whole = error is None and not self._signals.received and not self._window.unconfirmed
             finally:
@@ -144,9 +147,13 @@ class Publish:
             for chunk, origins in make_chunks(lines, limit, partial(self._set_aside, place)):
                 if not self._window.publish(chunk, self._is_stopped, partial(self._on_refused, place, origins)):
                     return False
+            self._handed_over += len(lines)
             return True
         finally:
             self._write_refused()
+
+    def _part_done(self) -> float | None:
+        return self._files.part_done(self._files.lines - self._handed_over + self._window.unconfirmed)
 
     def _on_refused(self, place: int, lines: Sequence[Line], number: int, reason: str) -> None:
         self._set_aside(place, lines[number], reason)

@@ -16,6 +16,8 @@ MAX_BYTES = 24 * 1024 * 1024
 """The same in payload bytes: well under the publisher's 64 MiB, with keys."""
 LOOK_SECONDS = 0.1
 """How often a wait for a confirmation looks whether it was called off."""
+QUIET_SECONDS = 1.0
+"""How long nothing may be confirmed after the end was called for: brokers that answer do so in milliseconds."""
 
 OnRefused = Callable[[int, str], None]
 """Takes a message that is at fault itself, by its place among those handed over together, and the reason."""
@@ -31,11 +33,13 @@ class Window:
     Args:
         publisher: sends them.
         topic: where to.
+        quiet_seconds: see `finish`.
     """
 
-    def __init__(self, publisher: KafkaPublisher, topic: str) -> None:
+    def __init__(self, publisher: KafkaPublisher, topic: str, *, quiet_seconds: float = QUIET_SECONDS) -> None:
         self._publisher = publisher
         self._topic = topic
+        self._quiet_seconds = quiet_seconds
         self._open: deque[tuple[Confirmation, int, OnRefused | None]] = deque()
         self._bytes = 0
         self._messages = 0
@@ -75,20 +79,24 @@ class Window:
         return True
 
     def finish(self, close_timeout: float, is_stopped: Callable[[], bool]) -> None:
-        """Wait until everything has its outcome; once *is_stopped*, for *close_timeout* seconds at most.
+        """Wait until everything has its outcome; once *is_stopped*, for *close_timeout* seconds at most, and only as long as
+        something is confirmed every *quiet_seconds*.
 
         Raises:
             ConfigurationError: as for `publish`.
         """
-        deadline: float | None = None
+        stopped_at: float | None = None
         while self._open:
             self._take_in()
-            if deadline is None and is_stopped():
-                deadline = MONOTONIC.now() + close_timeout
-            if deadline is not None and MONOTONIC.now() >= deadline:
+            if stopped_at is None and is_stopped():
+                stopped_at = MONOTONIC.now()
+            if stopped_at is not None and MONOTONIC.now() >= self._gives_up_at(stopped_at, close_timeout):
                 return
             if self._open:
                 self._open[0][0].wait(LOOK_SECONDS)
+
+    def _gives_up_at(self, stopped_at: float, close_timeout: float) -> float:
+        return gives_up_at(stopped_at, self._publisher.moved_at, close_timeout, self._quiet_seconds)
 
     @property
     def unconfirmed(self) -> int:
@@ -128,6 +136,11 @@ class Window:
                 )
             if code in UNAUTHORIZED:
                 raise ConfigurationError(error.positions[place])
+
+
+def gives_up_at(stopped_at: float, moved_at: float, close_timeout: float, quiet_seconds: float) -> float:
+    """Return when a wait for confirmations that was told to end at *stopped_at* ends; the last one came at *moved_at*."""
+    return min(stopped_at + close_timeout, max(stopped_at, moved_at) + quiet_seconds)
 
 
 def _set_aside(error: KafkaPublishError, on_refused: OnRefused) -> None:

@@ -10,7 +10,7 @@ from millstream.handlers.settings.sections import Settings
 from millstream.router import ConfigurationError
 
 from .options import global_options, open_configured_store
-from .output import OutputFormat, default_format, write_answer
+from .output import OutputFormat, write_answer
 
 
 @click.command()
@@ -19,13 +19,16 @@ from .output import OutputFormat, default_format, write_answer
     "--format",
     "output_format",
     type=click.Choice([each.value for each in OutputFormat]),
-    help="tsv, csv and jsonl have no header line, and nothing else is on stdout.  [default: table on a terminal, else tsv]",
+    default=OutputFormat.AUTO.value,
+    show_default=True,
+    help="auto is, on a terminal, a table, and vertical where that is wider than the terminal; anywhere else it is tsv. vertical"
+    " has a column a line. tsv, csv and jsonl have no header line, and nothing else is on stdout.",
 )
 @click.option(
     "--write", is_flag=True, help="Allow statements that change something; without it the store refuses them."
 )
 @global_options
-def query(settings: Settings, sql: str, output_format: str | None, write: bool) -> None:
+def query(settings: Settings, sql: str, output_format: str, write: bool) -> None:
     """Run one SQL statement and print its answer.
 
     SQL is the statement, or - to read it from stdin. Tables without a database are those of the settings' database, so
@@ -33,13 +36,12 @@ def query(settings: Settings, sql: str, output_format: str | None, write: bool) 
     \b
         millstream query "SELECT count() FROM events FINAL"
 
-    counts the stored events: FINAL merges the rows of one event. An answer of any size needs little memory; a table shows its
-    first 1,000 rows.
+    counts the stored events: FINAL merges the rows of one event. SHOW, DESCRIBE, EXISTS and EXPLAIN are answered too. An answer
+    of any size needs little memory; a table shows its first 1,000 rows.
     """
     statement = _read_stdin() if sql == "-" else sql
-    chosen = default_format() if output_format is None else OutputFormat(output_format)
     with open_configured_store(settings, create=False) as store:
-        write_answer(store, statement, chosen, read_only=not write)
+        write_answer(store, statement, OutputFormat(output_format), read_only=not write)
 
 
 def _read_stdin() -> str:

@@ -24,6 +24,12 @@ class BillingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Raises:
         ConfigurationError: one of the two is missing or empty.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> billing = BillingConfig(tenant_id="biller", environment_id="prod")
+        >>> EventRepository(FakeStore(), billing=billing).rows_per_event
+        2
     """
 
     tenant_id: str = ""

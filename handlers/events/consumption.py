@@ -14,6 +14,7 @@ from millstream.router import MONOTONIC, Clock, PermanentError, TransientError
 from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
+from .similar_keys import SimilarKeys
 
 
 class ConsumptionStats(msgspec.Struct, frozen=True):
@@ -25,6 +26,11 @@ class ConsumptionStats(msgspec.Struct, frozen=True):
         inserts: INSERT statements sent, retries included.
         refused: events that the store refused; they went to the poison sink.
         post_process_errors: events whose post-processing message was not confirmed.
+
+    Example:
+        >>> stats = ConsumptionStats(events=1000, rows=2000, inserts=4)
+        >>> stats.events / stats.inserts
+        250.0
     """
 
     events: int = 0
@@ -56,6 +62,7 @@ class BatchConsumption:
         self._clock = clock
         self._lock = threading.Lock()
         self._stats = ConsumptionStats()
+        self._similar_keys = SimilarKeys()
         self.outage = Outage(clock)
         """Whether the store is away."""
 
@@ -69,6 +76,7 @@ class BatchConsumption:
         started = self._clock.now()
         batch = messages if isinstance(messages, Batch) else Batch(messages)
         if batch.progress is None:
+            self._similar_keys.look_at([each.payload for each in batch])
             batch.progress = _Progress()
         progress: _Progress = batch.progress
         stored = self._store(batch, progress, repository)

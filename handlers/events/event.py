@@ -23,6 +23,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         external_customer_id: the customer in the tenant's own words; at least one of the two customer ids is there.
         properties: the text of a JSON object, kept as it came, so that no number loses a digit. After `decode_event`
             it is a view on the payload.
+
+    Example:
+        >>> payload = b'{"id":"1","tenant_id":"acme","environment_id":"prod","event_name":"call","customer_id":"c-1",'
+        >>> event = decode_event(payload + b'"timestamp":"2026-11-23T10:00:00Z","properties":{"bytes":512}}')
+        >>> event.id, event.timestamp.isoformat(), bytes(event.properties)
+        ('1', '2026-11-23T10:00:00+00:00', b'{"bytes":512}')
     """
 
     id: NonEmpty

@@ -11,6 +11,8 @@ from loguru import logger
 from millstream.handlers.batching import MessageBatcher
 from millstream.middleware import Throttle
 from millstream.router import (
+    DROP,
+    HALT,
     ConfigurationError,
     Handler,
     HandlerFunc,
@@ -20,7 +22,9 @@ from millstream.router import (
     Router,
     Subscriber,
 )
+from millstream.router.callables import described
 from millstream.router.poison import Poison
+from millstream.router.protocols import InGroup
 
 Delivery = Literal["at_least_once", "at_most_once"]
 BURST_SECONDS = 0.001
@@ -32,9 +36,9 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Settings of one lane; the names are those of the original.
 
     Args:
-        enabled: whether it is consumed.
+        enabled: whether it is consumed; one that is not is left out by whatever registers it.
         topic: where its events come from.
-        consumer_group: the group it is read with.
+        consumer_group: the group it is read with: that of its subscriber, or nothing is registered.
         topic_dlq: where messages go that cannot be handled: a topic, `"none"` (halt) or `"drop"`. There is no silent default.
         rate_limit: messages a second, `None` for no limit.
         concurrency: threads that decode and batch; order is kept per message key.
@@ -45,6 +49,11 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             it runs nothing is: a batch is tried again as ever, refused rows go to the poison sink, and what is in a batch is
             stored also when its partition has gone. Events that no decoder takes are committed as ever. After a crash what
             was handled since the last commit, a second ago, comes again and may be there twice, as with the original.
+
+    Example:
+        >>> lane = LaneConfig(topic="events", consumer_group="billing", topic_dlq="events-dlq", rate_limit=1000.0)
+        >>> lane.enabled, lane.concurrency, lane.delivery
+        (True, 1, 'at_least_once')
     """
 
     enabled: bool = True
@@ -73,7 +82,12 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ConfigurationError(f"delivery must be 'at_least_once' or 'at_most_once', not {self.delivery!r}")
 
 
-REGULAR = LaneConfig(topic="events", consumer_group="flexprice-consumer-local", topic_dlq="event_processing_dlq")
+HANDLER = "event_consumption_handler"
+HANDLER_LAZY = "event_consumption_lazy_handler"
+HANDLER_REPLAY = "event_consumption_replay_handler"
+HANDLER_BULK = "bulk_event_consumption_handler"
+
+REGULAR = LaneConfig(topic="events", consumer_group="v1_event_processing", topic_dlq="event_processing_dlq")
 LAZY = LaneConfig(topic="events_lazy", consumer_group="v1_event_processing_lazy", topic_dlq="event_processing_lazy_dlq")
 REPLAY = LaneConfig(
     enabled=False,
@@ -102,6 +116,7 @@ class Lane:
         function: takes each message: parses it and hands it to *batcher*.
         batcher: flushes what *function* has added; its rank says how it stands to other lanes.
         unheld: does what *function* does, but so that nothing holds the message: with `delivery="at_most_once"`.
+        default: its settings where none are given; whoever registers it so wants it, enabled or not.
     """
 
     def __init__(
@@ -110,26 +125,52 @@ class Lane:
         function: HandlerFunc,
         batcher: MessageBatcher,
         unheld: UnheldFunc,
+        default: LaneConfig,
     ) -> None:
         self.handler = handler
         self.function = function
         self.batcher = batcher
         self._unheld = unheld
+        self._default = default
 
     def attach(
         self,
         router: Router,
         subscriber: Subscriber,
-        config: LaneConfig,
+        given: LaneConfig | None,
         *,
         poison: Poison | None,
         publisher: Publisher | None,
-    ) -> Handler:
-        """Consume the lane on *router*, which starts and drains the batcher; see `EventConsumptionService.register_handler`.
+    ) -> Handler | None:
+        """Consume the lane on *router*, which starts and drains the batcher; see `EventConsumptionService.register_handler`."""
+        if not isinstance(router, Router):
+            raise ConfigurationError(
+                f"{self.handler}: router is {described(router)}: pass a Router; the order is (router, subscriber)"
+            )
+        if given is not None and not isinstance(given, LaneConfig):
+            raise ConfigurationError(f"{self.handler}: lane is {described(given)}: pass LaneConfig(…)")
+        group = subscriber.group_id if isinstance(subscriber, InGroup) else None
+        if given is None:
+            return self._attach(router, subscriber, self._default, group, poison, publisher)
+        if not given.enabled:
+            logger.bind(handler=self.handler, topic=given.topic).info("not registered: the lane is not enabled")
+            return None
+        if group is not None and group != given.consumer_group:
+            raise ConfigurationError(
+                f"{self.handler}: the lane's consumer_group is {given.consumer_group!r}, but its subscriber is in the group"
+                f" {group!r}: open it with settings.kafka.subscriber_config(lane.consumer_group)"
+            )
+        return self._attach(router, subscriber, given, group or given.consumer_group, poison, publisher)
 
-        Raises:
-            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
-        """
+    def _attach(
+        self,
+        router: Router,
+        subscriber: Subscriber,
+        config: LaneConfig,
+        group: str | None,
+        poison: Poison | None,
+        publisher: Publisher | None,
+    ) -> Handler:
         sink = self._choose_sink(config, publisher) if poison is None else poison
         function = self.function if config.delivery == "at_least_once" else self._process_unheld
         handler = router.add_consumer_handler(
@@ -142,7 +183,7 @@ class Lane:
         logger.bind(
             handler=self.handler,
             topic=config.topic,
-            group=config.consumer_group,
+            group=group,
             poison=config.topic_dlq if poison is None else repr(poison),
             batch_size=batching.batch_size,
             flush_interval=batching.flush_interval,
@@ -156,9 +197,9 @@ class Lane:
 
     def _choose_sink(self, config: LaneConfig, publisher: Publisher | None) -> Poison:
         if config.topic_dlq == "none":
-            return "none"
+            return HALT
         if config.topic_dlq == "drop":
-            return "drop"
+            return DROP
         if publisher is None:
             raise ConfigurationError(
                 f"{self.handler}: topic_dlq is the topic {config.topic_dlq!r}, but nothing can publish to it: "

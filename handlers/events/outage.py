@@ -42,8 +42,9 @@ class Outage:
                 return
             self._since = self._clock.now()
             self._reason = str(error) or type(error).__name__
-        log = logger.bind(since=datetime.now(UTC).isoformat(timespec="seconds"), reason=self._reason)
-        log.warning("store down: intake stops when the retries are used up, nothing is lost")
+        log = logger.bind(since=datetime.now(UTC).isoformat(timespec="seconds"))
+        text = "store down: intake stops when the retries are used up, nothing is lost: {reason}"
+        log.warning(text, reason=self._reason)
 
     def note_success(self) -> None:
         """An INSERT was answered: the store is there, whatever it said."""

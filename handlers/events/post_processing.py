@@ -30,6 +30,12 @@ class PostProcessor:
         publisher: what sends them.
         topic: where they go.
         max_retries: further attempts for what was not confirmed; what then fails goes to the poison sink.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> told = PostProcessor(InMemoryPubSub(), "events_stored")
+        >>> EventConsumptionService(EventRepository(FakeStore()), post_processor=told).stats.post_process_errors
+        0
     """
 
     def __init__(self, publisher: Publisher, topic: str, *, max_retries: int = 3) -> None:

@@ -27,6 +27,16 @@ class EventPublisher:
 
     Raises:
         ConfigurationError: a bulk message could hold nothing.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from millstream.router.testing import RecordingPublisher
+        >>> sent = RecordingPublisher()
+        >>> who = {"tenant_id": "acme", "environment_id": "prod", "customer_id": "c-1"}
+        >>> event = create_event({"bytes": 512}, id="1", event_name="call", timestamp=datetime.now(UTC), **who)
+        >>> EventPublisher(sent).publish(event)
+        >>> [message.metadata["tenant_id"] for message in sent.messages("events")]
+        ['acme']
     """
 
     def __init__(

@@ -30,6 +30,13 @@ class EventRepository:
         store: an open store.
         database, table: where events go.
         billing: adds one billing row per event, in the same INSERT; `None` adds none.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> repository = EventRepository(FakeStore(), database="usage")  # or `EventRepository.open("chdb://millstream-data")`
+        >>> repository.create_table()
+        >>> repository.store.commands[0]
+        'CREATE DATABASE IF NOT EXISTS `usage`'
     """
 
     def __init__(
@@ -49,10 +56,17 @@ class EventRepository:
         database: str | None = None,
         table: str = "events",
         billing: BillingConfig | None = None,
+        insert_deadline: float = 60.0,
     ) -> EventRepository:
         """Open the store at *dsn* and return its repository, ready to be written to.
 
         In an embedded store the table is made where it is missing; on a server that is what `millstream migrate` is for.
+
+        Args:
+            dsn: see `open_store`.
+            database, table: where events go; without *database* that of *dsn*, else `default`.
+            billing: as of the constructor.
+            insert_deadline: seconds to wait for the answer to one INSERT.
 
         Raises:
             ConfigurationError: the store cannot be opened, or has no such table.
@@ -61,7 +75,7 @@ class EventRepository:
         address = StoreDsn.parse(dsn) if isinstance(dsn, str) else dsn
         name = database or address.database or "default"
         with contextlib.ExitStack() as stack:
-            store = stack.enter_context(contextlib.closing(open_store(address)))
+            store = stack.enter_context(contextlib.closing(open_store(address, insert_deadline=insert_deadline)))
             repository = cls(store, database=name, table=table, billing=billing)
             repository.prepare(create=address.folder is not None)
             stack.pop_all()

@@ -19,15 +19,22 @@ from millstream.router.poison import Poison
 from .bulk import DecodedBatch, all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
-from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig, UnheldFunc
+from .lanes import (
+    BULK,
+    HANDLER,
+    HANDLER_BULK,
+    HANDLER_LAZY,
+    HANDLER_REPLAY,
+    LAZY,
+    REGULAR,
+    REPLAY,
+    Lane,
+    LaneConfig,
+    UnheldFunc,
+)
 from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
-
-HANDLER = "event_consumption_handler"
-HANDLER_LAZY = "event_consumption_lazy_handler"
-HANDLER_REPLAY = "event_consumption_replay_handler"
-HANDLER_BULK = "bulk_event_consumption_handler"
 
 LAST_INSERT_SECONDS = 1.0
 """What the INSERT in hand may take when the router has given up: less than a second signal has in all."""
@@ -45,6 +52,12 @@ class EventConsumptionService:
         post_processor: told of every stored event; `None` tells nobody.
         max_message_bytes: a larger payload goes to the poison sink undecoded.
         clock: what tells the time.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> service = EventConsumptionService(EventRepository(FakeStore()))
+        >>> service.register_handler(Router(), InMemoryPubSub(), poison="drop")
+        <Handler 'event_consumption_handler' on 'events'>
     """
 
     def __init__(
@@ -63,13 +76,16 @@ class EventConsumptionService:
         self._unbilled = repository.without_billing()
         self._clock = clock
         self._gate = InsertGate()
-        self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", rank=0)
-        self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", rank=1)
-        self._replay = self._lane(HANDLER_REPLAY, self.process_message_with_batching_replay, "batcher-replay", rank=1)
+        self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", REGULAR, rank=0)
+        self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", LAZY, rank=1)
+        self._replay = self._lane(
+            HANDLER_REPLAY, self.process_message_with_batching_replay, "batcher-replay", REPLAY, rank=1
+        )
         self._bulk = self._lane(
             HANDLER_BULK,
             self.process_bulk_message_with_batching,
             "batcher-bulk",
+            BULK,
             rank=1,
             process=self.process_bulk_batch,
             unheld=self._process_bulk_unheld,
@@ -89,21 +105,25 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = REGULAR,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the regular lane on *router*; its batcher is started and drained by the router.
 
         Args:
             router: not started yet.
             subscriber: delivers the lane's topic.
-            lane: topic, poison topic, rate limit and concurrency.
+            lane: its settings, such as those of `load_settings()`; `None`: the default ones, with the group of *subscriber*.
             poison: the poison sink; by default what `lane.topic_dlq` says.
             publisher: sends to the topic that `lane.topic_dlq` names.
 
+        Returns:
+            The handler; `None` where *lane* is not enabled: then nothing is registered.
+
         Raises:
-            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given.
+            ConfigurationError: `topic_dlq` names a topic, but neither *publisher* nor *poison* was given; or *subscriber* is in
+                another group than `lane.consumer_group`.
         """
         return self._regular.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
@@ -112,10 +132,10 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = LAZY,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the lazy lane on *router*; see `register_handler`."""
         return self._lazy.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
@@ -124,10 +144,10 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = REPLAY,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the replay lane, of events that are sent once more, on *router*; see `register_handler`."""
         return self._replay.attach(router, subscriber, lane, poison=poison, publisher=publisher)
 
@@ -136,10 +156,10 @@ class EventConsumptionService:
         router: Router,
         subscriber: Subscriber,
         *,
-        lane: LaneConfig = BULK,
+        lane: LaneConfig | None = None,
         poison: Poison | None = None,
         publisher: Publisher | None = None,
-    ) -> Handler:
+    ) -> Handler | None:
         """Consume the bulk lane, of messages that bring many events each, on *router*; see `register_handler`.
 
         No billing rows are written for it. Of a message with bad events the good ones are stored, and its poison record holds
@@ -246,6 +266,7 @@ class EventConsumptionService:
         handler: str,
         function: HandlerFunc,
         batcher: str,
+        default: LaneConfig,
         *,
         rank: int,
         process: ProcessBatch | None = None,
@@ -257,6 +278,7 @@ class EventConsumptionService:
             function,
             MessageBatcher(self.batch_config, process, name=batcher, gate=self._gate, rank=rank, clock=self._clock),
             self._process_unheld if unheld is None else unheld,
+            default,
         )
 
     def _process_unheld(self, batcher: MessageBatcher, message: Message) -> None:

@@ -71,10 +71,11 @@ class LaneAttacher:
             register, batcher = _parts(service)[section]
             subscriber = KafkaSubscriber(self.subscriber_config(lane))
             handler = register(router, subscriber, lane=lane, publisher=publisher)
-            yield RunningLane(section, lane, handler, batcher, subscriber)
+            if handler is not None:
+                yield RunningLane(section, lane, handler, batcher, subscriber)
 
 
-def _parts(service: EventConsumptionService) -> dict[str, tuple[Callable[..., Handler], MessageBatcher]]:
+def _parts(service: EventConsumptionService) -> dict[str, tuple[Callable[..., Handler | None], MessageBatcher]]:
     return {
         "event_processing": (service.register_handler, service.message_batcher),
         "event_processing_lazy": (service.register_handler_lazy, service.lazy_message_batcher),

@@ -73,7 +73,7 @@ def refuse_missing(topics: Mapping[str, str], config: KafkaPublisherConfig) -> N
         try:
             count = admin.count_partitions(topic)
         except TransientError as error:
-            logger.bind(topic=topic, reason=str(error)).warning("not looked at before the start: nobody answers")
+            logger.warning("topic {topic} not looked at before the start: {reason}", topic=topic, reason=str(error))
             return
         if count is None:
             more = ", or set it to 'none' or 'drop'" if setting.endswith("topic_dlq") else ""

@@ -31,7 +31,7 @@ def open_patiently(open_it: Callable[[], Opened], wait: Callable[[float], object
             opened = open_it()
         except StoreUnavailable as error:
             if not is_told:
-                logger.bind(reason=str(error)).warning("store down: waiting for it before anything is consumed")
+                logger.warning("store down: waiting for it before anything is consumed: {reason}", reason=str(error))
                 is_told = True
             wait(RETRY_SECONDS)
         else:

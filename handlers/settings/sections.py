@@ -70,11 +70,6 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """The address, taken apart."""
         return StoreDsn.parse(DEFAULT_DSN if self.dsn is None else self.dsn)
 
-    @property
-    def is_given(self) -> bool:
-        """Whether somebody chose a store, rather than leaving it at the default."""
-        return self.dsn is not None
-
     def __rich_repr__(self) -> Any:
         """Yield what rich shows of it; without this, the struct would hand it the password."""
         yield "dsn", self.address.redacted
@@ -166,6 +161,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Raises:
         ConfigurationError: a topic or group of a lane cannot be called so.
+
+    Example:
+        >>> settings = Settings(batch=BatchConfig(batch_size=1000))  # `load_settings()` reads them from where they are set
+        >>> settings.clickhouse.table, settings.batch.batch_size, settings.batch.flush_interval
+        ('events', 1000, 5.0)
     """
 
     clickhouse: ClickHouseConfig = ClickHouseConfig()

@@ -19,7 +19,8 @@ from .folder_connections import FolderConnections
 from .insert_settings import SETTINGS_QUERY, SettingState, insert_settings
 from .protocols import InsertSettings, LineFormat, Result, Store
 from .server_connections import ServerConnections
-from .statement import answers_rows, checked_statement
+from .short_answers import short_answer
+from .statement import answers_rows, checked_statement, is_short
 
 STREAM_CHUNK_BYTES = 1 << 20
 """Bytes read from the engine at a time; chDB makes some megabytes at a time by itself."""
@@ -113,6 +114,9 @@ class _ClickHouseStore:
         with self._query_errors(), self._connections.reading(read_only=read_only) as (client, settings):
             if not answers_rows(statement):
                 client.command(statement, settings=settings)
+                return
+            if is_short(statement):
+                yield short_answer(client, statement, settings, line_format)
                 return
             lines: io.RawIOBase = client.raw_stream(statement, settings=settings, fmt=line_format.value)
             with contextlib.closing(lines):

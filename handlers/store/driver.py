@@ -80,6 +80,9 @@ class Client(Protocol):
     def query(self, query: str, *, settings: dict[str, Any] | None = None) -> Answer:
         """Run a statement that answers rows."""
 
+    def raw_query(self, query: str, *, settings: dict[str, Any], fmt: str | None = None) -> Any:
+        """Run a statement and return its rows as the bytes of all lines; without a format as tab-separated ones."""
+
     def raw_stream(self, query: str, *, settings: dict[str, Any], fmt: str) -> Any:
         """Run a statement and return its rows as a raw file of lines."""
 

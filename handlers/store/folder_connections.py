@@ -27,7 +27,7 @@ class FolderConnections:
 
     def __init__(self, dsn: StoreDsn, folder: Path, database: str | None, *, create: bool) -> None:
         if importlib.util.find_spec("chdb") is None:
-            raise ConfigurationError("a chdb:// store needs chDB: pip install 'millstream[embedded]'")
+            raise ConfigurationError("a chdb:// store needs chDB: pip install chdb")
         self._dsn = dsn
         self._folder = prepare_folder(folder, create=create)
         self._database = database
@@ -89,7 +89,7 @@ def _open(dsn: StoreDsn, folder: Path) -> Client:
     try:
         return open_folder(dsn, folder)
     except ImportError as error:
-        raise ConfigurationError(f"chDB cannot be loaded ({error}): pip install 'millstream[embedded]'") from error
+        raise ConfigurationError(f"chDB cannot be loaded ({error}): pip install chdb") from error
     except DriverError as error:
         raise _opening_error(folder, str(error)) from error
 

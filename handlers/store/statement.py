@@ -25,6 +25,8 @@ _OPAQUE = re.compile(
 _OUTFILE = re.compile(r"\binto\s+outfile\b", re.IGNORECASE)
 _OUTPUT_FORMAT = re.compile(r"\bformat\s+\w+\s*$", re.IGNORECASE)
 _ANSWERING = re.compile(r"[\s(]*(select|with|show|describe|desc|explain|exists|values|from|check)\b", re.IGNORECASE)
+_SHORT = re.compile(r"[\s(]*(show|describe|desc|explain|exists|check)\b", re.IGNORECASE)
+_SYNTAX_TREE = re.compile(r"\s*explain\s+ast\b", re.IGNORECASE)
 
 
 def checked_statement(sql: str, *, read_only: bool) -> str:
@@ -50,6 +52,16 @@ def checked_statement(sql: str, *, read_only: bool) -> str:
 def answers_rows(sql: str) -> bool:
     """Return whether the statement answers with rows (SELECT, SHOW, ...) rather than being run for its effect."""
     return _ANSWERING.match(_visible(sql)) is not None
+
+
+def is_short(sql: str) -> bool:
+    """Return whether the statement asks about tables, settings or queries (SHOW, DESCRIBE, ...): its answer fits in memory."""
+    return _SHORT.match(_visible(sql)) is not None
+
+
+def takes_format(sql: str) -> bool:
+    """Return whether FORMAT behind the statement is about its answer; EXPLAIN AST shows it as a part of what it explains."""
+    return _SYNTAX_TREE.match(_visible(sql)) is None
 
 
 def _visible(sql: str) -> str:

@@ -43,6 +43,13 @@ class ClickHouseTable:
 
     Raises:
         ConfigurationError: a name is not a plain identifier, or there are no columns.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> store = FakeStore()
+        >>> table = ClickHouseTable(store, database="shop", table="orders", columns=["id", "amount"])
+        >>> table.full_name
+        '`shop`.`orders`'
     """
 
     def __init__(

@@ -38,6 +38,13 @@ class Assignment:
         epoch: counts the assignments of one subscription, for people reading a log.
         wake: called by whoever settled messages from another thread; must be cheap and thread-safe.
         redeliver: called when a message is nacked outside a router; delivers it again.
+
+    Example:
+        >>> assignment = Assignment("events", 0, epoch=1)
+        >>> message = Message(b"payload", assignment=assignment)
+        >>> assignment.close()
+        >>> assignment, message.is_void
+        (<Assignment events[0] epoch 1 closed>, True)
     """
 
     __slots__ = ("_redeliver", "_wake", "epoch", "is_closed", "is_closing", "partition", "route", "scope", "topic")

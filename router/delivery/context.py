@@ -19,7 +19,15 @@ class DeadlineExceeded(TransientError):
 
 
 class Scope:
-    """The condition that waits of many contexts share; notified when any of them may have to end."""
+    """The condition that waits of many contexts share; notified when any of them may have to end.
+
+    Example:
+        >>> scope = Scope()
+        >>> scope.close()
+        >>> scope.wait(60)
+        Traceback (most recent call last):
+        millstream.router.errors.Cancelled...
+    """
 
     def __init__(self, clock: Clock = MONOTONIC) -> None:
         self.clock = clock
@@ -58,8 +66,32 @@ BACKGROUND = Scope()
 """The scope of messages that nobody's router has in hand. It never ends."""
 
 
+class Standing(Protocol):
+    """The handler that a message goes to, as far as its chain may want to know."""
+
+    @property
+    def handler(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """What it is subscribed to."""
+        ...
+
+    @property
+    def publish_topic(self) -> str | None:
+        """Where what it returns is published; `None` where it only consumes."""
+        ...
+
+
 class Stay(Protocol):
     """An assignment, as far as its end concerns the work on its messages."""
+
+    @property
+    def route(self) -> Standing | None:
+        """Where its messages go; `None` outside a router."""
+        ...
 
     @property
     def scope(self) -> Scope:
@@ -78,7 +110,15 @@ class Stay(Protocol):
 
 
 class Context:
-    """Values, deadline and cancellation of one message. Made on first use: most messages never need one."""
+    """Values, deadline and cancellation of one message. Made on first use: most messages never need one.
+
+    Example:
+        >>> context = Message(b"payload").context
+        >>> context.values["tenant"] = "acme"
+        >>> context.deadline = context.clock.now()
+        >>> context.is_cancelled
+        True
+    """
 
     __slots__ = ("_ended", "_scope", "_stay", "deadline", "values")
 
@@ -89,6 +129,29 @@ class Context:
         self._stay = stay
         self._scope = BACKGROUND if stay is None else stay.scope
         self._ended = False
+
+    @property
+    def handler_name(self) -> str:
+        """The name of the handler whose chain has the message: what a middleware of the router stands in. Empty without one."""
+        standing = self._standing
+        return "" if standing is None else standing.handler
+
+    @property
+    def subscribe_topic(self) -> str:
+        """The topic that this handler is subscribed to; empty without one."""
+        standing = self._standing
+        return "" if standing is None else standing.topic
+
+    @property
+    def publish_topic(self) -> str:
+        """The topic to which goes what this handler returns; empty without one, and for a handler that only consumes."""
+        standing = self._standing
+        return "" if standing is None else standing.publish_topic or ""
+
+    @property
+    def _standing(self) -> Standing | None:
+        # Looked up when somebody asks: it hangs at the assignment, and no message pays for it.
+        return None if self._stay is None else self._stay.route
 
     @property
     def clock(self) -> Clock:

@@ -36,6 +36,15 @@ class Hold:
 
     Only names the hold (message, owner, part); its state lies in the message's delivery. So two receipts for one hold are equal,
     and no cycle ties a message to its holds.
+
+    Example:
+        >>> message = Message(b"payload")
+        >>> hold = message.hold("my writer")
+        >>> message.ack(), message.is_settled
+        (True, False)
+        >>> hold.release()
+        >>> message.is_settled
+        True
     """
 
     __slots__ = ("message", "owner", "part")

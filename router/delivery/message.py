@@ -48,6 +48,16 @@ class Destination(Counting, Protocol):
         ...
 
     @property
+    def topic(self) -> str:
+        """What it is subscribed to."""
+        ...
+
+    @property
+    def publish_topic(self) -> str | None:
+        """Where what it returns is published; `None` where it only consumes."""
+        ...
+
+    @property
     def subscriber(self) -> str:
         """What kind of subscriber delivers to it."""
         ...
@@ -59,6 +69,10 @@ class Destination(Counting, Protocol):
 
     def report_failure(self, message: Message) -> None:
         """Take note that a hold on *message* was failed."""
+        ...
+
+    def tell_mistake(self, error: BaseException) -> None:
+        """Tell of *error*, where it is a mistake in the handler's own code that was not told yet."""
         ...
 
 
@@ -102,6 +116,13 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
     Ack, nack and holds may be called from any thread. A message that belongs to no subscription may be acked and held
     without effect. Not tracked by the garbage collector (that alone cost a third of the whole run): nothing it refers to
     refers back to it once it is settled.
+
+    Example:
+        >>> message = Message(b'{"id": "1"}', key=b"acme", metadata={"source": "import"})
+        >>> message.payload, message.key
+        (b'{"id": "1"}', b'acme')
+        >>> message.ack(), message.is_settled
+        (True, True)
     """
 
     uuid: str = msgspec.field(default_factory=new_uuid)

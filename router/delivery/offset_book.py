@@ -24,7 +24,16 @@ MAX_PENDING = 250_000
 
 
 class OffsetBook:
-    """The messages of one assignment that are not settled yet, in arrival order."""
+    """The messages of one assignment that are not settled yet, in arrival order.
+
+    Example:
+        >>> book = OffsetBook(Assignment("events", 0))
+        >>> first, second = Message(b"a", offset=7), Message(b"b", offset=8)
+        >>> book.extend([first, second]), second.ack(), book.advance(), book.next_offset
+        (True, True, 0, None)
+        >>> first.ack(), book.advance(), book.next_offset
+        (True, 2, 9)
+    """
 
     def __init__(self, assignment: Assignment, *, max_pending: int = MAX_PENDING) -> None:
         self.assignment = assignment

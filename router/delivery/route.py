@@ -9,6 +9,7 @@ from typing import Protocol
 from ..clock import MONOTONIC
 from .assignment import Assignment
 from .message import Message, PoisonSink
+from .mistakes import Mistakes
 
 
 class Flusher(Protocol):
@@ -39,6 +40,8 @@ class Route:
     halt: HaltFunction | None = None
     workers: Sequence[Flusher] = ()
     """Who is asked to flush when a partition goes; everybody else who holds a message is the user."""
+    mistakes: Mistakes | None = None
+    """Of the handler's own code: those that were told."""
 
     def has_worker(self, owner: object) -> bool:
         """Whether *owner* is one of the router's workers."""
@@ -73,6 +76,11 @@ class Route:
         """Tell the sink of one more part that *owner* has failed."""
         if self.sink is not None:
             self.sink.count_failed(owner, error)
+
+    def tell_mistake(self, error: BaseException) -> None:
+        """Tell of *error*, where it is a mistake that was not told yet; see `Mistakes`."""
+        if self.mistakes is not None:
+            self.mistakes.tell(error)
 
     def report_failure(self, message: Message) -> None:
         """Send *message*, of which a hold was failed, to the poison sink; without one, stop the router."""

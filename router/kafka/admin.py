@@ -11,11 +11,13 @@ from confluent_kafka.cimpl import NewTopic
 from ..clock import MONOTONIC
 from ..errors import ConfigurationError, TransientError
 from .client_config import KafkaClientConfig
-from .errors import UNKNOWN_TOPIC
+from .errors import UNKNOWN_TOPIC, unknown_topic
 from .names import checked_topic, is_sendable
 from .patient_admin import LOOK_AGAIN_SECONDS, UNREACHABLE, PatientAdmin
 
 BROKER_DEFAULT = -1
+MISSING_SECONDS = 2.0
+"""How long a topic is asked for again before it is believed to be missing: all brokers know a new one within one or two."""
 NOT_READY = UNREACHABLE | UNKNOWN_TOPIC | {KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH}
 """What the leader of a new partition says before it knows that it is the one."""
 
@@ -24,6 +26,7 @@ class KafkaAdmin:
     """Creates topics and looks at them. Not for several threads at a time; keeps no thread of its own to close."""
 
     def __init__(self, config: KafkaClientConfig) -> None:
+        self._address = config.address
         self._admin = PatientAdmin(config)
 
     def create_topic(
@@ -97,6 +100,23 @@ class KafkaAdmin:
                 return False
             raise self._admin.explain(f"topic {topic!r} cannot be looked at", error.args[0]) from None
         return count > 0
+
+    def require_topic(self, topic: str, timeout: float = 3.0) -> None:
+        """Return where *topic* exists; one that does not is asked for again for two seconds.
+
+        Args:
+            topic: its name.
+            timeout: seconds that each answer may take.
+
+        Raises:
+            ConfigurationError: it does not exist, with the command that creates it; or as for `create_topic`.
+            TransientError: no answer.
+        """
+        believed = MONOTONIC.now() + MISSING_SECONDS
+        while self.count_partitions(topic, timeout) is None:
+            if MONOTONIC.now() >= believed:
+                raise ConfigurationError(unknown_topic(topic, self._address))
+            self._admin.client.poll(LOOK_AGAIN_SECONDS)
 
     def count_partitions(self, topic: str, timeout: float = 10.0) -> int | None:
         """Return how many partitions *topic* has, `None` if there is no such topic.

@@ -43,7 +43,7 @@ def open_client(
     callbacks: dict[str, Any] = {"logger": log, "error_cb": _with_reason(on_error, log)}
     if on_statistics is not None:
         callbacks["stats_cb"] = on_statistics
-    tokens = None if config.sasl is None or config.sasl.token is None else _TokenSource(config.sasl.token)
+    tokens = None if config.sasl is None or config.sasl.token is None else _TokenSource(config.sasl.token, config)
     if tokens is not None:
         callbacks["oauth_cb"] = tokens
     try:
@@ -86,14 +86,15 @@ def _with_reason(on_error: Callable[[KafkaError], None], log: KafkaLog) -> Calla
 class _TokenSource:
     """Calls the user's token provider and remembers why it failed: librdkafka says only that there is no token."""
 
-    def __init__(self, provider: TokenProvider) -> None:
+    def __init__(self, provider: TokenProvider, config: KafkaClientConfig) -> None:
         self.failure = ""
         self._provider = provider
+        self._config = config
 
     def __call__(self, text: str) -> tuple[str, float]:
         try:
             return self._provider(text)
         except Exception as error:
-            self.failure = f"{type(error).__name__}: {error}"
-            logger.bind(reason=self.failure).warning("the Kafka token provider failed")
+            self.failure = hide(f"{type(error).__name__}: {error}", self._config.secrets)
+            logger.warning("the Kafka token provider failed: {reason}", reason=self.failure)
             raise

@@ -32,6 +32,11 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
         max_message_bytes: the largest message sent; the broker has a limit of its own (`max.message.bytes` of the topic).
         buffer_messages: messages that may be on the way before `publish` waits for room.
         buffer_bytes: the same in bytes of payload; keys and headers are not counted by librdkafka, whose bound it is.
+
+    Example:
+        >>> config = KafkaPublisherConfig(brokers=["localhost:9092"], partitioner="fnv1a_random")
+        >>> config.linger, config.delivery_timeout
+        (0.005, 300.0)
     """
 
     partitioner: Partitioner = "consistent_random"
@@ -84,6 +89,11 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
         nack_resend_delay: seconds before a message that was nacked outside a router is delivered again.
         warn_after: seconds that one message may keep the commit of its partition back before a warning names who holds it;
             three times the 60 s that one INSERT may take.
+
+    Example:
+        >>> config = KafkaSubscriberConfig(brokers=["localhost:9092"], group_id="billing", start_from="latest")
+        >>> config.group_protocol, config.session_timeout
+        ('classic', 45.0)
     """
 
     group_id: str

@@ -88,7 +88,7 @@ class ConnectionWatch:
         self.is_in_contact = False
         if not self.outage:
             self.outage = reason
-            self._log.bind(reason=reason).warning("no Kafka broker can be reached, waiting for one")
+            self._log.warning("no Kafka broker can be reached, waiting for one: {reason}", reason=reason)
 
     def _is_known(self, error: KafkaError) -> bool:
         """Tell whether what is refused has worked before."""

@@ -20,6 +20,9 @@ class InMemoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         warn_after: seconds that one message may keep the commit of its partition back before a warning names who holds it;
             three times the 60 s that one INSERT may take.
         persistent: keep all messages, without bound, for subscriptions that come later.
+
+    Example:
+        >>> broker = InMemoryPubSub(InMemoryConfig(partitions=4, block_publish_until_ack=True))
     """
 
     partitions: int = 1

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from ..clock import MONOTONIC, Clock
 from ..delivery.message import Message
-from ..errors import ConfigurationError, StateError
+from ..errors import ConfigurationError, StateError, TransientError
 from ..protocols import AssignmentListener
 from .config import InMemoryConfig
 from .group import Commits, InMemoryGroup
@@ -63,6 +63,15 @@ class InMemoryPubSub:
 
     Bounded and in order per partition: `publish` waits for a subscription that is full. A message published to a topic
     without a subscription is dropped, unless the pub/sub is `persistent`. Thread-safe.
+
+    Example:
+        >>> broker = InMemoryPubSub()
+        >>> subscription = broker.subscribe("greetings")
+        >>> broker.publish("greetings", Message(b"hello"))
+        >>> [message] = subscription.receive(10, timeout=1.0)
+        >>> message.payload, message.ack()
+        (b'hello', True)
+        >>> broker.close()
     """
 
     def __init__(self, config: InMemoryConfig | None = None, *, clock: Clock = MONOTONIC) -> None:
@@ -77,6 +86,17 @@ class InMemoryPubSub:
     def places(self) -> frozenset[int]:
         """Itself; see `Located`."""
         return frozenset([id(self)])
+
+    def find_topic(self, topic: str) -> None:
+        """Return where what is published to *topic* comes to somebody, or is kept; see `FindsTopics`.
+
+        Raises:
+            TransientError: nobody has subscribed yet, and it would be dropped.
+        """
+        if not self.config.persistent and not self._topic(topic).subscriptions:
+            raise TransientError(
+                f"nobody reads {topic!r} yet, and without InMemoryConfig(persistent=True) what comes there is dropped"
+            )
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Hand *messages* to every subscription of *topic*, in order; waits for room, and for acks where configured.

@@ -5,12 +5,17 @@ A choice is one object per handler, used by the `PoisonQueue` middleware and by 
 
 from __future__ import annotations
 
+import enum
+import inspect
+import io
+import os
 from collections.abc import Collection, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
+from ..callables import described, require_method, require_text
 from ..delivery.message import Message
-from ..errors import MillstreamError, PublishError
-from ..protocols import ChecksTopics, Publisher
+from ..errors import ConfigurationError, MillstreamError, PublishError
+from ..protocols import ChecksTopics, FindsTopics, Publisher
 from .record import PARTITION_KEY
 
 
@@ -43,8 +48,68 @@ class PoisonWriter(Protocol):
         ...
 
 
-Poison = PoisonWriter | Literal["none", "drop"]
-"""A poison sink, as it is chosen: a writer, `"none"` (halt: nothing is committed past the message) or `"drop"` (count, go on)."""
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A writer that can tell at the start of its router whether records could be written."""
+
+    def look_ahead(self) -> None:
+        """Raise ConfigurationError where no record could be written, TransientError where that cannot be told now."""
+        ...
+
+
+class PoisonChoice(enum.Enum):
+    """What becomes of a message that cannot be handled, where it is written nowhere.
+
+    Example:
+        >>> Router().add_consumer_handler("printer", "orders", InMemoryPubSub(), print, poison=PoisonChoice.DROP)
+        <Handler 'printer' on 'orders'>
+    """
+
+    REDELIVER = "redeliver"
+    """Deliver it again, later each time, without end: its partition waits (its key, with `concurrency`). The default."""
+    HALT = "halt"
+    """Stop the router (exit code 4) with the message uncommitted. `"none"`, as settings and the original say it, is the same."""
+    DROP = "drop"
+    """Count it, commit it, and go on."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+REDELIVER: Final = PoisonChoice.REDELIVER
+HALT: Final = PoisonChoice.HALT
+DROP: Final = PoisonChoice.DROP
+
+Poison = PoisonWriter | PoisonChoice | Literal["redeliver", "halt", "none", "drop"]
+"""What may be chosen: `PoisonTopic`, `PoisonFile` or another writer, one of `PoisonChoice`, or its name as text."""
+
+_BY_NAME = {"none": HALT} | {each.value: each for each in PoisonChoice}
+CHOICES = (
+    "PoisonTopic(publisher, topic), PoisonFile(path), HALT (stop at the first), DROP or REDELIVER (again, without end)"
+)
+
+
+def chosen(handler: str, poison: object) -> PoisonWriter | PoisonChoice:
+    """Return what *poison*, given for the handler *handler*, stands for.
+
+    Raises:
+        ConfigurationError: nothing. `None` neither: it could be read as no sink, which delivers again for ever, or as `"none"`.
+    """
+    if isinstance(poison, PoisonChoice):
+        return poison
+    if isinstance(poison, str) and poison in _BY_NAME:
+        return _BY_NAME[poison]
+    if callable(getattr(poison, "write", None)) and not inspect.isclass(poison) and not isinstance(poison, io.IOBase):
+        return poison  # type: ignore[return-value] # looked at just now
+    if isinstance(poison, str):
+        hint = f"for a topic of that name pass PoisonTopic(publisher, {poison!r}); else "
+    elif inspect.isclass(poison):
+        hint = f"pass an instance, {poison.__name__}(…); all choices: "
+    elif isinstance(poison, os.PathLike | io.IOBase):
+        hint = "for a file pass PoisonFile(path); all choices: "
+    else:
+        hint = "pass "
+    raise ConfigurationError(f"handler {handler!r}: poison={described(poison)} is no choice: {hint}{CHOICES}")
 
 
 class PoisonTopic:
@@ -56,13 +121,23 @@ class PoisonTopic:
     A compacted *topic* takes no message without a key: intake then stops, and an error says why. Of those with one it keeps the
     last of each key only, so it is no good place for them.
 
+    At the start of its router a topic that does not exist ends the start, where the publisher can tell.
+
     Raises:
-        ConfigurationError: *topic* cannot be a topic's name with this publisher.
+        ConfigurationError: *publisher* is none, or *topic* cannot be a topic's name with it.
+
+    Example:
+        >>> broker = InMemoryPubSub()
+        >>> router = Router()
+        >>> router.add_consumer_handler("printer", "orders", broker, print, poison=PoisonTopic(broker, "orders-dlq"))
+        <Handler 'printer' on 'orders'>
     """
 
     def __init__(self, publisher: Publisher, topic: str) -> None:
+        require_method("PoisonTopic(publisher, topic): publisher", publisher, "publish", "KafkaPublisher(…)")
         if isinstance(publisher, ChecksTopics):
             publisher.check_topic(topic)
+        require_text("PoisonTopic(publisher, topic): topic", topic)
         self.publisher = publisher
         self.topic = topic
 
@@ -84,6 +159,11 @@ class PoisonTopic:
             f"; {keyless} of them have no key, and a compacted topic takes none without: give {self.topic!r} the"
             " cleanup.policy delete, or use another topic for poison records"
         )
+
+    def look_ahead(self) -> None:
+        """Look for the topic; see `LooksAhead`."""
+        if isinstance(self.publisher, FindsTopics):
+            self.publisher.find_topic(self.topic)
 
     def close(self) -> None:
         """Leave the publisher to the router, which closes every publisher it knows once, last."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..delivery.message import Message
+from ..errors import ConfigurationError
 from .record import describe
 
 
@@ -24,6 +25,15 @@ class PoisonFile:
         path: where to write.
         replace: start anew, replacing an older file, at the first record.
         record: turns a message into its record; by default `describe`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     poison = PoisonFile(f"{folder}/poison.ndjson")
+        ...     poison.write([Message(b"no event", uuid="1", metadata={"reason_poisoned": "malformed JSON"})])
+        ...     poison.close()
+        ...     print(poison.path.read_text(), end="")
+        {"uuid":"1","metadata":{"reason_poisoned":"malformed JSON"},"payload":"no event"}
     """
 
     def __init__(
@@ -37,6 +47,13 @@ class PoisonFile:
         self._replace = replace
         self._record = record
         self._file: FileIO | None = None
+
+    def look_ahead(self) -> None:
+        """Raise ConfigurationError where the file could not be made: there is no such folder, or a folder is in its place."""
+        if self.path.is_dir():
+            raise ConfigurationError(f"{self.path} is a folder: name a file")
+        if not self.path.parent.is_dir():
+            raise ConfigurationError(f"there is no folder {self.path.parent}: create it")
 
     def write(self, messages: Sequence[Message]) -> None:
         """Append the records, flushed to the disk."""

@@ -14,7 +14,8 @@ from loguru import logger
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
 from ..delivery.message import Message
-from ..errors import HaltedError, text_of
+from ..delivery.mistakes import Mistakes
+from ..errors import HaltedError, reason_of
 from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
@@ -48,6 +49,7 @@ class SinkWorker:
         self.poisoned = 0
         """Messages whose record is safe."""
         self._writer = writer
+        self._mistakes = Mistakes(self.name)
         self._guard = guard
         self._halt = halt
         self._condition = threading.Condition()
@@ -120,6 +122,11 @@ class SinkWorker:
     def error(self) -> BaseException | None:
         """What the thread died of."""
         return self._thread.error
+
+    @property
+    def last_error(self) -> str:
+        """Why records are not written, and since when; empty while they are. See `TellsLastError`."""
+        return self._thread.last_error.text
 
     @property
     def is_blocked(self) -> bool:
@@ -196,13 +203,16 @@ class SinkWorker:
                 self._confirm(block.keep(error))
                 goes_on = block.was_cut or self._wait_to_retry(error)
             except Exception as error:  # noqa: BLE001 - any failure of a user's writer means "not safe yet"
+                self._mistakes.tell(error)
                 goes_on = self._wait_to_retry(error)
             else:
                 self._confirm(block.messages)
                 self._is_blocked = False
+                self._thread.last_error.clear()
                 return True
         if goes_on:  # nothing is left of it
             self._is_blocked = False
+            self._thread.last_error.clear()
         self._put_back(block.messages)
         return goes_on
 
@@ -211,8 +221,10 @@ class SinkWorker:
             self._ready.put_back(messages)
 
     def _wait_to_retry(self, error: Exception) -> bool:
+        self._thread.last_error.note(error)
         if not self._is_blocked:
-            logger.bind(sink=repr(self._writer), error=text_of(error)).error("poison record not written, intake stops")
+            log = logger.bind(sink=repr(self._writer))
+            log.error("poison record not written, intake stops: {error}", error=reason_of(error))
         self._is_blocked = True
         with self._condition:
             now = MONOTONIC.now()

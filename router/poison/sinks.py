@@ -8,26 +8,27 @@ from loguru import logger
 
 from ..delivery.message import Message, PoisonSink
 from ..delivery.route import HaltFunction
-from ..errors import ConfigurationError, HaltedError, text_of
-from .choices import Poison
+from ..errors import HaltedError, text_of
+from .choices import DROP, HALT, REDELIVER, PoisonChoice, PoisonWriter
 from .sink_worker import SinkWorker
 from .storm import StormGuard
 
 
 class Discard:
-    """The writer of `poison="drop"`: counts and forgets."""
+    """The writer of `DROP`: counts and forgets."""
 
     def write(self, messages: Sequence[Message]) -> None:
         """Say how many were dropped and why the first was."""
         reason = messages[0].metadata["reason_poisoned"]
-        logger.bind(messages=len(messages), reason=reason).warning("poisoned messages dropped, as configured")
+        text = "poisoned messages dropped, as configured: {messages}, the first for this: {reason}"
+        logger.warning(text, messages=len(messages), reason=reason)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
 class HaltingSink:
-    """The sink of `poison="none"`: the first message that cannot be handled stops the router."""
+    """The sink of `HALT`: the first message that cannot be handled stops the router."""
 
     is_blocked = False
 
@@ -41,7 +42,7 @@ class HaltingSink:
         """Stop: raises `HaltedError` into the chain."""
         self.is_halted = True
         raise HaltedError(
-            f"handler {self._handler!r} halts at {message!r}, as its poison sink is 'none': {text_of(error)}"
+            f"handler {self._handler!r} halts at {message!r}, as its poison choice is HALT: {text_of(error)}"
         ) from error
 
     def take_failed(self, message: Message) -> None:
@@ -61,7 +62,7 @@ class HaltingSink:
 
 def make_sink(
     handler: str,
-    choice: Poison | None,
+    choice: PoisonWriter | PoisonChoice,
     halt: HaltFunction,
     guard: StormGuard | None = None,
     fail: Callable[[BaseException], None] = lambda _error: None,
@@ -75,12 +76,9 @@ def make_sink(
         guard: says when there are too many; `None`: never.
         fail: stops the router then.
     """
-    if choice is None:
+    if choice is REDELIVER:
         return None, None
-    if choice == "none":
+    if choice is HALT:
         return HaltingSink(handler, halt), None
-    writer = Discard() if choice == "drop" else choice
-    if isinstance(writer, str):
-        raise ConfigurationError(f"poison must be a sink, 'none' or 'drop', not {writer!r}")
-    sink = SinkWorker(handler, writer, guard, fail)
+    sink = SinkWorker(handler, Discard() if choice is DROP else choice, guard, fail)
     return sink, sink

@@ -34,6 +34,11 @@ class StormLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Raises:
         ConfigurationError: a value is out of its range.
+
+    Example:
+        >>> config = RouterConfig(poison_limits=StormLimits(max_in_a_row=100, max_share=0.5))
+        >>> config.poison_limits.window
+        5000
     """
 
     enabled: bool = True

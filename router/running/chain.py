@@ -1,8 +1,39 @@
 """Building the chain of one handler: once, at the start of the router."""
 
+from __future__ import annotations
+
+import inspect
 from collections.abc import Sequence
 
+from ..callables import described, name_of, require_callable, takes_one
+from ..errors import ConfigurationError
 from ..protocols import HandlerFunc, Middleware
+
+NEXT = "the next handler"
+
+
+def require_middlewares(middlewares: Sequence[object]) -> None:
+    """Look at *middlewares*, as they were added.
+
+    Raises:
+        ConfigurationError: one is no callable that takes the next handler; says what to pass.
+    """
+    for each in middlewares:
+        if isinstance(each, list | tuple):
+            raise ConfigurationError(f"middleware is {described(each)}: pass each by itself, add_middleware(*…)")
+        if inspect.isclass(each) and not _takes_handler(each):
+            raise ConfigurationError(f"middleware is {described(each)}: pass an instance, {each.__name__}(…)")
+        if not inspect.isclass(each):
+            require_callable(f"middleware {name_of(each)}" if callable(each) else "middleware", each, NEXT)
+
+
+def _takes_handler(kind: type) -> bool:
+    """Whether the instances of *kind* are handlers, made of the next one, and not middleware themselves."""
+    call = getattr(kind, "__call__", None)  # noqa: B004 - the method of its instances, not whether it can be called
+    if not inspect.isfunction(call) or not takes_one(kind):
+        return False
+    parameters = [*inspect.signature(call).parameters.values()][1:]
+    return not any(each.name == "next_handler" or "HandlerFunc" in str(each.annotation) for each in parameters)
 
 
 def build_chain(handler: HandlerFunc, *levels: Sequence[Middleware]) -> HandlerFunc:
@@ -12,8 +43,21 @@ def build_chain(handler: HandlerFunc, *levels: Sequence[Middleware]) -> HandlerF
         handler: the innermost function.
         levels: router-level first, then handler-level; an earlier level is outside a later one, and within a level the first is
             outermost.
+
+    Raises:
+        ConfigurationError: a middleware made no handler; names it.
     """
     for level in reversed(levels):
         for middleware in reversed(level):
-            handler = middleware(handler)
+            handler = _wrapped(handler, middleware)
     return handler
+
+
+def _wrapped(handler: HandlerFunc, middleware: Middleware) -> HandlerFunc:
+    made: object = middleware(handler)
+    if made is None:
+        raise ConfigurationError(
+            f"middleware {name_of(middleware)} returned None: end it with `return` and the function that it has made"
+        )
+    require_callable(f"what middleware {name_of(middleware)} returned", made, "the message")
+    return made  # type: ignore[return-value] # looked at just now

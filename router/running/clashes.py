@@ -33,7 +33,7 @@ def _refuse_poison_circle(handler: Handler, handlers: Sequence[Handler]) -> None
     reached, ahead = [], [handler]
     while ahead:
         poisoner = ahead.pop()
-        for reader in _readers_of_poison(poisoner, handlers):
+        for reader in readers_of_poison(poisoner, handlers):
             if reader is handler:
                 raise ConfigurationError(
                     f"the poison topic of handler {poisoner.name!r} is {handler.topic!r}, which handler {handler.name!r} "
@@ -44,7 +44,8 @@ def _refuse_poison_circle(handler: Handler, handlers: Sequence[Handler]) -> None
                 ahead.append(reader)
 
 
-def _readers_of_poison(handler: Handler, handlers: Sequence[Handler]) -> list[Handler]:
+def readers_of_poison(handler: Handler, handlers: Sequence[Handler]) -> list[Handler]:
+    """Return those of *handlers* that read what *handler* poisons, as far as they tell."""
     choice = handler.poison
     if not isinstance(choice, PoisonTopic):
         return []

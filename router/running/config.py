@@ -22,6 +22,10 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             middleware has judged. Unlimited without a sink, for a `TransientError`, for output that cannot be published, and for
             what `PoisonQueue` or `FailurePolicy` has declined.
         poison_limits: how much each handler may set aside before it halts.
+
+    Example:
+        >>> Router(RouterConfig(close_timeout=10.0, max_redeliveries=3)).config.max_redeliveries
+        3
     """
 
     close_timeout: float = 30.0

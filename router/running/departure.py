@@ -50,9 +50,10 @@ class Departure:
             return
         self._wait_while(lambda: any(thread.is_alive for thread in self._threads))
         if not isinstance(subscription, ShowsBooks):
-            log = logger.bind(handler=self._handler, subscription=type(subscription).__name__)
-            log.warning(
-                "handler stopped; nobody can tell what is held of its subscription, which stays open until the router closes"
+            logger.bind(subscription=type(subscription).__name__).warning(
+                "handler {handler} stopped; nobody can tell what is held of its subscription, which stays open until the router"
+                " closes",
+                handler=self._handler,
             )
             return
         self._drain(subscription)
@@ -61,7 +62,8 @@ class Departure:
         try:
             subscription.close()
         except UndrainedError as error:
-            logger.bind(handler=self._handler, error=str(error)).warning("handler stopped, and not all is committed")
+            text = "handler {handler} stopped, and not all is committed: {error}"
+            logger.warning(text, handler=self._handler, error=str(error))
 
     def _drain(self, subscription: ShowsBooks) -> None:
         deadline = MONOTONIC.now() + self._seconds

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from ..errors import ConfigurationError, StateError
-from ..poison.choices import Poison
+from ..errors import StateError
+from ..poison.choices import REDELIVER, Poison, chosen
 from ..protocols import ChecksTopics, HandlerFunc, Middleware, Publisher, Subscriber
-from .returned import require_synchronous
+from .chain import require_middlewares
+from .registration import require_concurrency, require_reader
 
 
 class Work(Protocol):
@@ -19,13 +20,28 @@ class Work(Protocol):
         """Messages whose poison record is safe."""
         ...
 
+    @property
+    def failure(self) -> Exception | None:
+        """Why a message waits to be delivered again."""
+        ...
+
     def leave(self) -> None:
         """Stop by itself while the others go on; returns at once."""
         ...
 
 
 class Handler:
-    """One handler of a router, returned by `Router.add_handler` and `Router.add_consumer_handler`."""
+    """One handler of a router, returned by `Router.add_handler` and `Router.add_consumer_handler`.
+
+    Example:
+        >>> router = Router()
+        >>> handler = router.add_consumer_handler("printer", "greetings", InMemoryPubSub(), print)
+        >>> handler.add_middleware(Retry(max_retries=1))  # around this handler only
+        >>> router.start()
+        >>> handler.wait_started(), handler.poisoned
+        (True, 0)
+        >>> router.close()
+    """
 
     def __init__(
         self,
@@ -36,12 +52,11 @@ class Handler:
         *,
         publish_topic: str | None = None,
         publisher: Publisher | None = None,
-        poison: Poison | None = None,
+        poison: Poison = REDELIVER,
         concurrency: int = 1,
     ) -> None:
-        if concurrency < 1:
-            raise ConfigurationError(f"handler {name!r}: concurrency must be at least 1, not {concurrency}")
-        require_synchronous(name, function)
+        require_reader(name, topic, subscriber, function)
+        require_concurrency(name, concurrency)
         _check_topic(subscriber, topic)
         _check_topic(publisher, publish_topic)
         self.name = name
@@ -50,7 +65,7 @@ class Handler:
         self.function = function
         self.publish_topic = publish_topic
         self.publisher = publisher
-        self.poison = poison
+        self.poison = chosen(name, poison)
         self.concurrency = concurrency
         self.middlewares: list[Middleware] = []
         self._work: Work | None = None
@@ -61,10 +76,12 @@ class Handler:
         """Wrap this handler only, inside the router's middleware; the first added is the outermost.
 
         Raises:
+            ConfigurationError: one is no middleware.
             StateError: the router has started; its chains are built.
         """
         if self._work is not None:
             raise StateError(f"handler {self.name!r} has started: add middleware before Router.run()")
+        require_middlewares(middlewares)
         self.middlewares.extend(middlewares)
 
     def stop(self) -> None:
@@ -93,6 +110,11 @@ class Handler:
     def poisoned(self) -> int:
         """Messages that its poison sink has taken, with their records safe."""
         return 0 if self._work is None else self._work.poisoned
+
+    @property
+    def failure(self) -> Exception | None:
+        """What was raised for a message that waits to be delivered again; `None` while none waits. Of several, the last."""
+        return None if self._work is None else self._work.failure
 
     def mark_started(self, work: Work) -> None:
         """Note that the router runs it. For the router."""

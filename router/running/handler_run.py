@@ -11,6 +11,7 @@ from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
 from ..delivery.context import Scope
 from ..delivery.message import Message
+from ..delivery.mistakes import Mistakes
 from ..delivery.route import Route
 from ..errors import ConfigurationError, HaltedError, text_of
 from ..own_process import OwnProcess
@@ -68,6 +69,7 @@ class HandlerRun:
         self._workers = workers
         self._retries = retries
         self._fail = fail
+        self._mistakes = Mistakes(f"handler {handler.name!r}")
         self.subscription: Subscription | None = None
         """Once it is started."""
         self._process = OwnProcess("handler")
@@ -89,7 +91,7 @@ class HandlerRun:
             if getattr(middleware, "needs_poison_sink", False) and self.sink is None:
                 raise ConfigurationError(
                     f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
-                    "poison=PoisonTopic(…), PoisonFile(…), 'none' or 'drop' where the handler is added"
+                    "poison=PoisonTopic(…), PoisonFile(…), HALT or DROP where the handler is added"
                 )
         return build_chain(checked(self.handler.name, self.handler.function), middlewares)
 
@@ -161,6 +163,11 @@ class HandlerRun:
         """Messages whose poison record is safe."""
         return 0 if self.sink_worker is None else self.sink_worker.poisoned
 
+    @property
+    def failure(self) -> Exception | None:
+        """Why a message of it waits to be delivered again, if one does."""
+        return next((runner.failure for runner in self._runners if runner.failure is not None), None)
+
     def _begun(self) -> int:
         return sum(runner.begun for runner in self._runners)
 
@@ -196,6 +203,7 @@ class HandlerRun:
                 sink=self.sink,
                 halt=self._halt,
                 workers=self._workers,
+                mistakes=self._mistakes,
             )
         logger.bind(handler=handler.name, partitions=[a.partition for a in assignments]).info("partitions assigned")
 
@@ -219,7 +227,8 @@ class HandlerRun:
             runner.discard(list(assignments))
         for worker in self._all_workers():
             worker.abandon(assignments)
-        logger.bind(handler=self.handler.name, partitions=[a.partition for a in assignments]).warning("partitions lost")
+        partitions = [assignment.partition for assignment in assignments]
+        logger.warning("partitions lost: {partitions} of {handler}", partitions=partitions, handler=self.handler.name)
 
     def _all_workers(self) -> list[Worker]:
         return [*self._workers] if self.sink_worker is None else [*self._workers, self.sink_worker]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..delivery.message import Message
-from ..errors import PermanentError, PublishError, StateError
+from ..errors import HaltedError, PermanentError, PublishError
 from ..protocols import Publisher
 from .returned import messages_in
 
@@ -29,12 +29,14 @@ class Outgoing:
         Raises:
             PermanentError: some of it will never be taken, such as a message that is too large.
             PublishError, or another error of the publisher: some of it was not confirmed; `Delivery.unsent` says what.
-            StateError, ConfigurationError: there is nowhere to publish it, or it is no messages.
+            HaltedError: there is nowhere to publish it, or it is no messages.
         """
-        messages = messages_in(self._handler, produced)
+        messages = messages_in(f"handler {self._handler!r}, or a middleware around it,", produced)
+        if not messages:
+            return
         if self._publisher is None or self._topic is None:
-            raise StateError(
-                f"handler {self._handler!r} returned messages but has no publisher: use Router.add_handler"
+            raise HaltedError(
+                f"handler {self._handler!r} returned messages but has no publisher: use Router.add_handler, or return None"
             )
         try:
             self._publisher.publish(self._topic, *messages)

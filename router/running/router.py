@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from loguru import logger
 
+from ..callables import require_callable, require_method
 from ..clock import MONOTONIC, Clock
 from ..delivery.context import Scope
 from ..errors import ConfigurationError
-from ..poison.choices import Poison, PoisonTopic
+from ..poison.choices import REDELIVER, Poison, PoisonTopic
 from ..protocols import (
     HandlerFunc,
     Middleware,
@@ -19,13 +20,16 @@ from ..protocols import (
     SubscriberDecorator,
     Worker,
 )
+from .chain import require_middlewares
 from .claims import Claims
 from .clashes import refuse_clashes
 from .config import RouterConfig
 from .handler import Handler
 from .handler_run import HandlerRun
 from .lifecycle import Lifecycle, State
+from .look_ahead import look_ahead
 from .neighbours import decorated
+from .registration import require_decorators, require_publisher
 from .runner import Retries
 from .supervisor import Supervisor
 
@@ -38,6 +42,16 @@ class Router:
 
     Everything is added before the start and fixed by it. One thread, `millstream-router`, owns the life of a started router:
     it watches the others and closes everything in order. Every method may be called from any thread.
+
+    Example:
+        >>> broker = InMemoryPubSub(InMemoryConfig(block_publish_until_ack=True))
+        >>> router = Router()
+        >>> router.add_consumer_handler("printer", "greetings", broker, lambda message: print(message.payload))
+        <Handler 'printer' on 'greetings'>
+        >>> router.start()
+        >>> broker.publish("greetings", Message(b"hello"))
+        b'hello'
+        >>> router.close()
     """
 
     def __init__(self, config: RouterConfig | None = None, *, clock: Clock = MONOTONIC) -> None:
@@ -66,7 +80,7 @@ class Router:
         publisher: Publisher,
         handler: HandlerFunc,
         *,
-        poison: Poison | None = None,
+        poison: Poison = REDELIVER,
         concurrency: int = 1,
     ) -> Handler:
         """Handle the messages of *topic* and publish what *handler* returns to *publish_topic*, before the ack.
@@ -78,13 +92,16 @@ class Router:
             publish_topic: where produced messages go.
             publisher: what sends them; closed last, once, also when several handlers share it; by the last of several routers.
             handler: called once per message; see `HandlerFunc`.
-            poison: what becomes of messages that cannot be handled; `None`: they are delivered again, without end.
+            poison: what becomes of messages that cannot be handled: `PoisonTopic`, `PoisonFile`, `HALT`, `DROP`, or by default
+                `REDELIVER`: they are delivered again, without end.
             concurrency: threads; with more than one, order is kept per message key (per partition without one).
 
         Raises:
-            ConfigurationError: the name is taken, a topic cannot be called so, or the handler is an async function.
+            ConfigurationError: the name is taken, a topic cannot be called so, or an argument can never work, such as a class
+                in place of its instance or an async function for a handler; says what to pass.
             StateError: the router has started.
         """
+        require_publisher(name, publish_topic, publisher)
         return self._add(
             Handler(
                 name,
@@ -105,7 +122,7 @@ class Router:
         subscriber: Subscriber,
         handler: HandlerFunc,
         *,
-        poison: Poison | None = None,
+        poison: Poison = REDELIVER,
         concurrency: int = 1,
     ) -> Handler:
         """Handle the messages of *topic*; nothing is published. The arguments are those of `add_handler`."""
@@ -121,28 +138,39 @@ class Router:
         return handler
 
     def add_middleware(self, *middlewares: Middleware) -> None:
-        """Wrap every handler, outside its own middleware; the first added is the outermost."""
+        """Wrap every handler, outside its own middleware; the first added is the outermost.
+
+        Raises:
+            ConfigurationError: one is no callable that takes the next handler.
+            StateError: the router has started.
+        """
         self._life.require_new("add middleware")
+        require_middlewares(middlewares)
         self._middlewares.extend(middlewares)
 
     def add_plugin(self, *plugins: Plugin) -> None:
         """Call *plugins* with this router, in order, at the beginning of its start."""
         self._life.require_new("add plugins")
+        for each in plugins:
+            require_callable("plugin", each, "the router")
         self._plugins.extend(plugins)
 
     def add_publisher_decorator(self, *decorators: PublisherDecorator) -> None:
         """Wrap the publisher of every handler; the first added is the outermost, so it sees a message first."""
         self._life.require_new("add decorators")
+        require_decorators("publisher", decorators)
         self._publisher_decorators.extend(decorators)
 
     def add_subscriber_decorator(self, *decorators: SubscriberDecorator) -> None:
         """Wrap the subscriber of every handler; the first added is the innermost, so it sees a message first."""
         self._life.require_new("add decorators")
+        require_decorators("subscriber", decorators)
         self._subscriber_decorators.extend(decorators)
 
     def add_worker(self, worker: Worker) -> None:
         """Start, drain and watch over *worker* together with the handlers; adding it again does nothing."""
         self._life.require_new("add workers")
+        require_method("worker", worker, "drain", "a worker, such as MessageBatcher(…)")
         if all(worker is not known for known in self._workers):
             self._workers.append(worker)
 
@@ -189,6 +217,7 @@ class Router:
             refuse_clashes(list(self._handlers.values()))
             for plugin in self._plugins:
                 plugin(self)
+            look_ahead(list(self._handlers.values()))
             self._start_runs()
         except BaseException:
             try:

@@ -15,6 +15,7 @@ from loguru import logger
 
 from ..delivery.assignment import Assignment
 from ..delivery.message import Assigned, Message, PoisonSink
+from ..delivery.mistakes import tell_mistake
 from ..delivery.parking import Parking
 from ..delivery.settlement import ACKED, NACKED, RETURNED, RUNNING
 from ..errors import Cancelled, PermanentError, PublishError, SubscriptionClosed, TransientError, is_about_us, text_of
@@ -65,6 +66,9 @@ class Retries:
 
 class Runner:
     """Handles the messages of one source, in order per key, on one thread."""
+
+    failure: Exception | None = None
+    """What was raised for a message that waits to be delivered again; the last such error, gone when none waits."""
 
     def __init__(
         self,
@@ -132,8 +136,11 @@ class Runner:
             parking.discard(self._gone.popleft())
         if parking:
             self._deliver_parked()
+        if parking:
             due = parking.next_due()
             timeout = RECEIVE_SECONDS if due is None else min(timeout, max(0.0, due - self._now()))
+        else:
+            self.failure = None
         if self._is_blocked():
             self._pause.wait(timeout)
             return
@@ -157,7 +164,7 @@ class Runner:
             delivery.chain = RUNNING
             try:
                 produced = chain(message)
-                if produced:
+                if produced is not None:
                     self._publish(message, produced)
             except Cancelled:
                 self._cancelled(message)
@@ -221,14 +228,17 @@ class Runner:
         self._failed(message, Nacked())
 
     def _failed(self, message: Message, error: Exception) -> None:
+        self.thread.last_error.note(error)
+        tell_mistake(message, error)  # before the sink has it, which forgets the traceback
         if self._sink is not None and self._is_for_the_sink(message, error):
             self._sink.take(message, error)
             message.delivery.leave_to_sink()
             return
         if message.redeliveries == 0:
-            logger.bind(handler=self.name, message=repr(message), error=text_of(error, repr)).error(
-                "message not handled, it will be delivered again"
-            )
+            text = "message not handled, it will be delivered again: {error}; {message}"
+            logger.bind(handler=self.name).error(text, error=text_of(error, repr), message=repr(message))
+        if not isinstance(error, Nacked):
+            self.failure = error
         due = self._now() + self._retries.delay(message.redeliveries)
         self._parking.park(self._order_key(message), message, due)
 

@@ -17,7 +17,7 @@ from loguru import logger
 
 from ..clock import MONOTONIC
 from ..delivery.context import Scope
-from ..protocols import Worker
+from ..protocols import TellsLastError, Worker
 from .handler_run import HandlerRun
 
 COMMIT_SECONDS = 2.0
@@ -38,22 +38,23 @@ def shut_down(
     scope: Scope,
     timeout: float,
     fail: Callable[[BaseException], None],
-) -> list[str]:
-    """Take steps 1 to 5; returns the names of what was not done in *timeout* seconds.
+) -> list[tuple[str, str]]:
+    """Take steps 1 to 5; returns the names of what was not done in *timeout* seconds, each with its last error, empty for none.
 
     What a worker or a subscription raises goes to *fail* and does not keep the others from draining and committing.
     """
     deadline = MONOTONIC.now() + timeout
     drain_deadline = deadline - min(COMMIT_SECONDS, timeout / 4)
     scope.close()
-    left = []
+    left: list[tuple[str, str]] = []
     for wave in _waves(runs):
         for run in wave:
             run.stop()
-        left += [thread.name for run in wave for thread in run.threads if not thread.join(drain_deadline)]
-    left += [worker.name for worker in workers if not _drain(worker, drain_deadline, fail)]
+        busy = [thread for run in wave for thread in run.threads if not thread.join(drain_deadline)]
+        left += [(thread.name, thread.last_error.text) for thread in busy]
+    left += [_named(worker) for worker in workers if not _drain(worker, drain_deadline, fail)]
     sinks = [run.sink_worker for run in runs if run.sink_worker is not None]
-    left += [sink.name for sink in sinks if not _drain(sink, deadline, fail)]
+    left += [_named(sink) for sink in sinks if not _drain(sink, deadline, fail)]
     for run in runs:
         run.begin_close_subscription()
     for run in runs:
@@ -61,9 +62,14 @@ def shut_down(
             run.close_subscription()
         except Exception as error:  # noqa: BLE001 - a transport of any make; the others must still commit
             fail(error)
-    for name in left:
-        logger.bind(name=name).warning("still running at the end of the close time-out")
+    for name, last_error in left:
+        text = "still running at the end of the close time-out: {name}, its last error: {error}"
+        logger.warning(text, name=name, error=last_error or "none")
     return left
+
+
+def _named(worker: Worker) -> tuple[str, str]:
+    return worker.name, worker.last_error if isinstance(worker, TellsLastError) else ""
 
 
 def _waves(runs: Sequence[HandlerRun]) -> Iterator[list[HandlerRun]]:

@@ -33,6 +33,10 @@ class SignalsHandler:
 
     Args:
         signals: which to listen to.
+
+    Example:
+        >>> router = Router()
+        >>> router.add_plugin(SignalsHandler())  # before `router.run()`, which then ends at Ctrl-C
     """
 
     def __init__(self, signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> None:
@@ -65,7 +69,7 @@ class SignalsHandler:
             # The router tells of it: what this very thread says while it is inside the logger is lost.
             router.request_close(signal=name) if is_first else router.abort()
         if not is_first:
-            logger.bind(signal=name).warning("second signal: no flush, what is not stored comes again")
+            logger.warning("second signal ({signal}): no flush, what is not stored comes again", signal=name)
         return not is_first
 
     def restore(self) -> None:

@@ -70,7 +70,8 @@ class Supervisor:
         self._scope.cancel()
         self._watch()
         if left and self._life.error is None:
-            self._life.error = UndrainedError(left, self._close_timeout)
+            names = [name for name, _ in left]
+            self._life.error = UndrainedError(names, self._close_timeout, dict(left))
 
     def abort(self) -> None:
         """Commit what is durable, leave, and return, without a flush."""

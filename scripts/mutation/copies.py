@@ -4,7 +4,6 @@ import itertools
 import os
 import queue
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from mutation.fork_server import ForkServer
 from mutation.listing import ListError, Mutant
 from mutation.run import Run, read_report, tail
 
@@ -30,6 +30,7 @@ class Copy:
     def __init__(self, root: Path, temporary: Path) -> None:
         self.root = root
         self._temporary = temporary
+        self._server = ForkServer(root, self.environment())
         self._changes = itertools.count(1)
 
     def environment(self) -> dict[str, str]:
@@ -39,6 +40,10 @@ class Copy:
         """
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         return kept | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "", "TERM": "dumb"}
+
+    def close(self) -> None:
+        """End the process that runs its tests."""
+        self._server.close()
 
     def require_own(self, package: str) -> None:
         """Raise ListError unless *package* is imported from here: an editable install points at the original."""
@@ -68,29 +73,15 @@ class Copy:
 
     def run(self, tests: Sequence[str], timeout: float) -> Run:
         """Run *tests* with pytest, slow ones too, and wait for at most *timeout* seconds."""
-        report = self.root.with_suffix(".xml")
+        report, printed = self.root.with_suffix(".xml"), self.root.with_suffix(".txt")
         report.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
+        command = ["-q", "-rfE", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
+        command += ["-W", "ignore:Module already imported"]  # the asserts of what the server has imported are not ours
         command += ["-p", "no:xdist", "-m", "", f"--basetemp={self._temporary}", f"--junitxml={report}", *tests]
         began = time.monotonic()
-        process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        try:
-            output, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            # The whole session: a test may have started processes that hold the pipe open.
-            os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-            return Run(None, output, time.monotonic() - began)
-        return read_report(report, process.returncode, output, time.monotonic() - began)
+        exit_code = self._server.run(command, printed, timeout)
+        output, seconds = printed.read_text(encoding="utf-8", errors="replace"), time.monotonic() - began
+        return Run(None, output, seconds) if exit_code is None else read_report(report, exit_code, output, seconds)
 
 
 class Bench:
@@ -102,9 +93,14 @@ class Bench:
         self._timeout = timeout
         self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
         for number in range(jobs):
-            copy = Copy(folder / f"copy{number}", folder / f"temporary{number}")
-            shutil.copytree(root, copy.root, symlinks=True, ignore=LEFT_OUT)
-            self._free.put(copy)
+            place = folder / f"copy{number}"
+            shutil.copytree(root, place, symlinks=True, ignore=LEFT_OUT)
+            self._free.put(Copy(place, folder / f"temporary{number}"))
+
+    def close(self) -> None:
+        """End the processes of the copies; none may be lent."""
+        while not self._free.empty():
+            self._free.get().close()
 
     def require_own(self, package: str) -> None:
         """Raise ListError unless *package* is imported from the copies."""

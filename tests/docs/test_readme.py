@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.handlers.cli.command_aids import environment, make_payload, query, run
+from tests.handlers.cli.command_aids import environment, query, run
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -37,24 +37,6 @@ def test_the_first_program_runs_as_written(tmp_path):
     assert done.stderr == b""
     assert done.stdout == b"1 event in the store\n"
     assert query("SELECT id, event_name FROM events", cwd=tmp_path) == "1\tapi_call"
-
-
-@pytest.mark.slow
-def test_the_commands_from_file_to_answer_work_as_written(tmp_path):
-    """The ingest and the query of the README give what they show."""
-    (tmp_path / "events.ndjson").write_bytes(b"\n".join(make_payload(id=str(number)) for number in range(10)))
-    ingest = run("ingest", "events.ndjson", cwd=tmp_path)
-    statement = re.search(r'millstream query "([^"]+)"', README)[1]
-
-    assert re.fullmatch(
-        r"stored 10 poisoned 0 inserts 1 lines 10 blank 0 in .* s \(.* events/s\)", last_line(ingest.stderr)
-    )
-    assert query(statement, cwd=tmp_path) == "c-1\t10"
-
-
-def last_line(output):
-    """Return the last line of *output* as text."""
-    return output.decode().splitlines()[-1]
 
 
 def test_it_says_that_the_in_memory_broker_survives_nothing():

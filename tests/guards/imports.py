@@ -14,7 +14,7 @@ def find_imports(source: Source, modules: Collection[str] = ()) -> Iterator[tupl
     Args:
         modules: the modules there are; `from package import name` counts as `package.name` if that is one of them.
     """
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, each.name) for each in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -22,13 +22,14 @@ def find_imports(source: Source, modules: Collection[str] = ()) -> Iterator[tupl
             for each in node.names:
                 full = f"{base}.{each.name}"
                 yield node.lineno, full if full in modules else base
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {
-            "__import__",
-            "import_module",
-            "importlib.import_module",
-        }:
+        elif isinstance(node, ast.Call) and _name(node.func) in {"__import__", "import_module"}:
             names = (each.value for each in node.args[:1] if isinstance(each, ast.Constant))
             yield from ((node.lineno, str(name)) for name in names)
+
+
+def _name(function: ast.expr) -> str | None:
+    """Return by what name a function is called, without what stands before it."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
 
 
 def resolve(source: Source, node: ast.ImportFrom) -> str:

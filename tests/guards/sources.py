@@ -9,16 +9,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file: its *name* as seen from the root of the repository, its text and its syntax tree."""
+    """One file: its *name* as seen from the root of the repository, its text, its syntax tree and every node of that."""
 
     name: str
     text: str
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
 
     @classmethod
     def of(cls, name: str, text: str) -> "Source":
         """Return *text* as the file *name*."""
-        return cls(name, text, ast.parse(text))
+        tree = ast.parse(text)
+        return cls(name, text, tree, tuple(ast.walk(tree)))
 
     @property
     def module(self) -> str:

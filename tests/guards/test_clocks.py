@@ -16,6 +16,7 @@ WALL_CLOCK = {
     "datetime.today",
     "date.today",
 }
+METHODS = {name.split(".")[1] for name in WALL_CLOCK}
 FOR_PEOPLE = {
     "router/poison/record.py",  # when a message was set aside
     "router/memory/pubsub.py",  # when a message was published, as a broker says it
@@ -26,9 +27,10 @@ FOR_PEOPLE = {
 
 def find_wall_clock(source: Source) -> list[str]:
     """Return where *source* asks for the time of day, under whatever name it is imported."""
-    names = [(node.lineno, ast.unparse(node)) for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)]
+    attributes = [node for node in source.nodes if isinstance(node, ast.Attribute) and node.attr in METHODS]
+    names = [(node.lineno, ast.unparse(node)) for node in attributes]
     found = [(line, name) for line, name in names if ".".join(name.split(".")[-2:]) in WALL_CLOCK]
-    imports = [node for node in ast.walk(source.tree) if isinstance(node, ast.ImportFrom) and node.module == "time"]
+    imports = [node for node in source.nodes if isinstance(node, ast.ImportFrom) and node.module == "time"]
     found += [(node.lineno, f"time.{each.name}") for node in imports for each in node.names]
     return [f"{source.name}:{line}" for line, name in found if name.endswith(tuple(WALL_CLOCK))]
 

@@ -14,6 +14,8 @@ WITH_REASON = re.compile(r"#\s*type: ignore\[[a-z-]+(, ?[a-z-]+)*\] # \S|#\s*noq
 
 def find_bare_ignores(source: Source) -> list[str]:
     """Return the comments of *source* that silence mypy or ruff without saying what and why."""
+    if not IGNORE.search(source.text):
+        return []
     comments = [
         each for each in tokenize.generate_tokens(io.StringIO(source.text).readline) if each.type == tokenize.COMMENT
     ]

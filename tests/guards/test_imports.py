@@ -36,7 +36,7 @@ def find_wrong_forms(source: Source) -> list[str]:
     """Return the imports of *source* that are absolute within its room, or relative across rooms."""
     room = room_of(source.module)
     wrong = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if room and isinstance(node, ast.ImportFrom):
             is_own = is_in(resolve(source, node), room)
             if is_own != bool(node.level):

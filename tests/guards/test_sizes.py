@@ -14,7 +14,7 @@ def find_long(source: Source) -> list[str]:
     """Return *source* if the file is too long, and its functions that are."""
     lines = source.text.count("\n")
     found = [f"{source.name}: {lines} lines"] if lines > MAX_FILE_LINES else []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             docstring = node.body[0] if ast.get_docstring(node) else None
             lines = _lines_of(node) - (_lines_of(docstring) if docstring else 0)

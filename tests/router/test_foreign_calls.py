@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.handlers.cli.command_aids import environment
+
+pytestmark = pytest.mark.slow  # processes
 
 BEGIN = (
     "import atexit; from millstream.router.foreign_calls import *; atexit.register(print, 'unwound'); print('said')\n"

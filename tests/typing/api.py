@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
+import millstream
+from millstream import log_to_stderr
 from millstream.handlers import Batch, BatchConfig, BatchMessage, BatchResult, ClickHouseTable, MessageBatcher
 from millstream.middleware import CorrelationID, FailurePolicy, InstantAck, PoisonQueue, Recoverer, Retry, Throttle
 from millstream.router import (
+    DROP,
+    HALT,
+    REDELIVER,
     Assignment,
     Context,
     HandlerFunc,
@@ -14,6 +19,9 @@ from millstream.router import (
     KafkaSubscriber,
     Message,
     Middleware,
+    Poison,
+    PoisonFile,
+    PoisonTopic,
     Publisher,
     Router,
     Subscriber,
@@ -28,6 +36,7 @@ def consume(message: Message) -> None:
     hold: Hold = message.hold("owner")
     context: Context = message.context
     context.wait(0.0)
+    message.metadata["chain"] = context.handler_name + context.subscribe_topic + context.publish_topic
     hold.release()
 
 
@@ -103,6 +112,17 @@ subscribers: list[Subscriber] = [broker, FakeSubscriber()]
 publishers: list[Publisher] = [broker, RecordingPublisher()]
 workers: list[Worker] = [MessageBatcher(BatchConfig(), whole), MessageBatcher(BatchConfig(), rows), FakeWorker()]
 watched: list[Supervised] = [*workers]
+choices: list[Poison] = [
+    REDELIVER,
+    HALT,
+    DROP,
+    "redeliver",
+    "halt",
+    "none",
+    "drop",
+    PoisonFile("f"),
+    PoisonTopic(broker, "dlq"),
+]
 
 
 def kafka(publisher: KafkaPublisher, subscriber: KafkaSubscriber) -> None:
@@ -119,7 +139,30 @@ def assigned(message: Message, assignment: Assignment) -> str:
     return assignment.topic
 
 
+def names(settings: millstream.Settings) -> None:
+    """What a first program needs is at the top, as it is in the rooms."""
+    kafka(
+        millstream.KafkaPublisher(millstream.KafkaPublisherConfig(brokers=["a:1"])),
+        millstream.KafkaSubscriber(
+            millstream.KafkaSubscriberConfig(brokers=["a:1"], group_id=settings.event_processing.topic)
+        ),
+    )
+    with millstream.exit_on_error():
+        names(millstream.load_settings())
+    for choice in (millstream.REDELIVER, millstream.HALT, millstream.DROP):
+        millstream.Router().add_consumer_handler("n", "t", broker, consume, poison=choice)
+
+
 Router().add_consumer_handler("c", "t", broker, wrong)  # type: ignore[arg-type] # takes no message
 Router().add_middleware(consume)  # type: ignore[arg-type] # takes no handler
 BatchResult({0: ValueError("bad row")})  # type: ignore[call-arg] # says nothing of the others
 MessageBatcher(BatchConfig(), consume)  # type: ignore[arg-type] # takes no batch
+Router().add_consumer_handler("d", "t", broker, consume, poison=None)  # type: ignore[arg-type] # says neither yes nor no
+Router().add_consumer_handler("e", "t", broker, consume, poison="dlq")  # type: ignore[arg-type] # a topic needs a publisher
+
+
+def set_up_log() -> None:
+    """Log as the command line does, with the words of its options."""
+    log_to_stderr()
+    log_to_stderr("WARNING", "json")
+    log_to_stderr(level="debug", log_format="xml")  # type: ignore[arg-type] # there is no such format

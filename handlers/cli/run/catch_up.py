@@ -116,7 +116,7 @@ class CatchUp:
 
     def _tell(self, error: TransientError) -> None:
         if not self._is_told:
-            logger.bind(reason=str(error)).warning("not known how far the group is: asking again")
+            logger.warning("not known how far the group is, asking again: {reason}", reason=str(error))
             self._is_told = True
 
     def _tell_back(self) -> None:

@@ -7,10 +7,10 @@ import sys
 
 import click
 
+from millstream.handlers.log_output import name_in_lines, show_lines_of
 from millstream.handlers.settings.sections import Settings
 
 from ..brokers import addresses, brokers_option
-from ..log_output import name_in_lines, show_lines_of
 from ..options import given_options, global_options
 from .app_run import refuse_lane_options, run_app
 from .consumer import Consumer

@@ -63,7 +63,7 @@ class Reloading:
             logger.bind(files=[str(path) for path in changed]).info("files changed, starting again")
             self._start_again()
         if self._process is not None and self._kill_at is not None and self._clock.now() >= self._kill_at:
-            logger.bind(pid=self._process.pid).error("the process did not end in time: killing it")
+            logger.error("process {pid} did not end in time: killing it", pid=self._process.pid)
             self._process.kill()
         return LOOK_SECONDS
 
@@ -102,7 +102,7 @@ class Reloading:
         elif self._heard or self.code in DONE:
             self.is_done = True
         else:
-            logger.bind(code=self.code).warning("ended by itself: waiting for a change")
+            logger.warning("ended by itself with code {code}: waiting for a change", code=self.code)
 
     def _meaning(self, code: int, *, was_told: bool) -> int:
         """Return *code* as a shell has it, of a second signal whatever it was."""

@@ -142,7 +142,7 @@ class Workers:
     def _kill(self) -> None:
         self._kill_at = None
         for place in self._running():
-            logger.bind(worker=place.number).error("worker did not end in time: killing it")
+            logger.error("worker {worker} did not end in time: killing it", worker=place.number)
             place.process.kill()  # type: ignore[union-attr] # as above
 
     def _start(self, place: _Place, now: float) -> None:
@@ -151,8 +151,9 @@ class Workers:
         except OSError as error:
             delay = place.backoff.next_delay()
             place.due = now + delay
-            log = logger.bind(worker=place.number, reason=str(error), seconds=round(delay, 1))
-            log.warning("worker cannot be started, trying again")
+            log = logger.bind(seconds=round(delay, 1))
+            text = "worker {worker} cannot be started, trying again: {reason}"
+            log.warning(text, worker=place.number, reason=str(error))
             return
         place.due, place.since = None, now
         logger.bind(worker=place.number, pid=place.process.pid).info("worker started")
@@ -162,16 +163,17 @@ class Workers:
         if code is None:
             return
         place.process, place.code = None, self._meaning(code)
-        log = logger.bind(worker=place.number, code=place.code)
+        ended = {"worker": place.number, "code": place.code}
         if self._told is not None or (self._once and place.code in DONE):
-            log.info("worker ended")
+            logger.bind(**ended).info("worker ended")
         elif place.code in FINAL or (self._once and place.code == ExitCode.BUG):
-            log.error("worker cannot go on: ending the others")
+            logger.error("worker {worker} cannot go on, it ended with code {code}: ending the others", **ended)
             self._end(signal.SIGTERM)
         else:
             delay = self._delay(place, now - place.since)
             place.due = now + delay
-            log.bind(seconds=round(delay, 1)).warning("worker ended, starting it again")
+            log = logger.bind(seconds=round(delay, 1))
+            log.warning("worker {worker} ended with code {code}, starting it again", **ended)
 
     def _meaning(self, code: int) -> int:
         """Return *code* as a shell has it; who was told to end before it had begun has ended in order, and done nothing."""

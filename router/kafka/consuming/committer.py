@@ -77,8 +77,8 @@ class Committer:
                 pause.wait(ASK_AGAIN_SECONDS)
         except KafkaException as failure:
             reason = str(failure.args[0])
-        log = logger.bind(topic=self._owned.topic, reason=reason)
-        log.warning("where the group begins is not committed yet, trying again with the next commit")
+        text = "where the group begins in {topic} is not committed yet, trying again with the next commit: {reason}"
+        logger.warning(text, topic=self._owned.topic, reason=reason)
 
     def store(self, books: Sequence[OffsetBook] | None = None) -> None:
         """Hand librdkafka what may be committed of *books*, or of all.
@@ -114,6 +114,5 @@ class Committer:
         is_done = code in (None, KafkaError._NO_OFFSET)
         self.is_committed = is_done or code in GROUP_MOVES
         if not is_done:
-            logger.bind(topic=self._owned.topic, error=str(error)).warning(
-                "offsets not committed as partitions go: what they cover may be delivered again"
-            )
+            text = "offsets of {topic} not committed as partitions go, what they cover may be delivered again: {error}"
+            logger.warning(text, topic=self._owned.topic, error=str(error))

@@ -66,7 +66,7 @@ class RecordErrors:
             raise InstanceInUse(text)
         if code in FINAL or error.fatal():
             raise ConfigurationError(f"topic {self._topic!r}, group {self._config.group_id!r}: {text}")
-        logger.bind(topic=self._topic, error=text).warning("Kafka reports an error, going on")
+        logger.warning("Kafka reports an error of topic {topic}, going on: {error}", topic=self._topic, error=text)
 
     def _bounds(self, place: TopicPartition) -> tuple[int, int] | None:
         try:

@@ -20,6 +20,11 @@ class KafkaSubscriber:
     """Opens subscriptions, each one a member of the consumer group with a consumer and a poll thread of its own. Thread-safe.
 
     An offset is committed only after its message and all before it are settled.
+
+    Example:
+        >>> subscriber = KafkaSubscriber(KafkaSubscriberConfig(brokers=["localhost:9092"], group_id="printers"))
+        >>> Router().add_consumer_handler("printer", "orders", subscriber, print)
+        <Handler 'printer' on 'orders'>
     """
 
     def __init__(self, config: KafkaSubscriberConfig) -> None:

@@ -105,11 +105,10 @@ class KafkaSubscription:
         """Say so once, until partitions were ours again."""
         if self._refused_after != self._owned.epoch:
             self._refused_after = self._owned.epoch
-            logger.bind(
-                topic=self._topic, group=self._config.group_id, instance=self.instance_id, reason=reason
-            ).warning(
+            logger.bind(topic=self._topic, group=self._config.group_id, instance=self.instance_id).warning(
                 "the group has a member of this instance id already: waiting until its session is over, or for ever where another"
-                " process runs with the same one"
+                " process runs with the same one: {reason}",
+                reason=reason,
             )
 
     def _is_released(self) -> bool:
@@ -143,7 +142,7 @@ class KafkaSubscription:
         try:
             return self._open_loop()
         except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
-            log.bind(reason=str(error)).warning("the Kafka client cannot be replaced yet")
+            log.warning("the Kafka client cannot be replaced yet: {reason}", reason=str(error))
             return None
 
     def _go_on_with(self, loop: PollLoop) -> None:
@@ -199,7 +198,8 @@ class KafkaSubscription:
         is_done = self._thread.error is not None or (has_left and self._loop.is_committed)
         if not is_done and not self._is_told:
             self._is_told = True
-            raise UndrainedError([self._thread.name], CLOSE_SECONDS)
+            name = self._thread.name
+            raise UndrainedError([name], CLOSE_SECONDS, {name: self._watch.outage})
 
 
 def _open_consumer(

@@ -44,7 +44,8 @@ class Gate:
         """When calls without an outcome are given up."""
         self.polls = 0
         """Polls that took in something: room may have been made."""
-        self._moved_at = MONOTONIC.now()
+        self.moved_at = MONOTONIC.now()
+        """When anything was last confirmed; before that, when it was made."""
         self._outstanding: set[Confirmation] = set()
         self._condition = threading.Condition()
 
@@ -87,7 +88,7 @@ class Gate:
                     reason = "not sent: the publisher was closed while the buffer was full"
                     raise NotSent(reason, KafkaError._PURGE_QUEUE)
                 # As long as anything is confirmed, a call that is larger than the buffer is getting on.
-                deadline = max(patience.since, self._moved_at) + seconds
+                deadline = max(patience.since, self.moved_at) + seconds
                 if MONOTONIC.now() >= deadline:
                     reason = f"not sent: the buffer was full, and nothing confirmed for {seconds:g} s"
                     raise NotSent(reason, KafkaError._QUEUE_FULL)
@@ -98,7 +99,7 @@ class Gate:
         with self._condition:
             self.polls += 1
             if is_moving:
-                self._moved_at = MONOTONIC.now()
+                self.moved_at = MONOTONIC.now()
             self._condition.notify_all()
 
     def close(self, seconds: float) -> float:

@@ -10,6 +10,7 @@ from ...delivery.message import Message
 from ...errors import MillstreamError, StateError
 from ...own_process import OwnProcess
 from ...worker_thread import WorkerThread
+from ..admin import KafkaAdmin
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
 from ..names import checked_topic
@@ -29,6 +30,11 @@ class KafkaPublisher:
 
     Raises:
         ConfigurationError: librdkafka refuses a property or cannot read a certificate.
+
+    Example:
+        >>> publisher = KafkaPublisher(KafkaPublisherConfig(brokers=["localhost:9092"]))
+        >>> poison = PoisonTopic(publisher, "orders-dlq")  # or `publisher.publish("orders", Message(b"1"))`, which waits
+        >>> publisher.close()
     """
 
     def __init__(self, config: KafkaPublisherConfig) -> None:
@@ -51,6 +57,20 @@ class KafkaPublisher:
     def check_topic(self, topic: object) -> None:
         """Raise ConfigurationError unless *topic* may be the name of one; see `ChecksTopics`."""
         checked_topic(topic)
+
+    def find_topic(self, topic: str) -> None:
+        """Return where the brokers have *topic*; see `FindsTopics`. Takes three seconds at most.
+
+        Not asked where `properties={"allow.auto.create.topics": True}` lets them make it.
+
+        Raises:
+            ConfigurationError: they have not, with the command that creates it; or they refuse us.
+            TransientError: no broker answers.
+        """
+        if str(self.config.properties.get("allow.auto.create.topics", False)).lower() == "false":
+            KafkaAdmin(self.config).require_topic(topic)
+        else:
+            checked_topic(topic)
 
     def publish(self, topic: str, *messages: Message) -> None:
         """Send *messages*, in order, and return once all are confirmed. Not atomic.
@@ -111,6 +131,11 @@ class KafkaPublisher:
         """What ended the publisher other than `close`: credentials or rights refused, a fatal error, a dead poll thread."""
         return self._watch.failure or self._thread.error
 
+    @property
+    def moved_at(self) -> float:
+        """When a message was last confirmed, on the `MONOTONIC` clock in seconds; before the first one, when this was made."""
+        return self._gate.moved_at
+
     def close(self) -> None:
         """Wait up to `close_timeout` for every confirmation, then refuse everything. May be called twice.
 
@@ -120,4 +145,4 @@ class KafkaPublisher:
             return
         closes_at = self._gate.close(self.config.close_timeout)
         if not self._thread.is_current and not self._thread.join(closes_at + 2 * PURGE_SECONDS):
-            logger.bind(thread=self._thread.name).error("the poll thread of the Kafka publisher does not end")
+            logger.error("the poll thread of the Kafka publisher does not end: {thread}", thread=self._thread.name)

@@ -66,9 +66,8 @@ class ReportLoop:
             if self._gate.is_done:
                 return
             if MONOTONIC.now() >= self._gate.closes_at:
-                logger.bind(messages=len(self._producer) + len(self._singles)).error(
-                    "Kafka publisher closes with messages not confirmed"
-                )
+                unconfirmed = len(self._producer) + len(self._singles)
+                logger.error("Kafka publisher closes with {messages} messages not confirmed", messages=unconfirmed)
                 self._purge()
                 return
 

@@ -111,7 +111,7 @@ class SteadyProducer:
         try:
             self._open()
         except ConfigurationError as error:  # the same settings have opened one before: a token that does not come
-            self._log.bind(reason=str(error)).warning("the Kafka client is stalled and cannot be replaced yet")
+            self._log.warning("the Kafka client is stalled and cannot be replaced yet: {reason}", reason=str(error))
             return
         self._log.warning("the Kafka client reaches no broker while others do: going on with a new one")
         self._retired.append((stalled, now + RETIRED_SECONDS))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...clock import MONOTONIC, Clock
-from ...poison.choices import PoisonTopic
+from ...poison.choices import REDELIVER, PoisonTopic
 from ...protocols import HandlerFunc, Middleware, Worker
 from ...running.config import RouterConfig
 from ...running.router import Router
@@ -43,7 +43,7 @@ def routed(
         trial.topic,
         LentSubscriber(trial.subscriber),
         handler,
-        poison=None if poison_topic is None else PoisonTopic(LentPublisher(trial.publisher), poison_topic),
+        poison=REDELIVER if poison_topic is None else PoisonTopic(LentPublisher(trial.publisher), poison_topic),
         concurrency=concurrency,
     )
     with trial.undrained_is_allowed(), running(router):

@@ -2,17 +2,60 @@
 
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
 
+from millstream.handlers.cli.demo import demo_settings
 from millstream.handlers.cli.demo_events import make_events
 from millstream.handlers.events import decode_event
+from millstream.handlers.settings import load_settings
 from tests.handlers.cli.command_aids import command, environment, query, run
 
-pytestmark = pytest.mark.slow
+PRODUCTION = "chdb://production"
+USER_STORES = [
+    pytest.param(f"[clickhouse]\ndsn = '{PRODUCTION}'\ndatabase = 'usage'\ntable = 'raw'\n", {}, id="settings file"),
+    pytest.param("", {"MILLSTREAM_CLICKHOUSE__DSN": PRODUCTION}, id="variable"),
+]
 
 
+@pytest.mark.parametrize(("config", "variables"), USER_STORES)
+def test_the_store_of_a_demo_is_its_own_unless_the_command_line_names_one(tmp_path, config, variables):
+    """Whatever the settings say it is a new folder, gone afterwards; the one on the command line is taken as it is."""
+    file = tmp_path / "millstream.toml"
+    file.write_text(config)
+    settings = load_settings(file, variables)
+    with demo_settings(settings, None) as own:
+        folder = own.clickhouse.address.folder
+        was_there = folder.is_dir()
+    with demo_settings(settings, PRODUCTION) as named:
+        pass
+
+    assert was_there
+    assert not folder.exists()
+    assert "millstream-demo-" in folder.name
+    assert (own.clickhouse.database, own.clickhouse.table) == ("default", "events")
+    assert named is settings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("config", "variables"), USER_STORES)
+def test_the_demo_touches_neither_the_store_nor_the_brokers_of_the_settings(tmp_path, config, variables):
+    """It ends well, no folder is made, and nobody has called at the brokers."""
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.setblocking(False)
+        brokers = f"127.0.0.1:{broker.getsockname()[1]}"
+        (tmp_path / "millstream.toml").write_text(f"{config}[kafka]\nbrokers = ['{brokers}']\n")
+        done = run("demo", "--events", "300", cwd=tmp_path, **variables)
+
+        assert done.returncode == 0, done.stderr
+        with pytest.raises(BlockingIOError):
+            broker.accept()
+    assert [each.name for each in tmp_path.iterdir()] == ["millstream.toml"]
+
+
+@pytest.mark.slow
 def test_the_demo_closes_with_tables_and_the_rows_per_insert(tmp_path):
     """Both ways stand beside each other, the answer comes from SQL, and the last line is for scripts."""
     done = run("demo", "--events", "5000", cwd=tmp_path)
@@ -25,6 +68,7 @@ def test_the_demo_closes_with_tables_and_the_rows_per_insert(tmp_path):
     assert re.fullmatch(r"rows per INSERT: \d+", text.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_the_demo_leaves_nothing_behind(tmp_path):
     """Without --store everything happens in a temporary store."""
     temporary = tmp_path / "tmp"
@@ -35,6 +79,7 @@ def test_the_demo_leaves_nothing_behind(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["tmp"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["20", "200"])
 def test_the_last_line_is_not_wrapped_at_any_width(tmp_path, columns):
     """However narrow the terminal, a script finds the line whole."""
@@ -43,6 +88,7 @@ def test_the_last_line_is_not_wrapped_at_any_width(tmp_path, columns):
     assert re.fullmatch(rb"rows per INSERT: \d+", done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_given_store_keeps_the_events(tmp_path):
     """With --store the events can be queried afterwards; the same seed makes the same events."""
     for _ in range(2):
@@ -51,6 +97,7 @@ def test_a_given_store_keeps_the_events(tmp_path):
     assert query("SELECT count() FROM events FINAL", cwd=tmp_path, store="chdb://kept") == "2000"
 
 
+@pytest.mark.slow
 def test_a_demo_that_goes_on_ends_with_its_tables_when_it_is_interrupted(tmp_path):
     """--rate --forever stores as it goes; the first signal closes it in order."""
     process = subprocess.Popen(
@@ -70,6 +117,7 @@ def test_a_demo_that_goes_on_ends_with_its_tables_when_it_is_interrupted(tmp_pat
     assert out.splitlines()[-1].startswith(b"rows per INSERT: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", ["0.001", "1e300"])
 def test_a_demo_at_any_rate_ends_when_it_is_interrupted(tmp_path, rate):
     """Neither a wait of minutes for the next event nor a rate beyond all memory is in the way of a signal."""

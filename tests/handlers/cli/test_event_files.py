@@ -41,6 +41,16 @@ def test_the_part_that_was_read_counts_bytes_over_all_files(names):
     assert (before, between, files.part_read()) == (0.0, pytest.approx(8 / 14), 1.0)
 
 
+def test_the_part_that_is_done_leaves_out_what_is_pending(names):
+    """A file that is read whole is not done before the outcome of its lines is known."""
+    files = EventFiles(names, None, None)
+    before = files.part_done(0)
+    list(files.read(go_on))
+
+    assert before == 0.0
+    assert [files.part_done(pending) for pending in (3, 1, 0)] == [0.0, pytest.approx(2 / 3), 1.0]
+
+
 def test_nothing_to_read_is_no_part(tmp_path):
     """Of an empty file no part can be told."""
     (tmp_path / "empty").touch()

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,10 @@ USAGE_MISTAKES = [
         ["query", "SELECT 1", "--config", "none.toml"], "cannot read none.toml", id="settings file that is not there"
     ),
     pytest.param(["query", "SELECT 1"], "there is no store at", id="no store here"),
+    pytest.param(
+        ["--store", "chdb://a", "publish", "-"], "--store means nothing to publish", id="store before a command without"
+    ),
+    pytest.param(["publish", "-", "--store", "chdb://a"], "No such option", id="store behind a command without"),
 ]
 
 ENDINGS = [
@@ -131,6 +136,26 @@ def test_help_and_version_are_on_stdout(tmp_path: Path, capsys) -> None:
     assert out.splitlines()[-1] == f"millstream {__version__}"
 
 
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("demo", {"--store", "--events", "--seed", "--rate", "--forever"}),
+        ("ingest", {"--store", "--poison", "--max-poison"}),
+        ("publish", {"--topic", "--brokers", "--create-topic", "--poison", "--max-poison"}),
+        ("run", {"--store", "--brokers", "--once", "--instance", "--workers", "--reload", "--interval"}),
+        ("query", {"--store", "--format", "--write"}),
+        ("migrate", {"--store"}),
+    ],
+)
+def test_a_command_offers_what_means_something_to_it(tmp_path: Path, capsys, name: str, own: set[str]) -> None:
+    """Besides the settings file and how to log, which all have; what is not in this table has to be thought about."""
+    code = run_main(name, "--help", folder=tmp_path)
+    offered = set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
+
+    assert code == 0
+    assert offered == own | {"--config", "--log-level", "--log-format", "--help"}
+
+
 def test_no_command_at_all_shows_the_help(tmp_path: Path, capsys) -> None:
     """It is wrong usage, with the list of commands on stderr."""
     code = run_main(folder=tmp_path)
@@ -144,11 +169,12 @@ def test_no_command_at_all_shows_the_help(tmp_path: Path, capsys) -> None:
 def test_log_records_go_to_stderr_as_told() -> None:
     """Text and JSON, from the level that was asked for; an exception with its traceback."""
     log = "logger.bind(rows=3, message='m').info('stored')\n"
-    log += "try: int('')\nexcept ValueError: logger.exception('bad')"
-    setup = "from millstream.handlers.cli.log_output import LogFormat, set_up_logging\nfrom loguru import logger"
+    log += "try: int('')\nexcept ValueError: logger.exception('bad')\n"
+    log += "logger.warning('store down: {reason}', reason='{away}', since=3)"
+    setup = "from millstream import log_to_stderr\nfrom loguru import logger"
     script = f"""{setup}
 for level, form in (("INFO", "text"), ("INFO", "json"), ("ERROR", "json")):
-    set_up_logging(level, LogFormat(form))
+    log_to_stderr(level, form)
     exec({log!r}, {{"__name__": "millstream.x", "logger": logger}})
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
@@ -156,7 +182,9 @@ for level, form in (("INFO", "text"), ("INFO", "json"), ("ERROR", "json")):
     records = [json.loads(line) for line in rest if line.startswith("{")]
 
     assert text.endswith("INFO     stored rows=3 message=m")
-    assert [each["message"] for each in records] == ["stored", "bad", "bad"]
+    assert any(line.endswith("WARNING  store down: {away} since=3") for line in rest)
+    assert [each["message"] for each in records] == ["stored", "bad", "store down: {away}", "bad"]
+    assert records[2]["fields"] == {"reason": "{away}", "since": 3}
     assert (records[0]["level"], records[0]["fields"]) == ("INFO", {"rows": 3, "message": "m"})
     assert "ValueError" in records[1]["exception"]
 

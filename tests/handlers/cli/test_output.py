@@ -1,11 +1,13 @@
 """Writing answers, without a store: memory, and stdout that cannot be written."""
 
+import io
+import re
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from millstream.handlers.cli.output import OutputFormat, default_format, write_answer
+from millstream.handlers.cli.output import OutputFormat, write_answer
 from millstream.handlers.store import LineFormat
 from millstream.handlers.testing import FakeStore
 from millstream.router import ConfigurationError
@@ -95,8 +97,92 @@ def test_text_that_is_no_utf_8_does_not_break_the_table(capsys) -> None:
     assert "a\N{REPLACEMENT CHARACTER}b" in capsys.readouterr().out
 
 
-def test_the_default_is_for_programs_where_no_terminal_is(capsys) -> None:
+def test_the_default_is_for_programs_where_no_terminal_is(capsysbinary) -> None:
     """A pipe or a file gets tsv."""
-    chosen = default_format()
+    write_answer(Answer(b'{"n":1}\n', LineFormat.TSV), "SELECT", OutputFormat.AUTO, read_only=True)
 
-    assert chosen is OutputFormat.TSV
+    assert capsysbinary.readouterr().out == b'{"n":1}\n'
+
+
+class Answer(FakeStore):
+    """Answers with the lines it was given, if it is asked for them in the right format."""
+
+    def __init__(self, lines: bytes, line_format: LineFormat = LineFormat.JSONL) -> None:
+        super().__init__()
+        self.lines = lines
+        self.line_format = line_format
+
+    def stream(self, sql: str, line_format: LineFormat, *, read_only: bool = True) -> Iterator[bytes]:
+        """Yield the lines."""
+        assert line_format is self.line_format
+        yield self.lines
+
+
+class Terminal(io.StringIO):
+    """A stdout that somebody looks at."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def shown_on_a_terminal(monkeypatch, lines: bytes, output_format: OutputFormat, columns: int = 80) -> list[str]:
+    """Return the lines that a terminal of so many columns gets, without colours."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    write_answer(Answer(lines), "SELECT", output_format, read_only=True)
+    return re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue()).splitlines()
+
+
+WIDE = b"".join(b'{"id":%d,"name":"%b","missing":null}\n' % (number, b"x" * 70) for number in range(2))
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_table"),
+    [pytest.param(87, True, id="it fits"), pytest.param(86, False, id="a character too narrow")],
+)
+def test_a_table_that_is_too_wide_for_the_terminal_is_vertical(monkeypatch, columns: int, is_table: bool) -> None:
+    """To the character, so that no cell is folded; no line is longer than the longest value makes it."""
+    lines = shown_on_a_terminal(monkeypatch, WIDE, OutputFormat.AUTO, columns)
+
+    assert (lines[0].split() == ["id", "name", "missing"]) == is_table
+    assert ("Row 1:" in lines) != is_table
+    assert max(map(len, lines)) <= columns
+
+
+def test_a_table_that_was_asked_for_is_one_however_wide(monkeypatch) -> None:
+    """Its cells are folded to the width of the terminal, and nothing of them is lost."""
+    lines = shown_on_a_terminal(monkeypatch, WIDE, OutputFormat.TABLE, 40)
+
+    assert lines[0].split() == ["id", "name", "missing"]
+    assert sum(line.count("x") for line in lines) == 140
+    assert max(map(len, lines)) <= 40
+
+
+def test_vertical_has_a_column_a_line(capsys) -> None:
+    """As clickhouse-client has it; a value of several lines stays in its place, and nothing in it is obeyed."""
+    lines = b'{"id":18446744073709551615,"statement":"CREATE\\nid: 7","c\\u001b":null}\n{"id":2,"statement":"","c\\u001b":[1]}\n'
+    write_answer(Answer(lines), "SELECT", OutputFormat.VERTICAL, read_only=True)
+
+    assert capsys.readouterr().out == (
+        "Row 1:\n──────\nid:        18446744073709551615\nstatement: CREATE\n           id: 7\nc\\x1b:     NULL\n\n"
+        "Row 2:\n──────\nid:        2\nstatement: \nc\\x1b:     [1]\n\n"
+    )
+
+
+def test_vertical_writes_all_rows(capsys) -> None:
+    """There is no limit, as there is none to its width."""
+    write_answer(Answer(b'{"n":1}\n' * 1500), "SELECT", OutputFormat.VERTICAL, read_only=True)
+    out, err = capsys.readouterr()
+
+    assert out.count("n: 1\n") == 1500
+    assert "Row 1500:\n" in out
+    assert err == ""
+
+
+def test_no_rows_are_told_in_vertical_too(capsys) -> None:
+    """Stdout stays empty."""
+    write_answer(Answer(b""), "SELECT", OutputFormat.VERTICAL, read_only=True)
+
+    assert capsys.readouterr() == ("", "millstream: no rows\n")

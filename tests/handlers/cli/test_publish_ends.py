@@ -1,6 +1,7 @@
 """How `millstream publish` ends when it is told to, and what it hears while its stdin is silent."""
 
 import itertools
+import re
 import signal
 import subprocess
 
@@ -74,10 +75,10 @@ def publish_here(path, *, publisher=None, sink=None, max_poison=None, brokers=NO
 
 
 @pytest.mark.slow
-def test_a_signal_without_brokers_ends_within_the_close_time_out(tmp_path):
-    """Nothing but `close_timeout` is waited for: the publisher does not wait again when it closes."""
+def test_a_signal_without_brokers_does_not_wait_for_the_close_time_out(tmp_path):
+    """Ten minutes to close are for brokers that answer; the publisher does not wait again when it closes."""
     write_events(tmp_path / "in.ndjson", 100)
-    process = start(tmp_path, "in.ndjson", "--brokers", NOBODY, MILLSTREAM_ROUTER__CLOSE_TIMEOUT="1")
+    process = start(tmp_path, "in.ndjson", "--brokers", NOBODY, MILLSTREAM_ROUTER__CLOSE_TIMEOUT="600")
     wait_for_line(process, b"confirmed 0 poisoned 0")  # the first second is over, and everything handed over
     process.send_signal(signal.SIGINT)
     code, err = end_of(process)
@@ -87,18 +88,37 @@ def test_a_signal_without_brokers_ends_within_the_close_time_out(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_second_signal_ends_the_wait_for_brokers_at_once(tmp_path):
-    """With all the time in the world to close, 128 + number, and the counts."""
-    write_events(tmp_path / "in.ndjson", 100)
-    process = start(tmp_path, "in.ndjson", "--brokers", NOBODY, MILLSTREAM_ROUTER__CLOSE_TIMEOUT="600")
-    wait_for_line(process, b"confirmed 0 poisoned 0")  # the first second is over, and everything handed over
+def test_an_interrupt_is_heard_while_a_topic_waits_to_be_created(tmp_path):
+    """Nobody answers, and nothing was begun."""
+    write_events(tmp_path / "in.ndjson", 1)
+    process = start(tmp_path, "in.ndjson", "--brokers", NOBODY, "--create-topic", "1")
+    wait_for_line(process, b"no Kafka broker can be reached")
     process.send_signal(signal.SIGINT)
-    wait_for_line(process, b"confirmed 0")
+    code, err = end_of(process)
+
+    assert (code, err) == (130, b"millstream: interrupted\n")
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_wait_for_brokers_at_once(tmp_path, mock_cluster):
+    """With all the time in the world to close and brokers that go on answering: 128 + number, and the counts."""
+    mock_cluster.create_topic("events")
+    mock_cluster.set_delay(0.3)
+    write_events(tmp_path / "in.ndjson", 1000)
+    # A request for each message, five on the way: a minute of answers.
+    config = '[router]\nclose_timeout = 600\n[kafka.properties]\n"batch.num.messages" = 1\n'
+    (tmp_path / "millstream.toml").write_text(config)
+    process = start(tmp_path, "in.ndjson", "--brokers", mock_cluster.bootstrap_servers)
+    for _ in range(4):  # seconds: connected, and answered again and again
+        wait_for_line(process, b"confirmed 0 ")
+    process.send_signal(signal.SIGINT)
+    for _ in range(2):
+        wait_for_line(process, b"confirmed 0 ")
     process.send_signal(signal.SIGTERM)
     code, err = end_of(process)
 
     assert code == 128 + signal.SIGTERM, err
-    assert b"confirmed 0 poisoned 0 lines 100 " in err
+    assert re.search(rb"^confirmed \d+ poisoned 0 lines 1000 ", err, re.MULTILINE)
 
 
 def test_signals_are_heard_while_the_publisher_closes(tmp_path, mock_cluster):

@@ -32,11 +32,28 @@ REFUSED = [
     pytest.param("CREATE TABLE made (n Int8) ENGINE = Memory", id="CREATE"),
     pytest.param("DROP TABLE kept", id="DROP"),
     pytest.param("INSERT INTO kept VALUES (1)", id="INSERT"),
+    pytest.param("SHOW TABLES INTO OUTFILE 'made.tsv'", id="SHOW into a file"),
+    pytest.param("SHOW CREATE TABLE no_such_table", id="SHOW CREATE of nothing"),
+    pytest.param("EXPLAIN AST SELEC 1", id="EXPLAIN of wrong SQL"),
     pytest.param("SELECT 1 INTO OUTFILE 'made.tsv'", id="INTO OUTFILE"),
     pytest.param("SELECT 1 SETTINGS readonly = 0; DROP TABLE kept", id="two statements"),
     pytest.param("SET readonly = 0", id="SET"),
     pytest.param("", id="nothing"),
     pytest.param("SELECT throwIf(number = 3) FROM numbers(5)", id="an error half-way"),
+]
+
+SHORT = [
+    pytest.param("SHOW TABLES", '"kept"\n', id="SHOW TABLES"),
+    pytest.param("EXISTS kept", "1\n", id="EXISTS"),
+    pytest.param("EXISTS TABLE {database}.missing;", "0\n", id="EXISTS, not there"),
+    pytest.param("DESCRIBE kept", '"n","Int8","","","","",""\n', id="DESCRIBE"),
+    pytest.param("/* columns */\nDESC TABLE kept -- all", '"n","Int8","","","","",""\n', id="DESC in comments"),
+    pytest.param("EXPLAIN SYNTAX SELECT 1 AS n", '"SELECT 1 AS n\nFROM system.one"\n', id="EXPLAIN SYNTAX"),
+    pytest.param("EXPLAIN AST SELECT 'it''s'", "SelectWithUnionQuery (children 1)", id="EXPLAIN AST"),
+    pytest.param("EXPLAIN SELECT n FROM kept", "Read", id="EXPLAIN"),
+    pytest.param("SHOW CREATE TABLE kept", "CREATE TABLE {database}.kept\n(\n    `n` Int8\n)", id="SHOW CREATE"),
+    pytest.param("SHOW CREATE DATABASE {database}", "CREATE DATABASE {database}", id="SHOW CREATE DATABASE"),
+    pytest.param("SHOW SETTINGS LIKE 'readonly'", '"readonly",', id="SHOW SETTINGS"),
 ]
 
 
@@ -124,6 +141,21 @@ def test_an_empty_table_says_so(place: Place, capsys) -> None:
 
     assert code == 0
     assert capsys.readouterr() == ("", "millstream: no rows\n")
+
+
+@pytest.mark.parametrize(("sql", "answer"), SHORT)
+def test_what_is_asked_about_the_store_is_answered(place: Place, capsys, sql: str, answer: str) -> None:
+    """SHOW, DESCRIBE, EXISTS and EXPLAIN work on an embedded store too, in every format, and read only."""
+    place.store.command(f"CREATE TABLE {place.database}.kept (n Int8) ENGINE = Memory")
+    sql, answer = sql.format(database=place.database), answer.format(database=place.database)
+    codes, outs = [], []
+    for form in ("csv", "tsv", "jsonl", "table", "vertical"):
+        codes.append(place.run("query", sql, "--format", form))
+        outs.append(capsys.readouterr().out)
+
+    assert codes == [0] * 5
+    assert outs[0] == answer if answer.endswith("\n") else answer in outs[0]
+    assert all(out.strip() for out in outs)
 
 
 @pytest.mark.parametrize("sql", REFUSED)

@@ -159,6 +159,7 @@ def test_no_event_is_too_short_to_be_looked_at() -> None:
     assert verdict(lambda: decode_event(payload)) == f": {TOO_DEEP}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [1, MAX_LEVELS])
 def test_a_stack_that_is_used_up_is_no_verdict(levels: int) -> None:
     """Without room on the caller's stack a good event is good or not read at all, never refused."""
@@ -208,6 +209,7 @@ def test_an_event_made_in_python_has_the_same_bound(wrap: Callable[[object], obj
     }
 
 
+@pytest.mark.slow
 def test_a_used_up_stack_is_no_verdict_on_an_event_made_in_python() -> None:
     """Without room on the caller's stack no event is made, and none is called wrong."""
     properties = wrapped(MAX_LEVELS, lambda value: [value])

@@ -165,6 +165,42 @@ def test_the_batch_configuration_is_logged_at_registration():
     assert (extra["batch_size"], extra["flush_interval"], extra["max_retries"]) == (100, 5.0, 3)
 
 
+@pytest.mark.parametrize(
+    "register", ["register_handler", "register_handler_lazy", "register_handler_replay", "register_bulk_handler"]
+)
+@pytest.mark.parametrize(
+    ("arguments", "options", "what"),
+    [
+        (
+            (InMemoryPubSub(), Router()),
+            {},
+            r"router is a InMemoryPubSub: pass a Router; the order is \(router, subscriber\)",
+        ),
+        ((Router, InMemoryPubSub()), {}, "router is the class Router: pass a Router"),
+        (
+            (Router(), InMemoryPubSub),
+            {},
+            r"subscriber is the class InMemoryPubSub: pass an instance, InMemoryPubSub\(…\)",
+        ),
+        ((Router(), InMemoryPubSub()), {"lane": "events"}, r"lane is 'events': pass LaneConfig\(…\)"),
+        ((Router(), InMemoryPubSub()), {"poison": "events-dlq"}, r"PoisonTopic\(publisher, 'events-dlq'\)"),
+        ((Router(), InMemoryPubSub()), {"publisher": "events-dlq"}, r"'events-dlq', which has no publish\(\)"),
+    ],
+    ids=["swapped", "class of a router", "class of a subscriber", "lane", "poison", "publisher"],
+)
+def test_a_registration_that_can_never_work_is_refused(register, arguments, options, what):
+    """Each lane says what to pass, where it is registered; nothing is left in the router."""
+    options = {
+        "lane": LaneConfig(topic="t", consumer_group="g", topic_dlq="dlq"),
+        "publisher": InMemoryPubSub(),
+        **options,
+    }
+    with pytest.raises(ConfigurationError, match=what):
+        getattr(make_service(), register)(*arguments, **options)
+
+    assert not any(isinstance(each, Router) and each.handlers for each in arguments)
+
+
 def test_a_flush_is_logged_with_the_lines_of_the_original():
     """The texts and fields that the original's monitoring looks for are there."""
     records = []

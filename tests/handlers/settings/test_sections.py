@@ -15,7 +15,6 @@ def test_without_any_setting_the_store_is_a_folder_here() -> None:
     settings = Settings()
 
     assert settings.clickhouse.address.redacted == "chdb://millstream-data"
-    assert not settings.clickhouse.is_given
     assert (settings.clickhouse.database, settings.clickhouse.table) == ("default", "events")
     assert (settings.event_processing, settings.event_processing_lazy) == (REGULAR, LAZY)
     assert settings.bulk_event_consumption == BULK
@@ -42,7 +41,6 @@ def test_the_database_is_the_one_set_else_the_address_s(options: dict[str, str],
     config = ClickHouseConfig(**options)
 
     assert config.database == database
-    assert config.is_given
 
 
 @pytest.mark.parametrize("show", [repr, str, pretty_repr], ids=["repr", "str", "rich"])

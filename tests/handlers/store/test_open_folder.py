@@ -67,7 +67,7 @@ def test_missing_chdb_says_what_to_install(tmp_path, monkeypatch):
     """Without the extra the error is the command that adds it."""
     monkeypatch.setitem(sys.modules, "chdb", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install 'millstream\[embedded\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install chdb$"):
         open_store(f"chdb://{tmp_path}")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from millstream.handlers.store.errors import QueryError
-from millstream.handlers.store.statement import answers_rows, checked_statement
+from millstream.handlers.store.statement import answers_rows, checked_statement, is_short, takes_format
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,39 @@ def test_statements_that_answer_with_rows_are_told_apart(sql, answers):
     answered = answers_rows(sql)
 
     assert answered is answers
+
+
+@pytest.mark.parametrize(
+    ("sql", "short"),
+    [
+        pytest.param("SHOW TABLES", True, id="show"),
+        pytest.param("-- why\ndesc t", True, id="desc, after a comment"),
+        pytest.param("EXISTS TABLE t", True, id="exists"),
+        pytest.param("explain SELECT 1", True, id="explain"),
+        pytest.param("CHECK TABLE t", True, id="check"),
+        pytest.param("SELECT 1", False, id="select"),
+        pytest.param("SELECT 'show'", False, id="show in a string"),
+        pytest.param("shows", False, id="longer word"),
+    ],
+)
+def test_statements_whose_answer_fits_in_memory_are_told_apart(sql, short):
+    """An embedded engine streams no answer to them."""
+    told = is_short(sql)
+
+    assert told is short
+
+
+@pytest.mark.parametrize(
+    ("sql", "takes"),
+    [
+        pytest.param("EXPLAIN AST SELECT 1", False, id="AST"),
+        pytest.param("explain/* */ast graph = 1 SELECT 1", False, id="AST behind a comment"),
+        pytest.param("EXPLAIN SELECT 1", True, id="plan"),
+        pytest.param("EXPLAIN astral", True, id="longer word"),
+    ],
+)
+def test_explain_ast_takes_no_format(sql, takes):
+    """It would count FORMAT to the statement that it explains."""
+    told = takes_format(sql)
+
+    assert told is takes

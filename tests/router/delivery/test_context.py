@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from millstream.router import Assignment, Cancelled, Context, DeadlineExceeded, Message, Scope, TransientError
+from millstream.router.delivery.route import Route
 from millstream.router.testing import ManualClock
 
 
@@ -185,3 +186,13 @@ def test_context_goes_by_the_clock_of_its_router():
     context, _, _ = context_of(clock)
 
     assert context.clock is clock
+
+
+def test_context_says_whose_chain_the_message_is_in():
+    """Handler, topic and where its output goes; nothing for a message that no router has."""
+    context, assignment, _ = context_of()
+    before = context.handler_name, context.subscribe_topic, context.publish_topic
+    assignment.route = Route("orders", "in", "FakeSubscriber", "out")
+
+    assert before == ("", "", "")
+    assert (context.handler_name, context.subscribe_topic, context.publish_topic) == ("orders", "in", "out")

@@ -160,3 +160,39 @@ def test_real_broker_has_what_go_services_expect(real_kafka: RealKafka) -> None:
         key: (partition, [("_watermill_message_uuid", f"u-{key}".encode()), ("partition_key", key.encode())])
         for key, partition in GO_PARTITIONS.items()
     }
+
+
+def test_topic_that_is_missing_is_an_error_with_the_command_that_creates_it(
+    mock_cluster: MockCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expect the publisher to find what is there, and not to ask where brokers may make topics by themselves."""
+    monkeypatch.setattr("millstream.router.kafka.admin.MISSING_SECONDS", 0.1)
+    mock_cluster.create_topic("there")
+    config = config_of(mock_cluster.bootstrap_servers)
+    making = KafkaPublisherConfig(brokers=["127.0.0.1:1"], properties={"allow.auto.create.topics": True})
+    publisher, maker = KafkaPublisher(config), KafkaPublisher(making)
+    try:
+        publisher.find_topic("there")
+        maker.find_topic("absent")
+        with pytest.raises(ConfigurationError, match=r"topic 'absent' does not exist on .*kafka-topics\.sh .*--create"):
+            publisher.find_topic("absent")
+    finally:
+        publisher.close()
+        maker.close()
+
+
+def test_topic_that_brokers_hear_of_late_is_found(mock_cluster: MockCluster) -> None:
+    """Expect it to be asked for again: it was created a moment ago."""
+    admin = KafkaAdmin(config_of(mock_cluster.bootstrap_servers))
+    later = threading.Timer(0.2, mock_cluster.create_topic, ["late"])
+    later.start()
+    admin.require_topic("late")
+    later.join()
+
+    assert admin.count_partitions("late") == 1
+
+
+def test_brokers_that_do_not_answer_say_nothing_about_a_topic() -> None:
+    """Expect a transient error: a start goes on without the answer."""
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:1"):
+        KafkaAdmin(config_of("127.0.0.1:1")).require_topic("events", timeout=0.1)

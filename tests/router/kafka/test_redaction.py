@@ -1,5 +1,6 @@
 """Secrets of Kafka clients: in no repr, no error, and no variable of a frame that an error came through."""
 
+import contextlib
 import itertools
 import traceback
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import rich.pretty
+from confluent_kafka import KafkaError, KafkaException
 
 from millstream.router import ConfigurationError
 from millstream.router.kafka import (
@@ -18,6 +20,8 @@ from millstream.router.kafka import (
     KafkaSubscriberConfig,
     KafkaTls,
 )
+from millstream.router.kafka.client import open_client
+from millstream.router.kafka.connection import ConnectionWatch
 from millstream.router.kafka.redaction import hide, is_secret
 
 BROKERS = ["localhost:9092"]
@@ -84,6 +88,31 @@ def test_what_a_token_provider_logs_in_with_is_in_no_repr() -> None:
     texts = [repr(sasl), repr(config), rich.pretty.pretty_repr(config)]
 
     assert all("hunter" not in text and "token='***'" in text for text in texts)
+
+
+def test_secret_in_a_reason_is_masked_in_the_text_of_a_line(log_lines: list[str]) -> None:
+    """Expect the reason in the text as it came, braces and all, but for the secret in it: of a broker, of a token provider."""
+
+    def refuse(_text: str) -> tuple[str, float]:
+        raise ValueError("no {token} for hunter2")
+
+    sasl = KafkaSasl(mechanism="OAUTHBEARER", token=refuse)
+    config = KafkaPublisherConfig(brokers=BROKERS, sasl=sasl, properties={"ssl.keystore.password": "hunter2"})
+    ConnectionWatch(config).on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "{all} refuse hunter2"))
+    with pytest.raises(ConfigurationError, match=r"\{token\} for \*\*\*"):
+        open_client(call_back, config, {}, print)
+
+    assert log_lines == [
+        "WARNING no Kafka broker can be reached, waiting for one: {all} refuse ***",
+        "WARNING the Kafka token provider failed: ValueError: no {token} for ***",
+    ]
+
+
+def call_back(properties: dict[str, Any]) -> None:
+    """Ask for a token as librdkafka does, and fail as confluent-kafka does where it gets none."""
+    with contextlib.suppress(ValueError):
+        properties["oauth_cb"]("")
+    raise KafkaException(KafkaError(KafkaError._AUTHENTICATION, "no token"))
 
 
 @pytest.mark.parametrize("login", ["user:hunter2", "hunter2", "user:hunter2/@2", ":hunter2"])

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from millstream.router import (
+    HALT,
     MONOTONIC,
     Assignment,
     HaltedError,
@@ -133,6 +134,8 @@ def test_writer_that_never_works_is_named_when_the_close_times_out():
         router.close()
 
     assert caught.value.still_running == ["poison-h"]
+    assert "poison-h (last error: " in str(caught.value)
+    assert str(DOWN) in caught.value.last_errors["poison-h"]
     assert subscriber.subscription.committed() == 0
     assert publisher.attempts < 10
 
@@ -229,8 +232,8 @@ def test_record_that_is_tried_again_is_dropped_when_its_partition_is_lost(monkey
 
 
 def test_halting_sink_raises_into_the_chain():
-    """`make_sink` turns "none" into a sink that refuses, and needs no thread."""
-    sink, worker = make_sink("h", "none", lambda message: None)
+    """`make_sink` turns HALT into a sink that refuses, and needs no thread."""
+    sink, worker = make_sink("h", HALT, lambda message: None)
 
     with pytest.raises(HaltedError, match="bad row"):
         sink.take(Message(b"x"), ValueError("bad row"))

@@ -5,6 +5,8 @@ import threading
 import pytest
 
 from millstream.router import (
+    HALT,
+    REDELIVER,
     HaltedError,
     InMemoryPubSub,
     Message,
@@ -266,7 +268,7 @@ def test_holds_that_are_void_hold_up_no_close():
     assert [record.metadata["reason_poisoned"] for record in publisher.messages("dlq")] == ["no such column"]
 
 
-@pytest.mark.parametrize("poison", [None, "none"])
+@pytest.mark.parametrize("poison", [REDELIVER, HALT, "redeliver", "halt", "none"])
 def test_failed_hold_without_a_sink_halts(poison):
     """Nobody can take the message, so the router stops with the error of the owner and commits nothing of it."""
     owner = object()

@@ -3,6 +3,7 @@
 import pytest
 
 from millstream.router import (
+    REDELIVER,
     ConfigurationError,
     InMemoryConfig,
     InMemoryPubSub,
@@ -23,7 +24,7 @@ def handle(message) -> None:
 
 def handler(name, topic, subscriber, *, dlq=None, publisher=None):
     """Return a handler that reads *topic* and poisons to *dlq*."""
-    poison = None if dlq is None else PoisonTopic(publisher or subscriber, dlq)
+    poison = REDELIVER if dlq is None else PoisonTopic(publisher or subscriber, dlq)
     return Handler(name, topic, subscriber, handle, poison=poison)
 
 

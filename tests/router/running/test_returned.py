@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from millstream.middleware import CorrelationID, FailurePolicy, Retry
-from millstream.router import ConfigurationError, Message, Router, RouterConfig
+from millstream.router import HaltedError, Message, Router, RouterConfig
 from millstream.router.running.returned import checked
 from millstream.router.testing import FakeSubscriber, RecordingPublisher, eventually
 
@@ -13,18 +13,6 @@ from millstream.router.testing import FakeSubscriber, RecordingPublisher, eventu
 async def coroutine(message):
     """Return a message that nobody awaits."""
     return [Message(b"never")]
-
-
-async def async_generator(message):
-    """Yield a message that nobody awaits."""
-    yield Message(b"never")
-
-
-class AsyncHandler:
-    """An object whose call is async."""
-
-    async def __call__(self, message):
-        """Do nothing."""
 
 
 def generator(message):
@@ -113,21 +101,34 @@ def test_generator_without_publisher_runs_when_it_yields_nothing():
     assert seen == [b"x"]
 
 
+class Table:
+    """A table of numbers, as libraries have them: whether it is true is an error."""
+
+    def __bool__(self):
+        raise ValueError("the truth value of a table is ambiguous")
+
+
+WRONG = {
+    "message": (lambda: Message(b"one"), r"a Message: .*\[message\] for one"),
+    "str": (lambda: "hello", "a str"),
+    "empty str": (lambda: "", "a str"),
+    "bytes": (lambda: b"xy", "a bytes"),
+    "bool": (lambda: True, "a bool"),
+    "false": (lambda: False, "a bool"),
+    "number": (lambda: 0, "a int"),
+    "dict": (lambda: {"a": 1}, "a dict"),
+    "table": (Table, "a Table"),
+    "class": (lambda: Message, "the class Message"),
+    "function": (lambda: lambda m: None, "a function: .* a middleware that takes options is called where it is added"),
+    "list with None": (lambda: [None], "a list that has None in it"),
+    "list in list": (lambda: [[Message(b"1")]], "a list that has a list in it"),
+    "iterator of str": (lambda: iter(["x"]), "a list that has a str in it"),
+    "coroutine": (lambda: coroutine(None), "a coroutine"),
+}
+
+
 @pytest.mark.parametrize("is_consumer", [False, True], ids=["publishing", "consuming"])
-@pytest.mark.parametrize(
-    ("value", "what"),
-    [
-        (lambda: Message(b"one"), "a Message"),
-        (lambda: "hello", "a str"),
-        (lambda: b"xy", "a bytes"),
-        (lambda: True, "a bool"),
-        (lambda: {"a": 1}, "a dict"),
-        (lambda: [None], "a list that has a NoneType in it"),
-        (lambda: iter(["x"]), "a list that has a str in it"),
-        (lambda: coroutine(None), "a coroutine"),
-    ],
-    ids=["message", "str", "bytes", "bool", "dict", "list with None", "iterator of str", "coroutine"],
-)
+@pytest.mark.parametrize(("value", "what"), WRONG.values(), ids=WRONG)
 def test_anything_else_stops_the_router_at_its_first_message_and_is_named(is_consumer, value, what):
     """No retry, no poison record, nothing acked: the program is wrong, not the message."""
     router, subscription, publisher = start(
@@ -136,39 +137,63 @@ def test_anything_else_stops_the_router_at_its_first_message_and_is_named(is_con
     subscription.deliver(b"x", b"y")
     assert eventually(lambda: router.is_closed)
 
-    with pytest.raises(ConfigurationError, match=f"handler 'h' returned {what}: a handler returns a list of Message"):
+    with pytest.raises(HaltedError, match=f"^handler 'h' returned {what}"):
         router.close()
     assert subscription.committed() == 0
+    assert [message.redeliveries for message in subscription.messages] == [0, 0]
+    assert router.handlers["h"].poisoned == 0
     assert publisher.messages() == []
 
 
-def test_what_a_middleware_returns_is_looked_at_as_well():
-    """It stands outside the handler, whose own return value was right."""
-    router, subscription, _ = start(lambda m: [Message(b"1")], lambda handler: lambda message: "changed")
+def test_messages_of_a_handler_without_a_publisher_stop_the_router():
+    """They would go nowhere: it says so, instead of dropping them."""
+    router, subscription, _ = start(lambda m: [Message(b"1")], FailurePolicy(), is_consumer=True)
     subscription.deliver(b"x")
     assert eventually(lambda: router.is_closed)
 
-    with pytest.raises(ConfigurationError, match="returned a str"):
+    with pytest.raises(HaltedError, match=r"'h' returned messages but has no publisher: use Router\.add_handler"):
         router.close()
+    assert subscription.committed() == 0
 
 
-@pytest.mark.parametrize(
-    "handler",
-    [coroutine, async_generator, AsyncHandler(), functools.partial(coroutine)],
-    ids=["function", "generator", "object", "partial"],
-)
-def test_async_handler_is_refused_where_it_is_added(handler):
-    """Nobody would await it: its messages would be acked and nothing done."""
-    with pytest.raises(ConfigurationError, match=r"handler 'h' is an async function: .* asyncio\.run"):
-        Router().add_consumer_handler("h", "t", FakeSubscriber(), handler)
+@pytest.mark.parametrize(("value", "what"), WRONG.values(), ids=WRONG)
+def test_what_a_middleware_returns_is_looked_at_as_well(value, what):
+    """It stands outside the handler, whose own return value was right, and others stand outside of it."""
+    router, subscription, _ = start(
+        lambda m: [Message(b"1")], FailurePolicy(), CorrelationID(), lambda handler: lambda message: value()
+    )
+    subscription.deliver(b"x")
+    assert eventually(lambda: router.is_closed)
+
+    with pytest.raises(HaltedError, match=f"^handler 'h', or a middleware around it, returned {what}"):
+        router.close()
+    assert subscription.committed() == 0
+
+
+def test_generator_that_a_middleware_returns_is_published_whole():
+    """The correlation id is given without using it up."""
+
+    def doubling(handler):
+        def handle(message):
+            yield from handler(message)
+            yield Message(b"2")
+
+        return handle
+
+    router, subscription, publisher = start(lambda m: [Message(b"1")], CorrelationID(), doubling)
+    subscription.deliver(b"x")
+    assert subscription.wait_committed(1)
+    router.close()
+
+    assert [m.payload for m in publisher.messages("out")] == [b"1", b"2"]
 
 
 def test_nothing_is_published_for_what_is_empty():
-    """None, an empty list and other empty values ask for nothing."""
-    answers = iter([None, [], (), False, ""])
-    router, subscription, publisher = start(lambda m: next(answers))
-    subscription.deliver(*[b"x"] * 5)
-    assert subscription.wait_committed(5)
+    """None, and no messages in any form."""
+    answers = iter([None, [], (), iter([])])
+    router, subscription, publisher = start(lambda m: next(answers), lambda handler: lambda m: handler(m) or [])
+    subscription.deliver(*[b"x"] * 4)
+    assert subscription.wait_committed(4)
     router.close()
 
     assert publisher.attempts == 0

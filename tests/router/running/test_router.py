@@ -134,15 +134,6 @@ def test_time_that_is_never_over_raises(name, seconds):
         RouterConfig(**{name: seconds})
 
 
-def test_unknown_poison_choice_raises_at_the_start():
-    """A misspelt choice must not mean "no poison sink"."""
-    router = Router()
-    router.add_consumer_handler("h", "t", FakeSubscriber(), RecordingHandler(), poison="discard")
-
-    with pytest.raises(ConfigurationError, match="'discard'"):
-        router.run()
-
-
 def test_middleware_that_needs_a_poison_sink_raises_without_one():
     """The error names the handler and the middleware, before anything is consumed."""
 

@@ -123,9 +123,10 @@ def test_retry_wait_ends_at_once():
     handler = RecordingHandler([ValueError("no")])
     router, subscriber = consumer(handler, nack_resend_delay=3600.0)
 
-    with running(router):
-        subscriber.subscription.deliver(b"x")
-        assert handler.wait_calls(1)
+    router.start()
+    subscriber.subscription.deliver(b"x")
+    assert handler.wait_calls(1)
+    router.close()
 
     assert subscriber.subscription.committed() == 0
 
@@ -180,6 +181,51 @@ def test_worker_that_is_not_done_is_named():
         router.close()
 
     assert caught.value.still_running == ["regular", "lazy"]
+
+
+class Hindered(FakeWorker):
+    """A worker that says what keeps it."""
+
+    last_error = "StoreUnavailable: {host} is away, 3 s ago"
+
+
+def test_what_hinders_the_close_names_its_last_error(log_lines):
+    """In the error and in the log; a worker that knows of none, or cannot tell, is only named."""
+    router = Router(RouterConfig(close_timeout=0.1))
+    router.add_worker(Hindered("regular", on_drain=lambda deadline: False))
+    router.add_worker(FakeWorker("lazy", on_drain=lambda deadline: False))
+    router.start()
+
+    text = r"0\.1 s: regular \(last error: StoreUnavailable: \{host\} is away, 3 s ago\), lazy; it will"
+    with pytest.raises(UndrainedError, match=text) as caught:
+        router.close()
+    assert caught.value.last_errors == {"regular": Hindered.last_error}
+    assert [line for line in log_lines if "still running" in line] == [
+        f"WARNING still running at the end of the close time-out: regular, its last error: {Hindered.last_error}",
+        "WARNING still running at the end of the close time-out: lazy, its last error: none",
+    ]
+
+
+def test_handler_that_hinders_the_close_names_its_last_error():
+    """What it failed with before, and how long ago; a text, so that no message is kept alive by it."""
+    gate = Gate()
+
+    def handle(message):
+        if message.partition == 0:
+            raise ValueError("bad order")
+        gate(message)
+
+    subscriber, router = FakeSubscriber(2), Router(RouterConfig(close_timeout=0.1, nack_resend_delay=3600.0))
+    router.add_consumer_handler("h", "t", subscriber, handle)
+    router.start()
+    subscriber.subscription.deliver(b"x")
+    assert eventually(lambda: router.handlers["h"].failure is not None)
+    subscriber.subscription.deliver(b"y", partition=1)
+    assert gate.entered.wait(10)
+
+    with pytest.raises(UndrainedError, match=r"h \(last error: ValueError: bad order, \d+ s ago\)"):
+        router.close()
+    gate.go_on.set()
 
 
 def test_worker_that_raises_in_its_drain_keeps_nobody_from_draining_and_committing():

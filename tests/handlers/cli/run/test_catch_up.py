@@ -123,7 +123,7 @@ def test_a_broker_that_does_not_say_is_asked_again_and_told_of_once(log_lines):
     assert (
         log_lines
         == [
-            "WARNING not known how far the group is: asking again",
+            f"WARNING not known how far the group is, asking again: {AWAY}",
             "WARNING known again how far the group is",
         ]
         * 2

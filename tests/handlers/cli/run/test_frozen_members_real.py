@@ -15,7 +15,7 @@ SESSION = {"classic": {"session_timeout": 6.0}, "consumer": {}}
 """With the new protocol the session is the broker's: 6 s in our own."""
 
 
-@pytest.mark.parametrize("protocol", SESSION)
+@pytest.mark.parametrize("protocol", ["classic", pytest.param("consumer", marks=pytest.mark.soak)])
 def test_a_member_that_was_frozen_commits_nothing_of_what_others_have(place, protocol):
     """It is thawed when another has taken over and read everything: no commit moves, nothing is lost, and it goes on."""
     place.write(

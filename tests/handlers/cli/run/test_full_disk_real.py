@@ -36,7 +36,7 @@ class Disk:
             pass
 
 
-@pytest.mark.parametrize("full", ["store", "temporary folder"])
+@pytest.mark.parametrize("full", ["store", pytest.param("temporary folder", marks=pytest.mark.soak)])
 def test_full_disk_is_waited_out(place, full):
     """Said as an outage; once there is room everything is stored once, and nothing is poisoned."""
     mounted = place.folder / "small"

@@ -46,7 +46,7 @@ def test_a_change_of_a_source_starts_it_again(folder):
         ended = service.said("ended poisoned=0")
         write(folder, "VERSION = ")
         (told,) = service.wait_for("SyntaxError")
-        service.wait_for("ended by itself: waiting for a change code=2")
+        service.wait_for("ended by itself with code 2: waiting for a change")
         write(folder, "VERSION = 4444")
         service.wait_for("handler started", 3)
         code = service.end(signal.SIGINT)

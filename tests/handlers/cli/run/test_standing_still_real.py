@@ -145,7 +145,9 @@ def run_members(place, kind, seconds):
 
 
 @pytest.mark.parametrize("seconds", SIZES)
-@pytest.mark.parametrize("kind", [Workers, Instances], ids=["workers", "instances"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(Workers, id="workers"), pytest.param(Instances, id="instances", marks=pytest.mark.soak)]
+)
 def test_no_partition_stands_still_while_members_are_killed(place, kind, seconds):
     """One every four seconds, started again at once: static members of the classic protocol have their partitions back."""
     place.use_topic(PARTITIONS)
@@ -157,12 +159,12 @@ def test_no_partition_stands_still_while_members_are_killed(place, kind, seconds
     assert set(place.ids()) == set(ids)
 
 
-@pytest.mark.parametrize("seconds", SIZES)
-def test_with_the_new_protocol_nobody_ends_by_itself(place, seconds):
+@pytest.mark.soak
+def test_with_the_new_protocol_nobody_ends_by_itself(place):
     """Static members are refused while their old selves have a session: they wait, and everything is stored in the end."""
     place.use_topic(PARTITIONS)
     place.write(batch=BATCH, kafka={"group_protocol": "consumer"})
-    _, codes, ids, lines = run_members(place, Instances, seconds)
+    _, codes, ids, lines = run_members(place, Instances, 40.0)
 
     assert set(codes) == {0}, lines
     assert set(place.ids()) == set(ids)

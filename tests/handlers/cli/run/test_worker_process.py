@@ -1,8 +1,12 @@
 """A worker as its parent starts it: a real process, which says its version and ends."""
 
+import pytest
+
 from millstream.handlers.cli.run.worker_process import WorkerProcess
 from millstream.router.testing import eventually
 from tests.handlers.cli.command_aids import environment
+
+pytestmark = pytest.mark.slow  # processes
 
 
 def test_nothing_in_the_current_folder_passes_for_a_library(tmp_path, monkeypatch):

@@ -143,7 +143,7 @@ def test_a_worker_that_cannot_be_started_is_tried_again(log_lines):
     crew.let_pass(wait)
 
     assert crew.started == [1, 1]
-    assert any("worker cannot be started" in line for line in log_lines)
+    assert any("worker 1 cannot be started, trying again: no more processes" in line for line in log_lines)
 
 
 @pytest.mark.parametrize("code", [2, 4], ids=["configuration", "halted"])

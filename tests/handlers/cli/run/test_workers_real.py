@@ -144,7 +144,7 @@ def test_a_setting_that_only_the_broker_refuses_ends_all(place):
 
     assert code == 2, service.lines
     assert service.said("'nobody-made-this' does not exist")
-    assert service.said("worker cannot go on: ending the others")
+    assert service.said("cannot go on, it ended with code 2: ending the others")
 
 
 def test_an_embedded_store_takes_no_second_process(tmp_path):

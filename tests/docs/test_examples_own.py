@@ -1,0 +1,58 @@
+"""The examples of a middleware and of a process_batch of one's own run as they stand, and so does the test of the first."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.docs.test_readme import ROOT
+from tests.handlers.cli.command_aids import environment
+
+pytestmark = pytest.mark.slow  # processes
+
+
+@pytest.fixture
+def run_here(tmp_path):
+    """A function that runs Python in a folder of its own, which has the examples in it; returns what it printed."""
+    for each in (ROOT / "examples").glob("*own_*.py"):
+        shutil.copy(each, tmp_path)
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, capture_output=True, timeout=60, env=environment(), check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.decode()
+
+    return run
+
+
+def test_the_middleware_leaves_out_what_it_should(run_here):
+    """The other messages are handled."""
+    assert run_here("own_middleware.py").splitlines() == [
+        "an order of acme",
+        "an order of initech",
+        "left out: {'globex': 1}",
+    ]
+
+
+def test_the_test_of_the_middleware_passes_and_finds_a_fault(run_here, tmp_path):
+    """It is no test that passes whatever the middleware does."""
+    assert " passed" in run_here("-m", "pytest", "-q", "test_own_middleware.py")
+    text = (tmp_path / "own_middleware.py").read_text()
+    (tmp_path / "own_middleware.py").write_text(text.replace("                return None\n", ""))
+    with pytest.raises(AssertionError, match="2 failed"):
+        run_here("-m", "pytest", "-q", "test_own_middleware.py")
+
+
+def test_the_batches_are_files_with_every_reading_once(run_here, tmp_path):
+    """What is no reading is in a file of its own, with the reason."""
+    printed = run_here("own_process_batch.py")
+    files = [path for path in (tmp_path / "readings").iterdir() if path.name != "refused.ndjson"]
+
+    assert re.fullmatch(r"2500 readings in \d files\n", printed)
+    assert {path.suffix for path in files} == {".ndjson"}
+    assert sum(len(path.read_bytes().splitlines()) for path in files) == 2500
+    assert b"no reading: JSON is malformed" in (tmp_path / "readings" / "refused.ndjson").read_bytes()

@@ -1,0 +1,24 @@
+"""Every python block of the README and of docs/ is run by some test: here, or by that of its page."""
+
+from tests.docs.console import blocks, pages
+
+PAGES = pages()
+ELSEWHERE = {"README.md": 1, "docs/kafka.md": 1, "docs/testing.md": 6}
+"""How many blocks the tests of these pages run: `test_readme`, `test_kafka_page`, `test_testing_page`."""
+
+
+def test_the_program_that_publishes_in_bulk_runs(monkeypatch):
+    """With no events to publish: its publisher connects to nobody."""
+    monkeypatch.setenv("MILLSTREAM_KAFKA__BROKERS", "localhost:1")
+    [program] = blocks(PAGES["docs/events.md"], "python")
+    names = {"events": []}
+    exec(program, names)
+
+    assert names["settings"].kafka.brokers == ["localhost:1"]
+
+
+def test_no_block_is_left_out():
+    """A new one needs a test."""
+    found = {name: len(blocks(page, "python")) for name, page in PAGES.items()}
+
+    assert {name: count for name, count in found.items() if count} == {**ELSEWHERE, "docs/events.md": 1}
