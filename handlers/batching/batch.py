@@ -128,7 +128,7 @@ class BatchResult:
         left: the places of those that were not processed, as the router halts: nothing is done about them, nor committed.
 
     Example:
-        >>> result = BatchResult(failures={1: ValueError("no such customer")})  # the second of the batch
+        >>> result = BatchResult(done=[0, 2], failures={1: ValueError("no such customer")})  # of three messages
         >>> 0 in result.failures, 1 in result.failures
         (False, True)
     """

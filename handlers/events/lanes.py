@@ -82,11 +82,6 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ConfigurationError(f"delivery must be 'at_least_once' or 'at_most_once', not {self.delivery!r}")
 
 
-HANDLER = "event_consumption_handler"
-HANDLER_LAZY = "event_consumption_lazy_handler"
-HANDLER_REPLAY = "event_consumption_replay_handler"
-HANDLER_BULK = "bulk_event_consumption_handler"
-
 REGULAR = LaneConfig(topic="events", consumer_group="v1_event_processing", topic_dlq="event_processing_dlq")
 LAZY = LaneConfig(topic="events_lazy", consumer_group="v1_event_processing_lazy", topic_dlq="event_processing_lazy_dlq")
 REPLAY = LaneConfig(

@@ -19,23 +19,18 @@ from millstream.router.poison import Poison
 from .bulk import DecodedBatch, all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
-from .lanes import (
-    BULK,
-    HANDLER,
-    HANDLER_BULK,
-    HANDLER_LAZY,
-    HANDLER_REPLAY,
-    LAZY,
-    REGULAR,
-    REPLAY,
-    Lane,
-    LaneConfig,
-    UnheldFunc,
-)
+from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig, UnheldFunc
 from .outage import Outage
 from .post_processing import PostProcessor
 from .repository import EventRepository
 
+HANDLERS = {
+    "batcher": "event_consumption_handler",
+    "batcher-lazy": "event_consumption_lazy_handler",
+    "batcher-replay": "event_consumption_replay_handler",
+    "batcher-bulk": "bulk_event_consumption_handler",
+}
+"""What the handler of each batcher is called."""
 LAST_INSERT_SECONDS = 1.0
 """What the INSERT in hand may take when the router has given up: less than a second signal has in all."""
 
@@ -76,17 +71,13 @@ class EventConsumptionService:
         self._unbilled = repository.without_billing()
         self._clock = clock
         self._gate = InsertGate()
-        self._regular = self._lane(HANDLER, self.process_message_with_batching, "batcher", REGULAR, rank=0)
-        self._lazy = self._lane(HANDLER_LAZY, self.process_message_with_batching_lazy, "batcher-lazy", LAZY, rank=1)
-        self._replay = self._lane(
-            HANDLER_REPLAY, self.process_message_with_batching_replay, "batcher-replay", REPLAY, rank=1
-        )
+        self._regular = self._lane(REGULAR, self.process_message_with_batching, "batcher", rank=0)
+        self._lazy = self._lane(LAZY, self.process_message_with_batching_lazy, "batcher-lazy")
+        self._replay = self._lane(REPLAY, self.process_message_with_batching_replay, "batcher-replay")
         self._bulk = self._lane(
-            HANDLER_BULK,
+            BULK,
             self.process_bulk_message_with_batching,
             "batcher-bulk",
-            BULK,
-            rank=1,
             process=self.process_bulk_batch,
             unheld=self._process_bulk_unheld,
         )
@@ -263,18 +254,17 @@ class EventConsumptionService:
 
     def _lane(
         self,
-        handler: str,
+        default: LaneConfig,
         function: HandlerFunc,
         batcher: str,
-        default: LaneConfig,
         *,
-        rank: int,
+        rank: int = 1,
         process: ProcessBatch | None = None,
         unheld: UnheldFunc | None = None,
     ) -> Lane:
         process = self.process_batch if process is None else process
         return Lane(
-            handler,
+            HANDLERS[batcher],
             function,
             MessageBatcher(self.batch_config, process, name=batcher, gate=self._gate, rank=rank, clock=self._clock),
             self._process_unheld if unheld is None else unheld,

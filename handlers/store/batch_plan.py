@@ -56,9 +56,8 @@ class BatchPlan:
 
     def _end_cycle(self, batch: Batch) -> bool:
         inserts, refused = self.plan.inserts, len(self.plan.refused)
-        logger.bind(table=self._table, inserts=inserts, refused=refused).warning(
-            f"isolating refused rows takes long: {refused} so far, in {inserts} INSERTs into {self._table}"
-        )
+        text = "isolating refused rows takes long: {refused} so far, in {inserts} INSERTs into {table}"
+        logger.warning(text, table=self._table, inserts=inserts, refused=refused)
         return batch.report(self._news())
 
     def _news(self) -> Iterator[tuple[int, BaseException | None]]:

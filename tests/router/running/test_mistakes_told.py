@@ -147,7 +147,7 @@ class Batches:
         try:
             line_of(batch[0])
         except TypeError as error:
-            return BatchResult({0: error})
+            return BatchResult.all_but({0: error}, batch)
 
 
 def line_of(each):
