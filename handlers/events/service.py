@@ -164,22 +164,19 @@ class EventConsumptionService:
         Raises:
             InvalidEvent, MessageTooLarge: the message is no event; it belongs into the poison sink.
         """
-        self.message_batcher.add(
-            BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
-        )
+        event = decode_event(message.payload, max_message_bytes=self._max_message_bytes)
+        self.message_batcher.add(BatchMessage(message, event))
 
     def process_message_with_batching_lazy(self, message: Message) -> None:
         """Parse *message*, hand it to the lazy batcher, and return; see `process_message_with_batching`."""
         # Written out again: code that the lanes share would be one more call per message.
-        self.lazy_message_batcher.add(
-            BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
-        )
+        event = decode_event(message.payload, max_message_bytes=self._max_message_bytes)
+        self.lazy_message_batcher.add(BatchMessage(message, event))
 
     def process_message_with_batching_replay(self, message: Message) -> None:
         """Parse *message*, hand it to the batcher of the replay lane, and return; see `process_message_with_batching`."""
-        self.replay_message_batcher.add(
-            BatchMessage(message, decode_event(message.payload, max_message_bytes=self._max_message_bytes))
-        )
+        event = decode_event(message.payload, max_message_bytes=self._max_message_bytes)
+        self.replay_message_batcher.add(BatchMessage(message, event))
 
     def process_bulk_message_with_batching(self, message: Message) -> None:
         """Parse the events of a bulk *message*, hand each to the bulk batcher, and return; a `HandlerFunc`.
