@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from kafka_broker.listeners import HOST, find_free, is_free
+from kafka_broker.listeners import HOST, becomes_free, find_free
 from kafka_broker.processes import arguments_of
 
 from clickhouse_server.errors import ServerError
@@ -56,7 +56,7 @@ class Server:
         library = fetch_library()
         self._data.mkdir(parents=True, exist_ok=True)
         port = port or self._read_port() or find_free(set())
-        if not is_free(port):
+        if not becomes_free(port):
             raise ServerError(f"port {port} is taken; choose another with --port, or another --folder")
         self._port_file.write_text(str(port))
         options = [f"--path={self._data}", f"--http_port={port}", f"--listen_host={HOST}"]

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+from kafka_broker.class_archive import archive_option
 from kafka_broker.errors import BrokerError
 from kafka_broker.jars import fetch_jars, java_environment, require_java
 from kafka_broker.listeners import CONTROLLER, HOST, PASSWORD, PLAIN, USER, Security, choose_ports, make_certificate
@@ -26,10 +27,16 @@ LOOK_EVERY = 0.1  # seconds
 
 
 class Broker:
-    """The broker whose data, log and pid file lie in *folder*."""
+    """The broker whose data, log and pid file lie in *folder*.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: made where it is missing.
+        java_option: one for Java beside its own; by default the one that makes a start faster.
+    """
+
+    def __init__(self, folder: Path, java_option: str | None = None) -> None:
         self.folder = folder.expanduser().resolve()
+        self._java_option = java_option
         self.log = self.folder / "broker.log"
         self._pid_file = self.folder / "broker.pid"
         self._ports_file = self.folder / "ports.json"
@@ -53,6 +60,8 @@ class Broker:
             raise BrokerError(f"already running at {self.addresses().get(PLAIN)} in {self.folder}; stop it first")
         require_java()
         jars = fetch_jars()
+        if self._java_option is None:
+            self._java_option = archive_option(jars, _start_and_stop)
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = choose_ports([*security.names(), CONTROLLER], self._read_ports(), port)
         if security.tls:
@@ -62,13 +71,13 @@ class Broker:
         self._format(jars)
         self._run(jars, ports[PLAIN])
 
-    def stop(self) -> bool:
-        """End the broker and wait for its end; return False if it did not run."""
+    def stop(self, patience: float = STOP_TIMEOUT) -> bool:
+        """End the broker and wait for its end, killing it after *patience* seconds; return False if it did not run."""
         pid = self.pid()
         if pid is not None:
             for each in (signal.SIGTERM, signal.SIGCONT):
                 self._signal(pid, each)
-            if not self._wait_for_end(STOP_TIMEOUT):
+            if not self._wait_for_end(patience):
                 self._signal(pid, signal.SIGKILL)
                 self._wait_for_end(STOP_TIMEOUT)
         self._pid_file.unlink(missing_ok=True)
@@ -118,7 +127,7 @@ class Broker:
             raise BrokerError(f"the folder {self.folder} could not be prepared: {(done.stderr or done.stdout).strip()}")
 
     def _java(self, jars: Path, *options: str) -> list[str]:
-        options = (STOP_COMPILING_AT, COLLECTOR, *options)
+        options = (STOP_COMPILING_AT, COLLECTOR, *([self._java_option] if self._java_option else []), *options)
         return ["java", *options, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
 
     def _read_ports(self) -> dict[str, int]:
@@ -155,3 +164,10 @@ class Broker:
             line for line in self.log.read_text(errors="replace").splitlines() if "ERROR" in line or "Exception" in line
         ]
         return f"{self.log} says: {lines[-1]}" if lines else f"see {self.log}"
+
+
+def _start_and_stop(folder: Path, java_option: str) -> None:
+    """Run a broker in *folder* for as long as it takes to load its classes."""
+    broker = Broker(folder, java_option)
+    broker.start(Security(), None)
+    broker.stop(START_TIMEOUT)  # at its end it writes them

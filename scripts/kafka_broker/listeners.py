@@ -3,6 +3,8 @@
 import random
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ PASSWORD = "millstream-secret"
 # Below the ports that systems hand out to clients: a client that keeps calling a broker that is down may otherwise be given
 # the broker's own port, and the broker cannot come back.
 FIRST_PORT, LAST_PORT = 20_000, 29_999
+FREE_TIMEOUT = 5.0  # seconds
+LOOK_EVERY = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,22 @@ def choose_ports(names: Iterable[str], old: dict[str, int], port: int | None) ->
     ports: dict[str, int] = {}
     for name in names:
         ports[name] = wanted[name] if name in wanted else find_free({*wanted.values(), *ports.values()})
-        if not is_free(ports[name]):
+        if not becomes_free(ports[name]):
             raise BrokerError(f"port {ports[name]} is taken; choose another with --port, or another --folder")
     return ports
+
+
+def becomes_free(port: int) -> bool:
+    """Tell whether a server can listen on *port*, now or within `FREE_TIMEOUT`.
+
+    What has just ended is no longer among the processes a moment before the system closes its port.
+    """
+    pause, deadline = threading.Event(), time.monotonic() + FREE_TIMEOUT
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        pause.wait(LOOK_EVERY)
+    return True
 
 
 def is_free(port: int) -> bool:

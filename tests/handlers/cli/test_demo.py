@@ -13,6 +13,8 @@ from millstream.handlers.events import decode_event
 from millstream.handlers.settings import load_settings
 from tests.handlers.cli.command_aids import command, environment, query, run
 
+FEW = "60"
+"""Events, each of which is stored by itself too: that takes longest."""
 PRODUCTION = "chdb://production"
 USER_STORES = [
     pytest.param(f"[clickhouse]\ndsn = '{PRODUCTION}'\ndatabase = 'usage'\ntable = 'raw'\n", {}, id="settings file"),
@@ -41,18 +43,23 @@ def test_the_store_of_a_demo_is_its_own_unless_the_command_line_names_one(tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("config", "variables"), USER_STORES)
-def test_the_demo_touches_neither_the_store_nor_the_brokers_of_the_settings(tmp_path, config, variables):
-    """It ends well, no folder is made, and nobody has called at the brokers."""
+def test_the_demo_touches_nothing_of_the_user_s_and_leaves_nothing_behind(tmp_path, config, variables):
+    """It ends well, no folder is left, nobody has called at the brokers of the settings; a script finds the last line whole."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    narrow = {"COLUMNS": "20", "TMPDIR": str(temporary)}
     with socket.create_server(("127.0.0.1", 0)) as broker:
         broker.setblocking(False)
         brokers = f"127.0.0.1:{broker.getsockname()[1]}"
         (tmp_path / "millstream.toml").write_text(f"{config}[kafka]\nbrokers = ['{brokers}']\n")
-        done = run("demo", "--events", "300", cwd=tmp_path, **variables)
+        done = run("demo", "--events", FEW, cwd=tmp_path, **variables, **narrow)
 
         assert done.returncode == 0, done.stderr
         with pytest.raises(BlockingIOError):
             broker.accept()
-    assert [each.name for each in tmp_path.iterdir()] == ["millstream.toml"]
+    assert re.fullmatch(rb"rows per INSERT: \d+", done.stdout.splitlines()[-1])
+    assert list(temporary.iterdir()) == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["millstream.toml", "tmp"]
 
 
 @pytest.mark.slow
@@ -69,32 +76,12 @@ def test_the_demo_closes_with_tables_and_the_rows_per_insert(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_nothing_behind(tmp_path):
-    """Without --store everything happens in a temporary store."""
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    run("demo", "--events", "1000", cwd=tmp_path, TMPDIR=str(temporary))
-
-    assert list(temporary.iterdir()) == []
-    assert [each.name for each in tmp_path.iterdir()] == ["tmp"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("columns", ["20", "200"])
-def test_the_last_line_is_not_wrapped_at_any_width(tmp_path, columns):
-    """However narrow the terminal, a script finds the line whole."""
-    done = run("demo", "--events", "1000", cwd=tmp_path, COLUMNS=columns)
-
-    assert re.fullmatch(rb"rows per INSERT: \d+", done.stdout.splitlines()[-1])
-
-
-@pytest.mark.slow
 def test_a_given_store_keeps_the_events(tmp_path):
     """With --store the events can be queried afterwards; the same seed makes the same events."""
     for _ in range(2):
-        assert run("demo", "--events", "2000", "--seed", "7", "--store", "chdb://kept", cwd=tmp_path).returncode == 0
+        assert run("demo", "--events", FEW, "--seed", "7", "--store", "chdb://kept", cwd=tmp_path).returncode == 0
 
-    assert query("SELECT count() FROM events FINAL", cwd=tmp_path, store="chdb://kept") == "2000"
+    assert query("SELECT count() FROM events FINAL", cwd=tmp_path, store="chdb://kept") == FEW
 
 
 @pytest.mark.slow

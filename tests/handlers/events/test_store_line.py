@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from millstream.handlers.batching import Batch, BatchMessage
 from millstream.handlers.events import EventRepository, decode_event
 from millstream.handlers.events.raw_line import store_line
+from millstream.router import Message
 from tests.handlers.events.event_payloads import make_payload, make_raw
 
 LONG_NUMBER = b'{"n": ' + b"7" * 5000 + b"}"
@@ -52,7 +54,7 @@ def test_a_repeated_key_is_stored_as_the_decoder_read_it(payload, chdb_store, da
     event = decode_event(payload)
     repository = EventRepository(chdb_store, database=database)
     repository.create_table()
-    repository.plan([payload], [event], "token").run()
+    repository.store_batch(Batch([BatchMessage(Message(payload), event)]))
     rows = chdb_store.query(f"SELECT id, properties FROM `{database}`.events").rows
 
     assert event.id == "second"

@@ -17,10 +17,11 @@ def test_one_file_takes_the_command_and_the_example_through_tls_and_sasl(tmp_pat
     (tmp_path / "millstream.toml").write_text(
         f"[kafka]\nbrokers = ['{own_kafka.addresses['SASL_SSL']}']\ntls = true\ntls_ca_cert_file = '{own_kafka.certificate}'\n"
         f"use_sasl = true\nsasl_mechanism = 'SCRAM-SHA-256'\nsasl_user = '{USER}'\nsasl_password = '{PASSWORD}'\n"
+        f"[event_processing]\ntopic = '{topic}'\nconsumer_group = '{topic}'\ntopic_dlq = 'drop'\n"
     )
     write_events(tmp_path / "in.ndjson", 100)
-    published = run("publish", "in.ndjson", "--topic", topic, cwd=tmp_path)
-    line = [sys.executable, str(EXAMPLE), "--topic", topic, "--group", topic]
+    published = run("publish", "in.ndjson", cwd=tmp_path)
+    line = [sys.executable, str(EXAMPLE)]
     with subprocess.Popen(
         line, cwd=tmp_path, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, env=environment()
     ) as child:

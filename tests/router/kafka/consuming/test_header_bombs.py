@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import Producer
 
 from millstream.middleware import FailurePolicy
-from millstream.router import PermanentError, PoisonTopic, Router
+from millstream.router import REDELIVER, PermanentError, PoisonTopic, Router
 from millstream.router.kafka import KafkaPublisher, KafkaPublisherConfig, KafkaSubscriber, KafkaSubscriberConfig
 from millstream.router.testing import RecordingHandler, eventually, running
 from tests.router.kafka.mock_cluster_clients import committed, consume, open_consumer
@@ -34,14 +34,14 @@ def produce(cluster, *records):
     assert producer.flush(TIMEOUT) == 0
 
 
-def consumer(cluster, handler, poison=None):
+def consumer(cluster, handler, poison=REDELIVER):
     """Return a router with a handler on `events`."""
     config = KafkaSubscriberConfig(
         brokers=[cluster.bootstrap_servers], group_id="events", heartbeat_interval=0.2, commit_interval=0.1
     )
     router = Router()
     added = router.add_consumer_handler("h", "events", KafkaSubscriber(config), handler, poison=poison)
-    if poison is not None:
+    if poison is not REDELIVER:
         added.add_middleware(FailurePolicy(retry=None))
     return router
 
