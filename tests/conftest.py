@@ -24,6 +24,9 @@ pytest_plugins = [
 The others would start a broker or a server for each conftest that imported its fixtures.
 """
 
+# While tests are collected only ever more is kept: to look for garbage takes a fifth of that time.
+gc.disable()
+
 # No deadline for an example: how long one takes is the machine's affair. `make soak` takes the thorough profile.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
@@ -41,8 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what stays to the end: modules, and thousands of tests."""
+    """Let the garbage collector work again, but pass over what stays to the end: modules, and thousands of tests."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

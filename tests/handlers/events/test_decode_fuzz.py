@@ -5,6 +5,7 @@ from datetime import date
 from math import isinf
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,6 +124,7 @@ def test_any_bytes_give_an_event_or_an_error_of_ours(payload: bytes) -> None:
     assert event is None or isinstance(event, Event)
 
 
+@pytest.mark.slow
 @given(mutated_payloads())
 def test_what_is_accepted_is_strict_json_to_the_standard_library(payload: bytes) -> None:
     """An accepted payload is UTF-8, has no lone surrogate and no NaN anywhere, by an independent parser."""
@@ -134,6 +136,7 @@ def test_what_is_accepted_is_strict_json_to_the_standard_library(payload: bytes)
     assert text.encode().decode() == text
 
 
+@pytest.mark.slow
 @given(NUMBERS)
 def test_a_number_is_refused_exactly_when_it_is_a_float_and_no_double_holds_it(number: str) -> None:
     """Python's own reading of the text decides; an integer is kept whatever its length."""

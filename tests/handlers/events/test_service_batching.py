@@ -37,6 +37,7 @@ def test_250_events_are_stored_at_once_with_one_insert():
         assert [len(insert.lines) for insert in store.inserts] == [250]
 
 
+@pytest.mark.slow
 def test_500_events_at_50_a_second_are_exactly_two_size_flushes():
     """Ten seconds of a steady stream are two INSERTs of 250 rows, none of them by time."""
     clock, store = ManualClock(), FakeStore()

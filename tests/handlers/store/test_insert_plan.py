@@ -374,6 +374,7 @@ def test_long_row_of_bad_units_costs_one_small_insert_each(store):
     assert sum(size > 1 for size in sizes) == 9
 
 
+@pytest.mark.slow
 def test_what_is_left_after_a_cycle_is_halved(store):
     """Each INSERT that is refused costs all of its rows: a large batch with many bad ones gets cheaper with each cycle."""
     refuse_bad(store)

@@ -129,6 +129,7 @@ def test_a_thousand_rows_of_which_two_hundred_are_refused_are_all_accounted_for(
     assert (len(store.rows()), len(poisoned), committed) == (800, 200, 1000)
 
 
+@pytest.mark.slow
 @given(
     way=st.sampled_from(MAKES_LINES + TAKES_PAYLOADS),
     kinds=st.lists(st.sampled_from([GOOD, GOOD, GOOD, LOCAL, SERVER]), min_size=1, max_size=60),

@@ -127,6 +127,7 @@ def test_dropped_connection_is_not_sent_again_behind_our_back(store, server):
     assert len(server.inserts) == 1
 
 
+@pytest.mark.slow
 def test_answer_that_never_comes_is_waited_for_until_the_deadline(server):
     """A connection that stays open and silent is as good as a broken one: the outcome is unknown."""
     with fault_server(server.dsn) as door, contextlib.closing(open_store(door.address(), insert_deadline=1)) as store:

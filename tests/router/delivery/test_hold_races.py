@@ -162,6 +162,7 @@ def test_fail_of_the_first_hold_between_two_looks_of_the_book_is_not_missed(monk
     assert (book.advance(), sink.told) == (0, 1)
 
 
+@pytest.mark.slow
 def test_book_never_lets_a_message_go_while_its_holds_are_being_failed():
     """The poll thread reads at any moment; a failing message stays until its record is safe."""
     for _ in range(ROUNDS):

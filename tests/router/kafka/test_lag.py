@@ -85,6 +85,7 @@ def test_a_refusal_is_not_waited_out(mock_cluster, mock_lag, code):
         mock_lag.committed()
 
 
+@pytest.mark.slow
 def test_a_topic_that_is_heard_of_late_is_waited_for(mock_cluster, mock_lag):
     """Brokers hear of a new topic one after the other."""
     mock_cluster.set_topic_error("events", KafkaError.UNKNOWN_TOPIC_OR_PART)

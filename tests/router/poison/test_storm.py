@@ -185,6 +185,7 @@ def test_dropping_everything_halts_as_well():
     assert subscriber.subscription.committed() == 4
 
 
+@pytest.mark.slow
 def test_records_that_are_not_confirmed_count():
     """A sink that is slow gets no more than one that is fast: what is on its way to it counts when it comes."""
     router, subscriber, publisher = halting(refuse_bad, max_in_a_row=10)

@@ -170,6 +170,7 @@ def eager_switching():
     sys.setswitchinterval(earlier)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager_switching")
 def test_revokes_while_messages_wait_for_their_redelivery_do_not_kill_the_handler():
     """Partitions come and go again and again while everything fails; the handler lives, and in the end all is handled."""
