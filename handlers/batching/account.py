@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 
+from millstream.router.callables import given_up
+
 from .batch import Batch, BatchResult
 
 MAX_NAMED = 5
@@ -25,6 +27,7 @@ def check(result: object, batch: Batch) -> BatchResult:
             text = "process_batch returned None, which says that everything is done, but a table has not taken"
             raise ValueError(f"{text} {refused} of {len(batch)}: return the BatchResult that the table returned")
         return BatchResult(done=places)
+    given_up(result)
     if not isinstance(result, BatchResult) or not isinstance(result.failures, Mapping):
         raise TypeError(f"process_batch must return None or a BatchResult with a mapping of failures, not {result!r}")
     for place, error in result.failures.items():

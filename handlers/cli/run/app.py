@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from millstream.router import ConfigurationError, MillstreamError, Router
+from millstream.router.callables import given_up
 from millstream.router.exit_codes import is_bug
 
 FORM = "give module:attribute, such as app:router"
@@ -81,6 +82,7 @@ def _made(app: str, found: object) -> object:
 
 def _checked(app: str, made: object) -> Router:
     if not isinstance(made, Router):
+        given_up(made)
         raise ConfigurationError(f"{app} is no Router and makes none, but gives a {type(made).__name__}")
     if made.is_running or made.is_closed:
         raise ConfigurationError(

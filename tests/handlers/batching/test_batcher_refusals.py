@@ -1,5 +1,6 @@
 """What a batcher does not put up with: halts, outcomes that do not fit, and messages that come too late."""
 
+import inspect
 import re
 
 import pytest
@@ -178,3 +179,18 @@ def test_a_batcher_whose_thread_dies_stops_its_router_and_commits_nothing(batche
         router.wait_closed(10)
 
     assert subscriber.subscription.committed() == 0
+
+
+def test_an_outcome_that_nobody_awaits_is_given_up_where_it_is_refused(batcher):
+    """Python would warn of it later, in somebody else's place."""
+
+    async def later():
+        """Process nothing."""
+
+    answer = later()
+    one = batcher(RecordingProcess(lambda batch: answer), max_retries=0)
+    one.add(batch_message())
+    drain(one)
+
+    assert isinstance(one.error, TypeError)
+    assert inspect.getcoroutinestate(answer) == inspect.CORO_CLOSED

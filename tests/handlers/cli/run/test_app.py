@@ -27,7 +27,8 @@ def folder(tmp_path, monkeypatch):
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__path__", "") or sys.modules[name].__file__):
+        module = sys.modules[name]
+        if str(tmp_path) in str(getattr(module, "__path__", "") or getattr(module, "__file__", "")):
             del sys.modules[name]
 
 
