@@ -6,7 +6,7 @@ from kafka_broker.listeners import CONTROLLER, HOST, PASSWORD, PLAIN, SASL, SASL
 
 # One node can be no replica of another. Groups start at once, and a member that was killed is missed after seconds in the
 # new protocol too, where the broker and not the client says so (45 s by default). A broker that was killed waits at its
-# next start until its former self is given up: 9 s by default.
+# next start until its former self is given up: 9 s by default. Nothing is written to the metadata while nothing happens.
 FIXED = """\
 process.roles=broker,controller
 node.id=1
@@ -20,6 +20,7 @@ transaction.state.log.num.partitions=4
 auto.create.topics.enable=false
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
+metadata.max.idle.interval.ms=0
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000

@@ -1,5 +1,6 @@
 """How `millstream publish` ends when it is told to, and what it hears while its stdin is silent."""
 
+import functools
 import itertools
 import re
 import signal
@@ -21,10 +22,15 @@ WAIT = 20.0
 
 
 def start(folder, *arguments, **settings):
-    """Start a publish in *folder* that can be written to."""
+    """Start a publish in *folder* that can be written to.
+
+    It heeds an interrupt, as from a terminal: what a shell without job control runs in the background does not, and these tests
+    may be run so.
+    """
     line = command("publish", *arguments)
     pipe = subprocess.PIPE
-    return subprocess.Popen(line, cwd=folder, stdin=pipe, stderr=pipe, env=environment(**settings))
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(line, cwd=folder, stdin=pipe, stderr=pipe, env=environment(**settings), preexec_fn=heed)
 
 
 def send(process, line):
