@@ -5,6 +5,7 @@
 `tests/mutants.toml` names the package under test and one table per mutant:
 
     package = "millstream"
+    preload = ["hypothesis"]     # may be left out: modules of others that most tests import, imported once for all
 
     [[mutant]]
     guard = "a hold that was failed cannot be released afterwards"   # the guarantee, in words
@@ -28,7 +29,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mutation.copies import Bench
-from mutation.listing import ListError, choose, read_list
+from mutation.listing import ListError, choose, read_list, read_preload
 from mutation.trial import Outcome, Result, find_fault, try_all
 from rich.console import Console
 from rich.markup import escape
@@ -77,11 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A pipe has no width of its own: 80 columns would fold every guard.
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
-        package, mutants = read_list(options.root / "tests" / "mutants.toml")
+        file = options.root / "tests" / "mutants.toml"
+        package, mutants = read_list(file)
         mutants = choose(mutants, options.only)
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
             jobs = max(1, min(options.jobs, len(mutants)))
-            bench = Bench(options.root, Path(folder).resolve(), jobs, options.timeout)
+            bench = Bench(options.root, Path(folder).resolve(), jobs, options.timeout, read_preload(file))
             with closing(bench), Progress(console=Console(stderr=True), transient=True) as progress:
                 bench.require_own(package)
                 task = progress.add_task("mutants", total=len(mutants))

@@ -27,10 +27,10 @@ Answer = TypeVar("Answer")
 class Copy:
     """A copy of the tree at *root* in which one run at a time may change a file; *temporary* is where its tests write."""
 
-    def __init__(self, root: Path, temporary: Path) -> None:
+    def __init__(self, root: Path, temporary: Path, preload: Sequence[str]) -> None:
         self.root = root
         self._temporary = temporary
-        self._server = ForkServer(root, self.environment())
+        self._server = ForkServer(root, self.environment(), preload)
         self._changes = itertools.count(1)
 
     def environment(self) -> dict[str, str]:
@@ -85,9 +85,9 @@ class Copy:
 
 
 class Bench:
-    """*jobs* copies of the tree at *root*, each lent to one thread at a time."""
+    """*jobs* copies of the tree at *root*, each lent to one thread at a time; *preload* is what their tests import anyway."""
 
-    def __init__(self, root: Path, folder: Path, jobs: int, timeout: float) -> None:
+    def __init__(self, root: Path, folder: Path, jobs: int, timeout: float, preload: Sequence[str] = ()) -> None:
         self.jobs = jobs
         """How many runs at a time."""
         self._timeout = timeout
@@ -95,7 +95,7 @@ class Bench:
         for number in range(jobs):
             place = folder / f"copy{number}"
             shutil.copytree(root, place, symlinks=True, ignore=LEFT_OUT)
-            self._free.put(Copy(place, folder / f"temporary{number}"))
+            self._free.put(Copy(place, folder / f"temporary{number}", preload))
 
     def close(self) -> None:
         """End the processes of the copies; none may be lent."""

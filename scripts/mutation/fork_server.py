@@ -16,32 +16,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PRELOADED = (
-    "_pytest.assertion.util",
-    "_pytest.junitxml",
-    "click",
-    "clickhouse_connect.driver.httpclient",
-    "confluent_kafka.admin",
-    "http.server",
-    "hypothesis.stateful",
-    "hypothesis.strategies",
-    "loguru",
-    "msgspec",
-    "pytest",
-    "rich.console",
-    "rich.progress",
-    "rich.table",
-    "zstandard",
-)
-"""What the tests of many mutants import; nothing of the tree, which each run must read for itself."""
-
 
 class ForkServer:
-    """The process that forks, in folder *cwd*; used by one thread at a time."""
+    """The process that forks; used by one thread at a time.
 
-    def __init__(self, cwd: Path, environment: Mapping[str, str]) -> None:
+    Args:
+        cwd: its folder.
+        preload: the modules that it imports; none of the tree, which each run must read for itself.
+    """
+
+    def __init__(self, cwd: Path, environment: Mapping[str, str], preload: Sequence[str]) -> None:
         # -P: the folder of this file is not to be searched for modules.
-        command = [sys.executable, "-P", __file__]
+        command = [sys.executable, "-P", __file__, *preload]
         self._process = subprocess.Popen(
             command, cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -72,9 +58,8 @@ class ForkServer:
 
 def serve() -> None:
     """Fork for each request until there are no more."""
-    for name in PRELOADED:
-        with contextlib.suppress(ImportError):  # another project may do without
-            importlib.import_module(name)
+    for name in ("pytest", *sys.argv[1:]):
+        importlib.import_module(name)
     gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)

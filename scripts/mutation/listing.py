@@ -36,6 +36,14 @@ def read_list(path: Path) -> tuple[str, list[Mutant]]:
     return package, [_mutant(path.name, number, table) for number, table in enumerate(content.get("mutant", []), 1)]
 
 
+def read_preload(path: Path) -> list[str]:
+    """Return the modules of others that most tests import, which `preload` in *path* may name."""
+    preload = tomllib.loads(path.read_text(encoding="utf-8")).get("preload", [])
+    if not isinstance(preload, list) or not all(isinstance(name, str) for name in preload):
+        raise ListError(f"{path.name}: `preload` must be a list of modules")
+    return preload
+
+
 def _mutant(source: str, number: int, table: dict[str, Any]) -> Mutant:
     """Return the mutant that *table*, the one with *number* in its file, describes."""
     fields = ("guard", "file", "text", "replacement")

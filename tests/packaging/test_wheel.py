@@ -36,6 +36,7 @@ def call(*command: str | Path, cwd: Path, timeout: float = 600) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_wheel_of_a_clean_clone_runs_in_an_empty_environment(tmp_path: Path) -> None:
     """The demo runs, every public name is there, and no room lies at the top level."""
     away = tmp_path / "away"

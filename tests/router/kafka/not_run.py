@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("slow")
     result = yield
     # They take longest: begun first, they leave no worker alone with them in the end.
-    items.sort(key=lambda item: not _needs_kafka(item))
+    items.sort(key=lambda item: not (_needs_kafka(item) or item.get_closest_marker("long")))
     needing = [item for item in items if _lacks_address(item)]
     if needing and os.environ.get("CI") != "true":
         # The client takes long to import: only a run that asks for a broker pays for it.

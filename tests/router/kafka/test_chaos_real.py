@@ -26,7 +26,7 @@ CLASSIC = {"session_timeout": 6.0, "heartbeat_interval": 0.5}
 PROTOCOLS = [
     pytest.param({**CLASSIC, "assignment_strategy": "range"}, id="range"),
     pytest.param({"group_protocol": "consumer"}, id="KIP-848"),
-    pytest.param({**CLASSIC, "assignment_strategy": "cooperative-sticky"}, id="cooperative"),
+    pytest.param({**CLASSIC, "assignment_strategy": "cooperative-sticky"}, id="cooperative", marks=pytest.mark.soak),
 ]
 SIZES = [pytest.param(15.0, id="short"), pytest.param(60.0, id="long", marks=pytest.mark.soak)]
 

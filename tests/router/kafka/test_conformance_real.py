@@ -74,6 +74,11 @@ class TestConsumerProtocol(TestClassicProtocol):
 
     options: ClassVar[dict[str, Any]] = {"group_protocol": "consumer"}
 
+    @pytest.mark.soak
+    def test_nothing_is_lost_when_the_broker_restarts(self):
+        """Once more, for the outage: what is read and committed then is the same client."""
+        super().test_nothing_is_lost_when_the_broker_restarts()
+
 
 @pytest.mark.soak
 class TestInFull(OwnBroker, DeliveryCases, OrderCases, ClosingCases, CommitCases, RebalanceCases, OutageCases):

@@ -21,7 +21,7 @@ BEFORE = 500
 """Messages settled before anything happens to the broker."""
 PROTOCOLS = [
     pytest.param({"session_timeout": 6.0, "heartbeat_interval": 0.5}, id="classic"),
-    pytest.param({"group_protocol": "consumer"}, id="KIP-848"),
+    pytest.param({"group_protocol": "consumer"}, id="KIP-848", marks=pytest.mark.soak),
 ]
 OUTAGES = [
     pytest.param("frozen", 10.0, id="frozen"),  # longer than a session
