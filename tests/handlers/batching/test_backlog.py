@@ -66,7 +66,7 @@ def test_backlog_waits_in_kafka_while_the_store_is_away(broker, batcher):
 
     with open_consumer(broker.bootstrap_servers, group_id="g") as asking, running(router):
         assert failed.wait(TIMEOUT)
-        assert eventually(lambda: subscriber.statistics()[0].is_paused and sum(handled) >= PENDING_BYTES, TIMEOUT)
+        assert eventually(lambda: subscriber.statistics()[0].is_paused and taken_in() >= PENDING_BYTES, TIMEOUT)
         while_away = taken_in()
         is_back.set()
         assert eventually(
