@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	echo "make demo      events through the router into an embedded ClickHouse, with tables at the end"
 	echo "make test      the tests that need nothing but Python: half a minute"
-	echo "make check     format, lint, types (make lint), then the slow tests (make slow): ten minutes"
+	echo "make check     format, lint, types (make lint), then the slow tests (make slow): a quarter of an hour"
 	echo "make soak      the long forms of some tests, for a release or a suspicion"
 	echo "make bench     the benchmarks"
 	echo "make mutants   break each guarantee on purpose: its test must turn red"
