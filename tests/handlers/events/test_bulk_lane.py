@@ -231,16 +231,14 @@ def test_a_retried_message_adds_no_second_row():
 
 
 def test_a_bulk_message_weighs_what_its_events_weigh():
-    """Each event counts with its own bytes: not with those of the whole message."""
-    service = make_service(clock=ManualClock(), max_batch_bytes=10 * len(make_payload()))
+    """Each event counts with its own bytes: not with those of the whole message, which would leave no room for a second."""
+    store = FakeStore()
+    service = make_service(store, clock=ManualClock(), max_pending_bytes=20 * len(make_payload()))
     with consuming_bulk(service) as (broker, _):
-        publish(broker, [make_batch(*[make_payload()] * 9)], "bulk")
-        assert eventually(lambda: service.bulk_message_batcher.pending == 9)
-        before = service.bulk_message_batcher.flushes
-        publish(broker, [make_batch(*[make_payload()] * 1)], "bulk")
-        assert eventually(lambda: service.bulk_message_batcher.flushes == 1)
+        publish(broker, [make_batch(*[make_payload()] * 9), make_batch(make_payload())], "bulk")
+        assert eventually(lambda: service.bulk_message_batcher.pending == 10)
 
-    assert before == 0
+    assert [len(insert.lines) for insert in store.inserts] == [10]
 
 
 KINDS = st.sampled_from(["good", "good", "refused", "bad"])
