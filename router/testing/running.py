@@ -10,8 +10,10 @@ from ..clock import MONOTONIC
 from ..errors import reason_of
 from ..running.router import Router
 
-LOOK_AGAIN_SECONDS = 0.002
-"""Between looks of `eventually`: short beside a test, long beside what is looked at."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.1
+"""Seconds between two looks of `eventually`."""
+SHARE_OF_WAIT = 0.05
+"""A pause is this part of the time waited so far: looks that ask a broker or a store would else take the time of what they wait for."""
 
 
 @contextmanager
@@ -42,10 +44,11 @@ def _failures(router: Router) -> dict[str, Exception]:
 
 def eventually(condition: Callable[[], object], timeout: float = 10.0) -> bool:
     """Wait until *condition* holds; returns whether it did within *timeout* seconds. For what notifies nobody."""
-    deadline = MONOTONIC.now() + timeout
+    began = MONOTONIC.now()
     pause = threading.Event()
     while not condition():
-        if MONOTONIC.now() >= deadline:
+        waited = MONOTONIC.now() - began
+        if waited >= timeout:
             return False
-        pause.wait(LOOK_AGAIN_SECONDS)
+        pause.wait(min(max(SHORTEST_PAUSE, SHARE_OF_WAIT * waited), LONGEST_PAUSE))
     return True

@@ -68,12 +68,17 @@ def proxy(broker):
     door.close()
 
 
-def publish(broker, first, end):
-    """Write the numbers from *first* up to *end*, past the proxy."""
+@pytest.fixture
+def publish(broker):
+    """Write the numbers from the first up to the second, past the proxy."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
-    for number in range(first, end):
-        producer.produce("events", b"%d" % number)
-    assert producer.flush(TIMEOUT) == 0
+
+    def publish(first, end):
+        for number in range(first, end):
+            producer.produce("events", b"%d" % number)
+        assert producer.flush(TIMEOUT) == 0
+
+    return publish
 
 
 def committed(broker):
@@ -103,15 +108,15 @@ def subscriber(proxy, **options):
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("options", PROTOCOLS)
-def test_subscription_goes_on_with_a_new_client(broker, proxy, log_lines, count, options):
+def test_subscription_goes_on_with_a_new_client(broker, proxy, log_lines, count, options, publish):
     """The only broker that it knows has moved: what comes later is handled and committed, and the old client is gone."""
     handler, router = RecordingHandler(), Router()
     router.add_consumer_handler("h", "events", subscriber(proxy, properties=NO_WAY_BACK, **options), handler)
-    publish(broker, 0, 10)
+    publish(0, 10)
     with running(router):
         assert handler.wait_calls(10, TIMEOUT)
         proxy.move()
-        publish(broker, 10, 20)
+        publish(10, 20)
         assert eventually(lambda: len(set(handler.payloads)) == 20, TIMEOUT)
         clients = eventually(lambda: count(Consumer) == 1, GONE_SECONDS)
         was_running = router.is_running
@@ -122,14 +127,14 @@ def test_subscription_goes_on_with_a_new_client(broker, proxy, log_lines, count,
 
 
 @pytest.mark.parametrize("options", PROTOCOLS)
-def test_subscription_survives_a_broker_that_names_none(broker, proxy, options):
+def test_subscription_survives_a_broker_that_names_none(broker, proxy, options, publish):
     """With 2.16, librdkafka mostly believes it for ever."""
     handler, router, numbers, is_over = RecordingHandler(), Router(), itertools.count(), threading.Event()
     router.add_consumer_handler("h", "events", subscriber(proxy, **options), handler)
 
     def publish_on():
         while not is_over.wait(0.05):
-            publish(broker, number := next(numbers), number + 1)
+            publish(number := next(numbers), number + 1)
 
     thread = WorkerThread("publishing", publish_on)
     with running(router):
@@ -194,17 +199,17 @@ def refuse_once(monkeypatch, module, name):
 
 
 @pytest.mark.usefixtures("impatient")
-def test_subscription_is_kept_until_a_new_client_can_be_opened(broker, proxy, monkeypatch):
+def test_subscription_is_kept_until_a_new_client_can_be_opened(broker, proxy, monkeypatch, publish):
     """The next look tries again."""
     refused = refuse_once(monkeypatch, subscription, "_open_consumer")
     handler, router = RecordingHandler(), Router()
     quick = subscriber(proxy, properties=NO_WAY_BACK, session_timeout=2.0, heartbeat_interval=0.2)
     router.add_consumer_handler("h", "events", quick, handler)
-    publish(broker, 0, 10)
+    publish(0, 10)
     with running(router):
         assert handler.wait_calls(10, TIMEOUT)
         proxy.move()
-        publish(broker, 10, 20)
+        publish(10, 20)
         handled = eventually(lambda: len(set(handler.payloads)) == 20, TIMEOUT)
 
     assert (handled, refused) == (True, ["_open_consumer"])
