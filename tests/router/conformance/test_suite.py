@@ -37,7 +37,7 @@ from tests.router.conformance.test_memory import TestVolatile as Volatile
 from tests.router.kafka.test_conformance_mock import TestConsumerProtocol as MockConsumer
 from tests.router.kafka.test_conformance_mock import TestMockCluster as MockClassic
 from tests.router.kafka.test_conformance_real import TestClassicProtocol as Classic
-from tests.router.kafka.test_conformance_real import TestConsumerProtocol as Consumer
+from tests.router.kafka.test_conformance_real import TestConsumerProtocolInFull as Consumer
 from tests.router.kafka.test_conformance_real import TestCooperativeStickyInFull as CooperativeSticky
 
 pytestmark = pytest.mark.slow  # whole runs of the suite or of pytest: seconds, not milliseconds

@@ -10,6 +10,7 @@ from millstream.router.testing import ConformanceSuite
 from millstream.router.testing.conformance.closing_cases import ClosingCases
 from millstream.router.testing.conformance.commit_cases import CommitCases
 from millstream.router.testing.conformance.delivery_cases import DeliveryCases
+from millstream.router.testing.conformance.group_cases import GroupCases
 from millstream.router.testing.conformance.order_cases import OrderCases
 from millstream.router.testing.conformance.outage_cases import OutageCases
 from millstream.router.testing.conformance.rebalance_cases import RebalanceCases
@@ -69,15 +70,19 @@ class TestCooperativeStickyInFull(Cooperative, PipelineCases, ConformanceSuite):
     """Every case."""
 
 
-class TestConsumerProtocol(TestClassicProtocol):
-    """The same with the group protocol of KIP-848; its times are the broker's."""
+class Consumer(OwnBroker):
+    """The group protocol of KIP-848; its times are the broker's."""
 
     options: ClassVar[dict[str, Any]] = {"group_protocol": "consumer"}
 
-    @pytest.mark.soak
-    def test_nothing_is_lost_when_the_broker_restarts(self):
-        """Once more, for the outage: what is read and committed then is the same client."""
-        super().test_nothing_is_lost_when_the_broker_restarts()
+
+class TestConsumerProtocol(Consumer, GroupCases, RebalanceCases, CommitCases, ClosingCases):
+    """The cases of groups, where partitions move, are committed and are left: all else is the client of the classic protocol."""
+
+
+@pytest.mark.soak
+class TestConsumerProtocolInFull(Consumer, PipelineCases, ConformanceSuite):
+    """Every case."""
 
 
 @pytest.mark.soak
