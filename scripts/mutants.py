@@ -1,6 +1,6 @@
 """Break each guarantee on purpose and see that its test turns red.
 
-    .venv/bin/python scripts/mutants.py [--only WORDS] [--jobs 6]
+    .venv/bin/python scripts/mutants.py [--only WORDS] [--jobs 10]
 
 `tests/mutants.toml` names the package under test and one table per mutant:
 
@@ -63,7 +63,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--only", metavar="WORDS", default="", help="only mutants whose guard, file or test contains this"
     )
     parser.add_argument(
-        "--jobs", type=int, default=6, help="how many mutants at a time (default: 6, for two cores: most tests wait)"
+        "--jobs", type=int, default=10, help="how many mutants at a time (default: 10, for two cores: most tests wait)"
     )
     parser.add_argument(
         "--timeout", type=float, default=120.0, help="seconds for the tests of one mutant (default: 120)"
