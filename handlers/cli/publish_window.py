@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from millstream.router import MONOTONIC, ConfigurationError, HaltedError, KafkaPublisher, Message
 from millstream.router.kafka import Confirmation, KafkaPublishError
-from millstream.router.kafka.errors import UNAUTHORIZED, UNKNOWN_TOPIC
+from millstream.router.kafka.errors import UNAUTHORIZED, UNKNOWN_TOPIC, unknown_topic
 
 MAX_MESSAGES = 50_000
 """On the way at a time: half of what the publisher's buffer takes, so that handing over never waits inside it, where no
@@ -130,10 +130,7 @@ class Window:
     def _raise_what_concerns_all(self, error: KafkaPublishError) -> None:
         for place, code in error.codes.items():
             if code in UNKNOWN_TOPIC:
-                raise ConfigurationError(
-                    f"topic {self._topic!r} does not exist on {self._publisher.config.address}; create it with: "
-                    f"millstream publish FILE… --topic {self._topic} --create-topic 4"
-                )
+                raise ConfigurationError(unknown_topic(self._topic, self._publisher.config.address))
             if code in UNAUTHORIZED:
                 raise ConfigurationError(error.positions[place])
 

@@ -11,8 +11,6 @@ from loguru import logger
 from millstream.handlers.batching import MessageBatcher
 from millstream.middleware import Throttle
 from millstream.router import (
-    DROP,
-    HALT,
     ConfigurationError,
     Handler,
     HandlerFunc,
@@ -23,7 +21,7 @@ from millstream.router import (
     Subscriber,
 )
 from millstream.router.callables import described
-from millstream.router.poison import Poison
+from millstream.router.poison import Poison, choice_named
 from millstream.router.protocols import InGroup
 
 Delivery = Literal["at_least_once", "at_most_once"]
@@ -39,7 +37,9 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         enabled: whether it is consumed; one that is not is left out by whatever registers it.
         topic: where its events come from.
         consumer_group: the group it is read with: that of its subscriber, or nothing is registered.
-        topic_dlq: where messages go that cannot be handled: a topic, `"none"` (halt) or `"drop"`. There is no silent default.
+        topic_dlq: what becomes of messages that cannot be handled: a topic that they go to, or `"halt"`, its other name `"none"`,
+            `"drop"` or `"redeliver"`, see `PoisonChoice`. There is no silent default. A topic that is called like one of these
+            is given where the lane is registered, with `poison=PoisonTopic(publisher, "halt")`.
         rate_limit: messages a second, `None` for no limit.
         concurrency: threads that decode and batch; order is kept per message key.
         delivery: `"at_least_once"`: a message is committed once its row is stored, or its poison record written.
@@ -64,13 +64,18 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     concurrency: int = 1
     delivery: Delivery = "at_least_once"
 
+    @property
+    def poison_topic(self) -> str | None:
+        """The topic that `topic_dlq` names; `None`: it says what becomes of the messages instead."""
+        return self.topic_dlq if choice_named(self.topic_dlq) is None else None
+
     def __post_init__(self) -> None:
         for name in ("topic", "consumer_group"):
             if not getattr(self, name):
                 raise ConfigurationError(f"{name} must not be empty")
         if not self.topic_dlq:
             raise ConfigurationError(
-                "topic_dlq must be chosen: a topic, 'none' (halt at a message that cannot be handled) or 'drop'"
+                "topic_dlq must be chosen: a topic, 'none' (halt at a message that cannot be handled), 'drop' or 'redeliver'"
             )
         if self.rate_limit is not None and self.rate_limit <= 0:
             raise ConfigurationError(
@@ -191,10 +196,9 @@ class Lane:
         self._unheld(self.batcher, message)
 
     def _choose_sink(self, config: LaneConfig, publisher: Publisher | None) -> Poison:
-        if config.topic_dlq == "none":
-            return HALT
-        if config.topic_dlq == "drop":
-            return DROP
+        choice = choice_named(config.topic_dlq)
+        if choice is not None:
+            return choice
         if publisher is None:
             raise ConfigurationError(
                 f"{self.handler}: topic_dlq is the topic {config.topic_dlq!r}, but nothing can publish to it: "

@@ -8,7 +8,7 @@ import msgspec
 
 from millstream.handlers.batching import MessageBatcher
 from millstream.handlers.events import EventConsumptionService, LaneConfig
-from millstream.handlers.settings.sections import NO_TOPIC, Settings
+from millstream.handlers.settings.sections import Settings
 from millstream.router import ConfigurationError, Handler, KafkaSubscriber, KafkaSubscriberConfig, Publisher, Router
 
 
@@ -52,9 +52,9 @@ class LaneAttacher:
     def topics_to_publish(self) -> dict[str, str]:
         """Return the topics that are written to, by the setting that names them."""
         topics = {
-            f"{section}.topic_dlq": lane.topic_dlq
+            f"{section}.topic_dlq": lane.poison_topic
             for section, lane in self.enabled().items()
-            if lane.topic_dlq not in NO_TOPIC
+            if lane.poison_topic is not None
         }
         post_processing = self._settings.post_processing.topic
         return topics if post_processing is None else {**topics, "post_processing.topic": post_processing}

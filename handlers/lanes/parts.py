@@ -12,6 +12,7 @@ from millstream.handlers.settings.sections import Settings
 from millstream.handlers.store import StoreMisconfigured, open_store
 from millstream.router import ConfigurationError, HaltedError, KafkaPublisherConfig, Publisher, TransientError
 from millstream.router.kafka.admin import KafkaAdmin
+from millstream.router.kafka.errors import creating
 
 from .waiting import open_patiently
 
@@ -76,5 +77,6 @@ def refuse_missing(topics: Mapping[str, str], config: KafkaPublisherConfig) -> N
             logger.warning("topic {topic} not looked at before the start: {reason}", topic=topic, reason=str(error))
             return
         if count is None:
-            more = ", or set it to 'none' or 'drop'" if setting.endswith("topic_dlq") else ""
-            raise ConfigurationError(f"{setting}: there is no topic {topic!r}: create it{more}")
+            partitions, more = (1, ", or set it to 'none' or 'drop'") if setting.endswith("topic_dlq") else (4, "")
+            command = creating(topic, config.address, partitions)
+            raise ConfigurationError(f"{setting}: there is no topic {topic!r}: create it with: {command}{more}")

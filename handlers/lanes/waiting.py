@@ -17,7 +17,7 @@ Opened = TypeVar("Opened")
 
 
 def open_patiently(open_it: Callable[[], Opened], wait: Callable[[float], object] | None = None) -> Opened:
-    """Open what stands on a store, and wait as long as it cannot be reached; says so once. A signal ends the process meanwhile.
+    """Open what stands on a store, and wait as long as it cannot be reached; says so once.
 
     Args:
         open_it: opens it, and closes what it had opened before it raises; a `StoreUnavailable` means later, whatever else it

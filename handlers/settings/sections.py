@@ -22,8 +22,6 @@ DEFAULT_DATABASE = "default"
 """What ClickHouse itself calls the database that every server and chDB folder has."""
 LANES = ("event_processing", "event_processing_lazy", "event_processing_replay", "bulk_event_consumption")
 """The sections that are lanes."""
-NO_TOPIC = ("none", "drop")
-"""What `topic_dlq` says instead of a topic."""
 
 
 class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -212,5 +210,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for section, lane in self.lanes.items():
             checked_name(f"{section}.topic", lane.topic)
             checked_id(f"{section}.consumer_group", lane.consumer_group)
-            if lane.topic_dlq not in NO_TOPIC:
-                checked_name(f"{section}.topic_dlq", lane.topic_dlq)
+            if lane.poison_topic is not None:
+                checked_name(f"{section}.topic_dlq", lane.poison_topic)

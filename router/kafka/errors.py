@@ -17,5 +17,9 @@ UNAUTHORIZED = frozenset(
 
 def unknown_topic(topic: str, address: str) -> str:
     """Return what to say about a topic that does not exist: its name, where, and how it is created."""
-    command = f"kafka-topics.sh --bootstrap-server {address} --create --topic {topic} --partitions 6"
-    return f"topic {topic!r} does not exist on {address}; create it with: {command}"
+    return f"topic {topic!r} does not exist on {address}; create it with: {creating(topic, address)}"
+
+
+def creating(topic: str, address: str, partitions: int = 4) -> str:
+    """Return the command that creates *topic*: the one that is there wherever this is; it publishes nothing."""
+    return f"millstream publish /dev/null --brokers {address} --topic {topic} --create-topic {partitions}"

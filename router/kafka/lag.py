@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, MillstreamError, TransientError
 from .client import open_client
 from .config import KafkaSubscriberConfig
 from .connection import CREDENTIALS, ConnectionWatch
-from .errors import UNAUTHORIZED, UNKNOWN_TOPIC
+from .errors import UNAUTHORIZED, UNKNOWN_TOPIC, unknown_topic
 from .patient_admin import LOOK_AGAIN_SECONDS, PatientAdmin
 from .properties import client_properties
 
@@ -49,6 +49,7 @@ class GroupLag:
 
     def __init__(self, config: KafkaSubscriberConfig, topic: str) -> None:
         self._topic = topic
+        self._address = config.address
         self._count: int | None = None
         """How many partitions the topic had when it was last asked for; `None`: nobody has known it yet."""
         self._admin = PatientAdmin(config)
@@ -101,7 +102,7 @@ class GroupLag:
             if self._count is not None:
                 raise TransientError(f"there is no topic {self._topic!r} any more")
             if MONOTONIC.now() >= believed:
-                raise ConfigurationError(f"there is no topic {self._topic!r}")
+                raise ConfigurationError(unknown_topic(self._topic, self._address))
             self._admin.client.poll(ASK_AGAIN_SECONDS)
         return count
 

@@ -84,6 +84,13 @@ Poison = PoisonWriter | PoisonChoice | Literal["redeliver", "halt", "none", "dro
 """What may be chosen: `PoisonTopic`, `PoisonFile` or another writer, one of `PoisonChoice`, or its name as text."""
 
 _BY_NAME = {"none": HALT} | {each.value: each for each in PoisonChoice}
+
+
+def choice_named(name: str) -> PoisonChoice | None:
+    """Return the choice that *name* is the text of, `None` where it is none: in settings it is a topic then."""
+    return _BY_NAME.get(name)
+
+
 CHOICES = (
     "PoisonTopic(publisher, topic), PoisonFile(path), HALT (stop at the first), DROP or REDELIVER (again, without end)"
 )

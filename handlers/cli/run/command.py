@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 
@@ -9,11 +10,13 @@ import click
 
 from millstream.handlers.log_output import name_in_lines, show_lines_of
 from millstream.handlers.settings.sections import Settings
+from millstream.router import ExitCode
 
 from ..brokers import addresses, brokers_option
 from ..options import given_options, global_options
 from .app_run import refuse_lane_options, run_app
 from .consumer import Consumer
+from .early_signals import ends_in_order
 from .reload_start import make_reloading
 from .worker_process import keep_going
 from .worker_signals import WorkerSignals
@@ -21,6 +24,7 @@ from .worker_start import RunOptions, worker_starter
 from .workers import Workers
 
 LINES_OF = (
+    "millstream.handlers.cli.run.early_signals",
     "millstream.handlers.cli.run.reloading",
     "millstream.handlers.cli.run.workers",
     "millstream.handlers.cli.run.report",
@@ -95,15 +99,20 @@ def run(
     if reload:
         sys.exit(keep_going(make_reloading(settings, options, app, instance, workers)))
     signals = None if worker is None else _listen_to_parent(worker)
+    # A worker is told by its parent, which knows what a signal before its start comes to.
+    undone = ExitCode.UNDRAINED if once else ExitCode.CLEAN
+    early = ends_in_order(undone) if signals is None else contextlib.nullcontext()
     if app is not None:
-        sys.exit(run_app(app, given_options(), interval, signals))
+        with early:
+            sys.exit(run_app(app, given_options(), interval, signals))
     if workers is not None:
         start = worker_starter(settings, options, instance, workers)
         sys.exit(keep_going(Workers(workers, start, once=once, close_timeout=settings.router.close_timeout)))
-    consumer = Consumer(
-        settings, brokers=addresses(brokers), instance=instance, interval=interval, once=once, signals=signals
-    )
-    sys.exit(consumer.run())
+    with early:
+        consumer = Consumer(
+            settings, brokers=addresses(brokers), instance=instance, interval=interval, once=once, signals=signals
+        )
+        sys.exit(consumer.run())
 
 
 def _listen_to_parent(worker: int) -> WorkerSignals:

@@ -10,6 +10,7 @@ from ...delivery.message import Message
 from ...errors import PublishError
 from ..config import KafkaPublisherConfig
 from ..errors import UNAUTHORIZED, UNKNOWN_TOPIC, unknown_topic
+from ..marshaler import headers_of, key_of
 from ..redaction import hide
 
 UNSENDABLE = KafkaError._INVALID_ARG
@@ -49,8 +50,14 @@ class KafkaPublishError(PublishError):
         self.against_rules = frozenset(place for place, code in self.codes.items() if code == KafkaError.INVALID_RECORD)
 
 
-def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> str:
-    """Return why a message for *topic* failed, in words that say what to do where there is something to do."""
+def reason_of(
+    error: KafkaError, topic: str, config: KafkaPublisherConfig, message: Message, *, is_ours: bool = False
+) -> str:
+    """Return why *message*, for *topic*, failed, in words that say what to do where there is something to do.
+
+    Args:
+        is_ours: it was refused before any broker saw it.
+    """
     code = error.code()
     if code in UNKNOWN_TOPIC:
         return unknown_topic(topic, config.address)
@@ -58,7 +65,8 @@ def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> st
         text = hide(error.str(), config.secrets)
         return f"no right to write to topic {topic!r} on {config.address}: {text}; have it granted to this user"
     if code == KafkaError.MSG_SIZE_TOO_LARGE:
-        return f"message too large: over max_message_bytes={config.max_message_bytes}, or over the topic's max.message.bytes"
+        bound = f"max_message_bytes={config.max_message_bytes}" if is_ours else f"the max.message.bytes of topic {topic!r}"
+        return f"message too large: {_size_of(message):,} bytes with key and headers, over {bound}"
     if code == KafkaError.INVALID_RECORD:
         text = hide(error.str(), config.secrets)
         return f"against the rules of topic {topic!r} ({text}): a compacted one takes no message without a key"
@@ -69,3 +77,8 @@ def reason_of(error: KafkaError, topic: str, config: KafkaPublisherConfig) -> st
     if code == KafkaError._PURGE_INFLIGHT:
         return "not confirmed: the publisher was closed first; it may have been written"
     return hide(error.str(), config.secrets)
+
+
+def _size_of(message: Message) -> int:
+    headers = sum(len(name.encode()) + len(value) for name, value in headers_of(message))
+    return len(message.payload) + len(key_of(message) or b"") + headers

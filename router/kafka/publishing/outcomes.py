@@ -60,7 +60,7 @@ class Outcomes:
             return
         if error.code() > 0:  # a broker's own; what librdkafka says itself is negative
             self._watch.on_login()
-        reason = reason_of(error, confirmation.topic, self._config)
+        reason = reason_of(error, confirmation.topic, self._config, confirmation.messages[position])
         outage = self._watch.outage
         text = f"{reason}; no broker can be reached: {outage}" if outage else reason
         confirmation.refuse(position, text, error.code())

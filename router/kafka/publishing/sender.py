@@ -75,7 +75,8 @@ class Sender:
                     continue
                 if error.code() == KafkaError._FATAL:
                     return  # the poll thread is about to end the call, with the reason
-                confirmation.refuse(position, reason_of(error, topic, self._config), error.code())
+                reason = reason_of(error, topic, self._config, message, is_ours=True)
+                confirmation.refuse(position, reason, error.code())
 
     def _produce(
         self,
