@@ -33,6 +33,12 @@ def _cells(line: bytes) -> Row:
     return _decode_row(line.decode(errors="replace"))
 
 
+def without_empty(rows: list[Row]) -> list[Row]:
+    """Return *rows*, at least one, without the columns that are empty text in all of them."""
+    names = [name for name in rows[0] if any(bytes(row[name]) != b'""' for row in rows)]
+    return [{name: row[name] for name in names} for row in rows] if names else rows
+
+
 def table_of(rows: list[Row]) -> Table:
     """Return *rows*, at least one, as a table with numbers on the right."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)

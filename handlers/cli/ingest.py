@@ -88,8 +88,11 @@ class Ingest:
         return self._exit_code(error)
 
     def _part_done(self) -> float | None:
+        return self._files.part_done(self._without_outcome())
+
+    def _without_outcome(self) -> int:
         now = self._pipeline.snapshot()
-        return self._files.part_done(max(0, self._files.lines - self._blank - now.stored - now.poisoned))
+        return max(0, self._files.lines - self._blank - now.stored - now.poisoned)
 
     def _store_all(self) -> InputError | None:
         error = None
@@ -126,7 +129,9 @@ class Ingest:
             say_unreadable(error, ", all of that is stored or set aside")
             return ExitCode.USAGE
         if self._signals.received:
-            click.echo(f"millstream: interrupted; {REPEAT}", err=True)
+            left = self._without_outcome()
+            text = f"interrupted, {left} lines that were read are neither stored nor set aside"
+            click.echo(f"millstream: {text}; {REPEAT}", err=True)
             return ExitCode.UNDRAINED
         if self._files.left_out:
             return ExitCode.USAGE

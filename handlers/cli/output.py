@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import itertools
+import re
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from typing import IO, TextIO, cast
@@ -15,10 +16,12 @@ from rich.console import Console
 from millstream.handlers.store import LineFormat, Store
 from millstream.router import ConfigurationError
 
-from .drawing import Row, read_rows, table_of, vertical_of, width_of
+from .drawing import Row, read_rows, table_of, vertical_of, width_of, without_empty
 
 MAX_TABLE_ROWS = 1_000
 """More than anybody reads on a screen; the first chunk of an answer holds them, so the rest is not even asked for."""
+_DESCRIBES = re.compile(r"\s*desc(ribe)?\b", re.IGNORECASE)
+"""Most of what it answers are columns for defaults, codecs and comments that hardly any table has."""
 UNLIMITED_WIDTH = 100_000
 """Characters: in a file a table is as wide as its rows."""
 
@@ -64,7 +67,8 @@ def write_answer(store: Store, sql: str, output_format: OutputFormat, *, read_on
         if output_format in _LINE_FORMATS:
             _write_lines(chunks, _binary_stdout())
         else:
-            _write_rows(read_rows(chunks), output_format)
+            drops_empty = output_format is OutputFormat.AUTO and _DESCRIBES.match(sql) is not None
+            _write_rows(read_rows(chunks), output_format, drops_empty=drops_empty)
 
 
 def _write_lines(chunks: Iterable[bytes], stdout: IO[bytes]) -> None:
@@ -97,7 +101,7 @@ def _stdout_errors() -> Iterator[None]:
         raise ConfigurationError(f"cannot write to standard output: {error.strerror}") from error
 
 
-def _write_rows(rows: Iterator[Row], output_format: OutputFormat) -> None:
+def _write_rows(rows: Iterator[Row], output_format: OutputFormat, *, drops_empty: bool) -> None:
     """Write rows for people: all of them where each is a paragraph, else the first ones as a table."""
     first = next(rows, None)
     if first is None:
@@ -108,7 +112,8 @@ def _write_rows(rows: Iterator[Row], output_format: OutputFormat) -> None:
         _write_vertical(rows)
         return
     some = list(itertools.islice(rows, MAX_TABLE_ROWS + 1))
-    _write_table(some[:MAX_TABLE_ROWS], is_vertical_allowed=output_format is OutputFormat.AUTO)
+    shown = without_empty(some[:MAX_TABLE_ROWS]) if drops_empty else some[:MAX_TABLE_ROWS]
+    _write_table(shown, is_vertical_allowed=output_format is OutputFormat.AUTO)
     if len(some) > MAX_TABLE_ROWS:
         click.echo(f"millstream: these are the first {MAX_TABLE_ROWS:,} rows; --format tsv writes all", err=True)
 

@@ -93,6 +93,8 @@ class Publish:
         self._poisoned = 0
         self._handed_over = 0
         """Lines that are not only read but published or refused."""
+        self._not_sent = 0
+        """Lines of the block at hand that were read, and not handed over as the end came first."""
         self._refused: list[Message] = []
         """Of the block at hand; written at once, as each write waits for the disk."""
 
@@ -146,6 +148,7 @@ class Publish:
         try:
             for chunk, origins in make_chunks(lines, limit, partial(self._set_aside, place)):
                 if not self._window.publish(chunk, self._is_stopped, partial(self._on_refused, place, origins)):
+                    self._not_sent = len(chunk) + lines[-1].number - origins[-1].number
                     return False
             self._handed_over += len(lines)
             return True
@@ -193,7 +196,7 @@ class Publish:
             say_unreadable(error)
         if self._signals.received or window.unconfirmed:
             why = "interrupted" if self._signals.received else window.reason or "closed"
-            text = f"{window.confirmed} events confirmed, {window.unconfirmed} not: {why}"
+            text = f"{window.confirmed} events confirmed, {window.unconfirmed + self._not_sent} not: {why}"
             click.echo(f"millstream: {text}; {REPEAT}", err=True)
             return ExitCode.UNDRAINED if error is None else ExitCode.USAGE
         if error is not None or self._files.left_out:

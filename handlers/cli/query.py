@@ -7,10 +7,14 @@ import sys
 import click
 
 from millstream.handlers.settings.sections import Settings
+from millstream.handlers.store import QueryError
 from millstream.router import ConfigurationError
 
 from .options import global_options, open_configured_store
 from .output import OutputFormat, write_answer
+
+READONLY = 164
+"""ClickHouse's code for what writes where only reading is allowed."""
 
 
 @click.command()
@@ -21,8 +25,8 @@ from .output import OutputFormat, write_answer
     type=click.Choice([each.value for each in OutputFormat]),
     default=OutputFormat.AUTO.value,
     show_default=True,
-    help="auto is, on a terminal, a table, and vertical where that is wider than the terminal; anywhere else it is tsv. vertical"
-    " has a column a line. tsv, csv and jsonl have no header line, and nothing else is on stdout.",
+    help="auto is, on a terminal, a table, and vertical where that is wider than the terminal; anywhere else it is tsv. DESCRIBE"
+    " is then without the columns that are empty. vertical has a column a line. tsv, csv and jsonl have no header line, and nothing else is on stdout.",
 )
 @click.option(
     "--write", is_flag=True, help="Allow statements that change something; without it the store refuses them."
@@ -41,7 +45,12 @@ def query(settings: Settings, sql: str, output_format: str, write: bool) -> None
     """
     statement = _read_stdin() if sql == "-" else sql
     with open_configured_store(settings, create=False) as store:
-        write_answer(store, statement, OutputFormat(output_format), read_only=not write)
+        try:
+            write_answer(store, statement, OutputFormat(output_format), read_only=not write)
+        except QueryError as error:
+            if error.code == READONLY and not write:
+                raise ConfigurationError(f"{error}; with --write it may change something") from error
+            raise
 
 
 def _read_stdin() -> str:

@@ -45,7 +45,7 @@ def checked_statement(sql: str, *, read_only: bool) -> str:
     if read_only and _OUTFILE.search(statement):
         raise QueryError("INTO OUTFILE writes a file, and only reading is allowed here")
     if _OUTPUT_FORMAT.search(statement):
-        raise QueryError("the statement ends with FORMAT; leave it out, the output format is chosen outside the SQL")
+        raise QueryError("the statement ends with FORMAT; leave it out: `millstream query` has --format for that")
     return sql[: len(statement)].rstrip()
 
 

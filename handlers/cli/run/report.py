@@ -11,7 +11,7 @@ import msgspec
 from loguru import logger
 
 from millstream.handlers.events import EventConsumptionService
-from millstream.router import MONOTONIC, Handler, KafkaSubscriber
+from millstream.router import MONOTONIC, Handler, KafkaSubscriber, UndrainedError
 from millstream.router.worker_thread import WorkerThread
 
 STOP_SECONDS = 1.0
@@ -23,7 +23,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     Args:
         stored: events that the store has confirmed; `None` where there is no lane.
-        inserts: INSERT statements sent.
+        inserts: INSERT statements sent, those that failed included.
         poisoned: messages set aside, their records safe.
         pending: messages delivered and not committed yet.
         post_process_errors: events whose post-processing message was not confirmed.
@@ -63,18 +63,19 @@ class Report:
         self._stopping.set()
         self._thread.join(MONOTONIC.now() + STOP_SECONDS)
         with contextlib.suppress(Exception):  # at the end of a service nothing may hide what ended it
-            self._say("ended")
+            self._say("ended", is_pending_known=not isinstance(error, UndrainedError))
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval):
             self._say("running")
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, is_pending_known: bool = True) -> None:
         snapshot = self._look()
         logger.bind(
             **self._progress(snapshot),
             poisoned=snapshot.poisoned,
-            pending=snapshot.pending,
+            # What was not finished in time has been given up with its partitions by now, and is counted no more.
+            **({"pending": snapshot.pending} if is_pending_known else {}),
             **({"post_process_errors": snapshot.post_process_errors} if snapshot.post_process_errors else {}),
             **({"store_down_seconds": round(snapshot.store_down)} if snapshot.store_down else {}),
         ).info(text)

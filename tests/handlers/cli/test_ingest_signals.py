@@ -34,7 +34,7 @@ def test_a_signal_ends_the_wait_for_stdin(tmp_path, signum):
         _, err = process.communicate()
 
     assert process.returncode == 5
-    assert b"interrupted; run the same command again" in err
+    assert b"are neither stored nor set aside; run the same command again" in err
 
 
 def test_a_signal_ends_an_input_without_lines(tmp_path):

@@ -201,12 +201,16 @@ def test_an_empty_variable_is_no_limit() -> None:
     assert settings.event_processing.rate_limit is None
 
 
-@pytest.mark.parametrize("choice", ["none", "drop", "events.dlq"])
-def test_a_poison_topic_may_be_a_choice_instead(choice: str) -> None:
-    """Both words are what they say, and everything else is a topic."""
+@pytest.mark.parametrize(
+    ("choice", "topic"),
+    [("none", None), ("halt", None), ("drop", None), ("redeliver", None), ("events.dlq", "events.dlq")],
+)
+def test_a_poison_topic_may_be_a_choice_instead(choice: str, topic: str | None) -> None:
+    """The words are those of `poison=`, and everything else is a topic."""
     settings = load_settings(environ={"MILLSTREAM_EVENT_PROCESSING__TOPIC_DLQ": choice})
 
     assert settings.event_processing.topic_dlq == choice
+    assert settings.event_processing.poison_topic == topic
 
 
 def test_other_variables_are_left_alone() -> None:
