@@ -2,13 +2,13 @@
 
     scripts/kafka start --port 9092                          # or: docker compose up --wait
     export MILLSTREAM_KAFKA__BROKERS=localhost:9092
-    millstream publish events.ndjson --topic events --create-topic 4
+    millstream publish examples/events.ndjson.gz --topic events --create-topic 4
+    millstream publish /dev/null --topic event_processing_dlq --create-topic 1
     python examples/kafka_to_clickhouse.py
 
 Everything else comes from `millstream.toml` and from variables `MILLSTREAM_…`, as for `millstream run`: [kafka], [clickhouse],
 [event_processing], [batch], [billing], [post_processing], [retry], [router] and [poison]. The options below win. What cannot be
-stored goes to the lane's `topic_dlq` with its reason, to `<topic>-dlq` with --topic; without that topic it does not start:
-`kafka-topics --create --topic event_processing_dlq`.
+stored goes to the lane's `topic_dlq` with its reason, to `<topic>-dlq` with --topic; without that topic it does not start.
 """
 
 import argparse

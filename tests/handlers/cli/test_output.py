@@ -126,12 +126,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown_on_a_terminal(monkeypatch, lines: bytes, output_format: OutputFormat, columns: int = 80) -> list[str]:
+def shown_on_a_terminal(
+    monkeypatch, lines: bytes, output_format: OutputFormat, columns: int = 80, sql: str = "SELECT"
+) -> list[str]:
     """Return the lines that a terminal of so many columns gets, without colours."""
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys, "stdout", Terminal())
-    write_answer(Answer(lines), "SELECT", output_format, read_only=True)
+    write_answer(Answer(lines), sql, output_format, read_only=True)
     return re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue()).splitlines()
 
 
@@ -149,6 +151,23 @@ def test_a_table_that_is_too_wide_for_the_terminal_is_vertical(monkeypatch, colu
     assert (lines[0].split() == ["id", "name", "missing"]) == is_table
     assert ("Row 1:" in lines) != is_table
     assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("sql", "output_format", "is_shorter"),
+    [
+        ("DESCRIBE TABLE events", OutputFormat.AUTO, True),
+        ("desc events", OutputFormat.AUTO, True),
+        ("DESCRIBE TABLE events", OutputFormat.TABLE, False),
+        ("SELECT description FROM events", OutputFormat.AUTO, False),
+    ],
+)
+def test_describe_shows_no_column_that_is_empty_throughout(monkeypatch, sql, output_format, is_shorter) -> None:
+    """On a terminal, where nobody said how: most tables have no codecs, comments and time limits."""
+    lines = b'{"name":"id","codec":"","default":""}\n{"name":"at","codec":"","default":"now()"}\n'
+    shown = shown_on_a_terminal(monkeypatch, lines, output_format, sql=sql)
+
+    assert shown[0].split() == (["name", "default"] if is_shorter else ["name", "codec", "default"])
 
 
 def test_a_table_that_was_asked_for_is_one_however_wide(monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 import re
 import signal
 import subprocess
@@ -63,6 +64,16 @@ class WatchedPublisher(KafkaPublisher):
         super().close()
 
 
+class InterruptedPublisher(KafkaPublisher):
+    """Is told to end once it has the first messages."""
+
+    def publish_async(self, topic, *messages, on_done=None):
+        """Take them, and interrupt the process."""
+        confirmation = super().publish_async(topic, *messages, on_done=on_done)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return confirmation
+
+
 class CountedPoison(LinePoison):
     """Notes how many lines each write has."""
 
@@ -91,6 +102,18 @@ def test_a_signal_without_brokers_does_not_wait_for_the_close_time_out(tmp_path)
 
     assert code == 5, err
     assert b"0 events confirmed, 100 not: interrupted" in err
+
+
+def test_what_an_interrupted_run_says_adds_up(tmp_path, mock_cluster, capsys):
+    """Each line that was read is confirmed or not, also those that had not been handed over yet."""
+    mock_cluster.create_topic("events")
+    write_events(tmp_path / "in.ndjson", 1500)
+    publisher = InterruptedPublisher(KafkaPublisherConfig(brokers=[mock_cluster.bootstrap_servers]))
+    code = publish_here(tmp_path / "in.ndjson", publisher=publisher)
+    [(confirmed, others)] = re.findall(r"(\d+) events confirmed, (\d+) not: interrupted", capsys.readouterr().err)
+
+    assert code == 5
+    assert int(confirmed) + int(others) == 1500
 
 
 @pytest.mark.slow

@@ -169,6 +169,7 @@ def test_a_statement_that_is_wrong_or_writes_is_refused(place: Place, capsysbina
     assert (code, out) == (2, b"")
     assert 1 <= len(err.splitlines()) <= 3
     assert all(line.startswith(b"millstream: ") for line in err.splitlines())
+    assert (b"--write" in err) == (b"readonly" in err)
     assert tables == [("kept", 0)]
     assert [path.name for path in place.folder.iterdir()] == ["millstream.toml"]
 

@@ -6,7 +6,7 @@ from loguru import logger
 from millstream.handlers.events import EventConsumptionService, LaneConfig
 from millstream.handlers.testing import FakeStore
 from millstream.middleware import FailurePolicy
-from millstream.router import ConfigurationError, InMemoryPubSub, Message, PoisonFile, Router
+from millstream.router import DROP, HALT, REDELIVER, ConfigurationError, InMemoryPubSub, Message, PoisonFile, Router
 from millstream.router.testing import ManualClock, eventually, running
 from tests.handlers.events.event_payloads import make_payload
 from tests.handlers.events.service_aids import consuming, make_service, payloads, publish
@@ -235,6 +235,18 @@ def test_a_poison_topic_without_a_publisher_is_refused():
     """A lane whose poison topic nobody can publish to is an error at registration, not a loss later."""
     with pytest.raises(ConfigurationError, match=r"event_consumption_handler: topic_dlq .*'event_processing_dlq'"):
         make_service().register_handler(Router(), InMemoryPubSub())
+
+
+@pytest.mark.parametrize(
+    ("word", "choice"), [("none", HALT), ("halt", HALT), ("drop", DROP), ("redeliver", REDELIVER)]
+)
+def test_topic_dlq_takes_the_words_of_poison(word, choice):
+    """They name no topic, so that nobody has to publish."""
+    lane = LaneConfig(topic="events", consumer_group="g", topic_dlq=word)
+    handler = make_service().register_handler(Router(), InMemoryPubSub(), lane=lane)
+
+    assert handler.poison is choice
+    assert lane.poison_topic is None
 
 
 @pytest.mark.parametrize(

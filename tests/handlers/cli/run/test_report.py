@@ -1,8 +1,13 @@
 """The lines that a service says of itself."""
 
+import contextlib
 import threading
 
+import pytest
+from loguru import logger
+
 from millstream.handlers.cli.run.report import Report, Snapshot
+from millstream.router import UndrainedError
 
 QUIET = Snapshot(stored=0, inserts=0, poisoned=0, pending=0, post_process_errors=0, store_down=0.0)
 
@@ -32,3 +37,20 @@ def test_the_end_is_said_even_where_nobody_can_say_how_far_it_was():
 
     with Report(look, 60.0):
         pass
+
+
+@pytest.mark.parametrize(
+    ("error", "is_said"), [(None, True), (UndrainedError(["batcher"], 1.0), False), (ValueError(), True)]
+)
+def test_what_was_not_finished_in_time_is_not_called_nothing(log_lines, error, is_said):
+    """It has been given up with its partitions, and nobody counts it any more."""
+    records = []
+    sink = logger.add(lambda message: records.append(message.record))
+    try:
+        with contextlib.suppress(Exception), Report(lambda: QUIET, 60.0):
+            if error is not None:
+                raise error
+    finally:
+        logger.remove(sink)
+
+    assert ("pending" in records[-1]["extra"]) == is_said

@@ -167,6 +167,8 @@ def test_a_store_that_is_not_there_yet_is_waited_for(place):
         service.wait_for("store down: waiting for it")
         assert service.process.poll() is None
         assert len(service.said("store down")) == 1
+        assert service.end() == 0, "a signal meanwhile is the first one, which ends it in order"
+        assert service.said("ended by a signal before anything was consumed")
 
 
 @pytest.mark.parametrize(
