@@ -26,7 +26,8 @@ READONLY = 164
     default=OutputFormat.AUTO.value,
     show_default=True,
     help="auto is, on a terminal, a table, and vertical where that is wider than the terminal; anywhere else it is tsv. DESCRIBE"
-    " is then without the columns that are empty. vertical has a column a line. tsv, csv and jsonl have no header line, and nothing else is on stdout.",
+    " is then without the columns that are empty. vertical"
+    " has a column a line. tsv, csv and jsonl have no header line, and nothing else is on stdout.",
 )
 @click.option(
     "--write", is_flag=True, help="Allow statements that change something; without it the store refuses them."

@@ -1,6 +1,17 @@
 """What a handler does with messages that cannot be handled: the choices, their records, and the sink behind them."""
 
-from .choices import DROP, HALT, REDELIVER, NotWritten, Poison, PoisonChoice, PoisonTopic, PoisonWriter, choice_named, chosen
+from .choices import (
+    DROP,
+    HALT,
+    REDELIVER,
+    NotWritten,
+    Poison,
+    PoisonChoice,
+    PoisonTopic,
+    PoisonWriter,
+    choice_named,
+    chosen,
+)
 from .file import PoisonFile
 from .record import REASON, describe, payload_fields
 from .storm import StormLimits

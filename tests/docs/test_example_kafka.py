@@ -71,7 +71,9 @@ def test_the_kafka_example_ends_with_what_creates_a_topic_that_is_missing(tmp_pa
     lines = out.decode().splitlines()
 
     assert process.returncode == 2, out
-    assert re.search(rf"topic '{missing}' does not exist on .*; create it with: millstream publish /dev/null --brokers", lines[-1])
+    assert re.search(
+        rf"topic '{missing}' does not exist on .*; create it with: millstream publish /dev/null", lines[-1]
+    )
     # Of a topic that is read the log says it as well.
     assert sum(f"topic '{missing}' does not exist" in line for line in lines) == (1 if is_poison else 2)
     assert b"Traceback" not in out

@@ -65,7 +65,9 @@ def reason_of(
         text = hide(error.str(), config.secrets)
         return f"no right to write to topic {topic!r} on {config.address}: {text}; have it granted to this user"
     if code == KafkaError.MSG_SIZE_TOO_LARGE:
-        bound = f"max_message_bytes={config.max_message_bytes}" if is_ours else f"the max.message.bytes of topic {topic!r}"
+        bound = (
+            f"max_message_bytes={config.max_message_bytes}" if is_ours else f"the max.message.bytes of topic {topic!r}"
+        )
         return f"message too large: {_size_of(message):,} bytes with key and headers, over {bound}"
     if code == KafkaError.INVALID_RECORD:
         text = hide(error.str(), config.secrets)
@@ -80,5 +82,5 @@ def reason_of(
 
 
 def _size_of(message: Message) -> int:
-    headers = sum(len(name.encode()) + len(value) for name, value in headers_of(message))
+    headers = sum(len(name.encode()) + len(value or b"") for name, value in headers_of(message))
     return len(message.payload) + len(key_of(message) or b"") + headers

@@ -237,9 +237,7 @@ def test_a_poison_topic_without_a_publisher_is_refused():
         make_service().register_handler(Router(), InMemoryPubSub())
 
 
-@pytest.mark.parametrize(
-    ("word", "choice"), [("none", HALT), ("halt", HALT), ("drop", DROP), ("redeliver", REDELIVER)]
-)
+@pytest.mark.parametrize(("word", "choice"), [("none", HALT), ("halt", HALT), ("drop", DROP), ("redeliver", REDELIVER)])
 def test_topic_dlq_takes_the_words_of_poison(word, choice):
     """They name no topic, so that nobody has to publish."""
     lane = LaneConfig(topic="events", consumer_group="g", topic_dlq=word)

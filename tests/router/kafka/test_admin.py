@@ -174,7 +174,9 @@ def test_topic_that_is_missing_is_an_error_with_the_command_that_creates_it(
     try:
         publisher.find_topic("there")
         maker.find_topic("absent")
-        with pytest.raises(ConfigurationError, match=r"topic 'absent' does not exist on .*; create it with: millstream publish"):
+        with pytest.raises(
+            ConfigurationError, match=r"topic 'absent' does not exist on .*; create it with: millstream publish"
+        ):
             publisher.find_topic("absent")
     finally:
         publisher.close()

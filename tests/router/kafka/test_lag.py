@@ -158,6 +158,6 @@ def test_missing_topic_is_named(real_kafka):
     config = KafkaSubscriberConfig(brokers=[real_kafka.bootstrap_servers], group_id="group")
     with (
         contextlib.closing(GroupLag(config, "nowhere")) as lag,
-        pytest.raises(ConfigurationError, match="topic 'nowhere' does not exist on .*create it with"),
+        pytest.raises(ConfigurationError, match=r"topic 'nowhere' does not exist on .*create it with"),
     ):
         lag.ends()
