@@ -4,8 +4,8 @@
     python examples/find_event.py --poisoned              # what was set aside last, whatever its id
 
 Brokers, lanes and store are those of the settings, as for `millstream run`. It joins no group and changes nothing, but it
-reads every record of those topics. It compares ids, also those in a bulk message; a record that has none it can read it
-searches for the text. Poison files, such as those of `ingest` and `publish`, it does not know: use grep.
+reads every record of those topics. It compares ids, also those in a bulk message; where it can read none it searches the record
+for the text, and says so. Poison files, such as those of `ingest` and `publish`, it does not know: use grep.
 
 Exit code 0 where the event is in the table, or with --poisoned, else 1; 2 where it cannot look.
 """
