@@ -82,6 +82,8 @@ class Batch(tuple[BatchMessage, ...]):
     """The places that a table has left, as the router halts: no outcome may call them done."""
     listener: Callable[[Batch, Iterable[Outcome]], bool] | None
     """Told by `report`; set by who processes it."""
+    is_late: Callable[[], bool]
+    """Whether the time to close is nearly over: what takes many steps ends with the one in hand, and calls `report`."""
 
     def __new__(
         cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
@@ -96,6 +98,7 @@ class Batch(tuple[BatchMessage, ...]):
         batch.refused = set()
         batch.left = set()
         batch.listener = None
+        batch.is_late = _never
         return batch
 
     def report(self, outcomes: Iterable[Outcome]) -> bool:
@@ -106,7 +109,8 @@ class Batch(tuple[BatchMessage, ...]):
                 into the result of the batch as well.
 
         Returns:
-            False when so many have failed that the router halts: process no more, and name the rest in `BatchResult.left`.
+            False when so many have failed that the router halts, or when the time to close is nearly over: process no more, and
+            name the rest in `BatchResult.left`.
         """
         return self.listener is None or self.listener(self, outcomes)
 
@@ -118,6 +122,10 @@ class Batch(tuple[BatchMessage, ...]):
         return Batch(kept, trigger=self.trigger, size_bytes=sum(len(each.payload) for each in kept))
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchResult:
     """The outcome of one `process_batch`: each message of the batch, by its place in it, is in exactly one of the three.
@@ -125,7 +133,8 @@ class BatchResult:
     Args:
         done: the places of those that were processed; `range(len(batch))` when all were.
         failures: the error of each that cannot be processed, by its place; it goes to the poison sink.
-        left: the places of those that were not processed, as the router halts: nothing is done about them, nor committed.
+        left: the places of those that were not processed, as the router halts or closes: nothing is done about them, and
+            nothing is committed.
 
     Example:
         >>> result = BatchResult(done=[0, 2], failures={1: ValueError("no such customer")})  # of three messages

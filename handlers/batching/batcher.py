@@ -224,6 +224,7 @@ class MessageBatcher:
         """Flush what is left and stop; returns whether nothing was left at *deadline* (monotonic seconds)."""
         with self._condition:
             self._drain_deadline = deadline
+            self._flush.close_by(deadline)
             self._is_urgent = True
             self._buffer.request(Trigger.SHUTDOWN)
             self._condition.notify_all()
