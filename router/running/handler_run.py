@@ -164,6 +164,11 @@ class HandlerRun:
         return 0 if self.sink_worker is None else self.sink_worker.poisoned
 
     @property
+    def last_poisoned(self) -> str:
+        """Why the last of them was set aside; empty while there is none."""
+        return "" if self.sink_worker is None else self.sink_worker.last_reason
+
+    @property
     def failure(self) -> Exception | None:
         """Why a message of it waits to be delivered again, if one does."""
         return next((runner.failure for runner in self._runners if runner.failure is not None), None)
