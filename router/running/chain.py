@@ -45,7 +45,9 @@ def warn_of_useless_retries(handler: str, middlewares: Sequence[Middleware]) -> 
         if getattr(each, "retries_errors", False):
             retrying = each
         elif retrying is not None and getattr(each, "takes_every_error", False):
-            text = "errors of handler {handler!r} are never retried: {inner} takes them all inside {outer}; add it before"
+            text = (
+                "errors of handler {handler!r} are never retried: {inner} takes them all inside {outer}; add it before"
+            )
             logger.warning(text, handler=handler, outer=name_of(retrying), inner=name_of(each))
 
 

@@ -13,7 +13,7 @@ from ..running.router import Router
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.1
 """Seconds between two looks of `eventually`."""
 SHARE_OF_WAIT = 0.05
-"""A pause is this part of the time waited so far: looks that ask a broker or a store would else take the time of what they wait for."""
+"""A pause is this part of the time waited so far: else looks that ask a broker or a store take the time of what is waited for."""
 CLOSE_SECONDS = 2.0
 """How long the close of a router is waited for once the block has failed: enough for any that is not stuck."""
 

@@ -170,5 +170,7 @@ def test_retry_that_never_sees_an_error_is_told_at_the_start(outer, inner, is_to
     with running(router):
         warnings = [line for line in log_lines if line.startswith("WARNING")]
 
-    told = "WARNING errors of handler 'orders' are never retried: PoisonQueue takes them all inside Retry; add it before"
+    told = (
+        "WARNING errors of handler 'orders' are never retried: PoisonQueue takes them all inside Retry; add it before"
+    )
     assert warnings == ([told] if is_told else [])

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from millstream.middleware import PoisonQueue
 from millstream.handlers import BatchConfig, BatchMessage, MessageBatcher
+from millstream.middleware import PoisonQueue
 from millstream.router import DROP, HALT, HaltedError, PermanentError, PoisonTopic, Router, RouterConfig
 from millstream.router.testing import (
     FakeSubscriber,
@@ -59,10 +59,13 @@ def test_block_that_fails_by_itself_says_what_a_handler_failed_with():
 
 def notes_of(router, subscriber, condition=lambda: False):
     """Return the notes of a block that delivers a message and fails, once *condition* holds or the router has closed."""
-    with pytest.raises(AssertionError) as caught, running(router):
-        subscriber.subscription.deliver(b"x")
-        assert not eventually(lambda: router.is_closed or condition())
-    return caught.value.__notes__
+    try:
+        with running(router):
+            subscriber.subscription.deliver(b"x")
+            assert not eventually(lambda: router.is_closed or condition())
+    except AssertionError as error:
+        return error.__notes__
+    raise AssertionError("nothing was to be waited for")
 
 
 @pytest.mark.parametrize(
