@@ -7,8 +7,8 @@
 
 Everything else comes from `millstream.toml` and from variables `MILLSTREAM_…`, as for `millstream run`: [kafka], [clickhouse],
 [event_processing], [batch], [billing], [post_processing], [retry], [router] and [poison]. The options below win. What cannot be
-stored goes to the lane's `topic_dlq` with its reason, to `<topic>-dlq` with --topic; without that topic it does not start:
-`kafka-topics --create --topic event_processing_dlq`.
+stored goes to the lane's `topic_dlq` (event_processing_dlq) with its reason, to `<topic>-dlq` with --topic; without that topic
+it does not start. docs/kafka.md shows how to make one from Python, with `KafkaAdmin`.
 """
 
 import argparse

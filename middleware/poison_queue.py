@@ -39,6 +39,8 @@ class PoisonQueue:
 
     def __init__(self, *, filter: Callable[[Exception], bool] | None = None) -> None:  # noqa: A002 - what it is
         self._filter = filter
+        self.takes_every_error = filter is None
+        """Lets the router warn at its start of a `Retry` outside: that would never see one."""
 
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
         """Wrap *next_handler*."""

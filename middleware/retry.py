@@ -61,6 +61,9 @@ class Retry:
         handled
     """
 
+    retries_errors = True
+    """Lets the router warn at its start where nothing inside lets an error out to it."""
+
     def __init__(
         self,
         *,

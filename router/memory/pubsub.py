@@ -103,6 +103,7 @@ class InMemoryPubSub:
 
         Raises:
             StateError: closed.
+            TransientError: waited `ack_timeout` for a message to be settled; says who keeps it. It stays published.
         """
         self._require_open()
         place = self._topic(topic)

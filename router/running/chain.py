@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
+from loguru import logger
+
 from ..callables import described, name_of, require_callable, takes_one
 from ..errors import ConfigurationError
 from ..protocols import HandlerFunc, Middleware
@@ -34,6 +36,19 @@ def _takes_handler(kind: type) -> bool:
         return False
     parameters = [*inspect.signature(call).parameters.values()][1:]
     return not any(each.name == "next_handler" or "HandlerFunc" in str(each.annotation) for each in parameters)
+
+
+def warn_of_useless_retries(handler: str, middlewares: Sequence[Middleware]) -> None:
+    """Warn where one of the *middlewares* of *handler* tries again outside one that lets no error out to it."""
+    retrying = None
+    for each in middlewares:
+        if getattr(each, "retries_errors", False):
+            retrying = each
+        elif retrying is not None and getattr(each, "takes_every_error", False):
+            text = (
+                "errors of handler {handler!r} are never retried: {inner} takes them all inside {outer}; add it before"
+            )
+            logger.warning(text, handler=handler, outer=name_of(retrying), inner=name_of(each))
 
 
 def build_chain(handler: HandlerFunc, *levels: Sequence[Middleware]) -> HandlerFunc:

@@ -28,7 +28,7 @@ from .handler import Handler
 from .handler_run import HandlerRun
 from .lifecycle import Lifecycle, State
 from .look_ahead import look_ahead
-from .neighbours import decorated
+from .neighbours import decorated, last_errors_of
 from .registration import require_decorators, require_publisher
 from .runner import Retries
 from .supervisor import Supervisor
@@ -183,6 +183,11 @@ class Router:
     def workers(self) -> list[Worker]:
         """The workers that were added, in order."""
         return list(self._workers)
+
+    @property
+    def last_errors(self) -> dict[str, str]:
+        """What keeps a worker or a poison sink from its work, by its name, in a line each; empty while all is well."""
+        return last_errors_of(self._runs, self._workers)
 
     @property
     def is_running(self) -> bool:
