@@ -55,6 +55,16 @@ class Trigger(enum.Enum):
     SHUTDOWN = "shutdown"
 
 
+FLUSH_LINES = {
+    Trigger.SIZE: "size-based batch flush triggered",
+    Trigger.BYTES: "size-based batch flush triggered",
+    Trigger.BOUND: "size-based batch flush triggered",
+    Trigger.AGE: "time-based batch flush triggered",
+    Trigger.REVOKE: "revoke batch flush triggered",
+    Trigger.SHUTDOWN: "shutdown batch flush triggered",
+}
+"""What the log says of a batch, by why it was closed."""
+
 Outcome = tuple[int, BaseException | None]
 """A place in a batch, and why that message cannot be processed; `None`: its part is done."""
 
@@ -73,7 +83,7 @@ class Batch(tuple[BatchMessage, ...]):
     trigger: Trigger | None
     size_bytes: int
     progress: Any
-    """What `process_batch` remembers between attempts on this batch; `None` before the first."""
+    """What `process_batch` remembers between attempts on this batch: anything; `None` before the first. Nobody else reads it."""
     plans: dict[object, Any]
     """What each table that the batch goes into remembers between attempts; theirs alone, by a key that only they know."""
     refused: set[int]
@@ -169,7 +179,7 @@ class ProcessBatch(Protocol):
 
         Returns:
             `None` when everything is done, else the outcome per message. One that leaves a message out, or says two things of
-            it, is a bug: it ends the batcher and so its router, and nothing of the batch is released.
+            it, or is none, is a mistake of the program: the router ends with `HaltedError`, and nothing of the batch is released.
 
         Raises:
             PermanentError: no message of the batch can ever be processed; all go to the poison sink.

@@ -141,7 +141,7 @@ class Flush:
                     return None
             else:
                 # Outside: no attempt mends a bug, and no message is to blame for it. It ends the thread, and so the router.
-                return check(result, batch)
+                return check(self._owner.name, result, batch)
 
     def _attempt(self, batch: Batch) -> BatchResult | None:
         with self._gate.turn(self._current_rank):

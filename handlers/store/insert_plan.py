@@ -24,6 +24,13 @@ class InsertPlan:
         days: the day (table partition) of each unit; None when all fit into one INSERT.
         rewrite: return the canonical form of the unit at an index; tried once before any unit is blamed.
         max_partitions: how many days one INSERT may touch.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> table = ClickHouseTable(FakeStore(), database="shop", table="orders", columns=["id"])
+        >>> plan = table.plan([b'{"id":1}', b'{"id":2}'], "token")
+        >>> list(plan.run().done), plan.inserts
+        ([0, 1], 1)
     """
 
     def __init__(

@@ -87,8 +87,10 @@ def _waves(runs: Sequence[HandlerRun]) -> Iterator[list[HandlerRun]]:
 
 
 def _drain(worker: Worker, deadline: float, fail: Callable[[BaseException], None]) -> bool:
+    """Drain *worker*; returns False where it still runs."""
     try:
-        return worker.drain(deadline)
+        # One that died does not run any more: what it died of is the error of the router.
+        return worker.drain(deadline) or worker.error is not None
     except Exception as error:  # noqa: BLE001 - a worker of any make; the others must still drain
         fail(error)
         return False
