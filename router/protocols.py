@@ -36,6 +36,9 @@ class Middleware(Protocol):
 
     Which handler a message is in the chain of says its context: `handler_name`, `subscribe_topic`, `publish_topic`.
 
+    One that changes the message changes a copy, `message = message.copy()`, and passes that on: what was delivered then stays as
+    it came, for each further attempt and for the poison record.
+
     Two attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one, and
     `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again.
     """
