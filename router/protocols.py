@@ -44,7 +44,11 @@ class Middleware(Protocol):
     """
 
     def __call__(self, next_handler: HandlerFunc, /) -> HandlerFunc:
-        """Return a handler that calls *next_handler*, or not; called once per handler."""
+        """Return a handler that calls *next_handler*, or not; called once per handler.
+
+        It ends with `return next_handler(message)`: around a handler that publishes, one that returns `None` where that has
+        returned messages stops the router with `HaltedError`. To drop them it returns `[]`.
+        """
         ...
 
 

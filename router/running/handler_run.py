@@ -93,7 +93,9 @@ class HandlerRun:
                     f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
                     "poison=PoisonTopic(…), PoisonFile(…), HALT or DROP where the handler is added"
                 )
-        return build_chain(checked(self.handler.name, self.handler.function), middlewares)
+        handler = self.handler
+        publishing = None if handler.publisher is None else handler.name
+        return build_chain(checked(handler.name, handler.function), middlewares, publishing=publishing)
 
     def start(self) -> None:
         """Subscribe and start the threads."""
