@@ -14,7 +14,7 @@ from millstream.router.delivery.mistakes import tell_mistake
 from millstream.router.errors import is_about_us, text_of
 
 from .backoff import Backoff, RetrySchedule
-from .options import require_between
+from .options import ERROR, require_between, require_function
 
 NOTHING: Mapping[str, str] = {}
 """What most messages have for metadata."""
@@ -52,7 +52,7 @@ class Retry:
         random: returns a number from 0 to 1 for the jitter.
 
     Raises:
-        ConfigurationError: an option is out of its range.
+        ConfigurationError: an option is out of its range, or nothing that can be called so.
 
     Example:
         >>> answers = [ValueError("not yet"), None]
@@ -82,7 +82,9 @@ class Retry:
             require_between("max_retries", max_retries, 0)
         if max_elapsed is not None:
             require_between("max_elapsed", max_elapsed, 0)
-
+        require_function("retry_if", retry_if, ERROR)
+        require_function("on_retry", on_retry, "(attempt, error, seconds)")
+        require_function("on_exhausted", on_exhausted, "(message, error, attempts)")
         self._make_backoff = partial(
             Backoff,
             initial_interval=initial_interval,

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from ..callables import described, name_of, require_callable, takes_one
+from ..callables import USE_DEF, described, name_of, require_callable, takes_one
 from ..errors import ConfigurationError
 from ..protocols import HandlerFunc, Middleware
 from .returned import Output
@@ -26,7 +26,8 @@ def require_middlewares(middlewares: Sequence[object]) -> None:
         if inspect.isclass(each) and not _takes_handler(each):
             raise ConfigurationError(f"middleware is {described(each)}: pass an instance, {each.__name__}(…)")
         if not inspect.isclass(each):
-            require_callable(f"middleware {name_of(each)}" if callable(each) else "middleware", each, NEXT)
+            what = f"middleware {name_of(each)}" if callable(each) else "middleware"
+            require_callable(what, each, NEXT, not_async=USE_DEF)
 
 
 def _takes_handler(kind: type) -> bool:
@@ -63,5 +64,5 @@ def _wrapped(handler: HandlerFunc, middleware: Middleware, publishing: str | Non
         raise ConfigurationError(
             f"middleware {name_of(middleware)} returned None: end it with `return` and the function that it has made"
         )
-    require_callable(f"what middleware {name_of(middleware)} returned", made, "the message")
+    require_callable(f"what middleware {name_of(middleware)} returned", made, "the message", not_async=USE_DEF)
     return made if output is None else output.kept(made)
