@@ -11,6 +11,7 @@ from millstream.middleware import CorrelationID, FailurePolicy, InstantAck, Pois
 from millstream.router import (
     ConfigurationError,
     ExitCode,
+    InMemoryConfig,
     InMemoryPubSub,
     KafkaPublisher,
     KafkaPublisherConfig,
@@ -202,6 +203,10 @@ WRONG = {
         r"Router\(config\) is the class RouterConfig: pass an instance, RouterConfig\(…\)",
     ),
     "text in place of a configuration": (lambda: Router("x"), r"Router\(config\) is 'x': pass RouterConfig\(…\)"),
+    "class of a pub/sub's configuration": (
+        lambda: InMemoryPubSub(InMemoryConfig),
+        r"pass an instance, InMemoryConfig\(",
+    ),
     "seconds as text": (lambda: RouterConfig(close_timeout="3"), "close_timeout must be a number, not '3'"),
     "class of limits": (
         lambda: RouterConfig(poison_limits=StormLimits),
