@@ -93,8 +93,10 @@ class HandlerRun:
                     f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
                     "poison=PoisonTopic(…), PoisonFile(…), HALT or DROP where the handler is added"
                 )
-        warn_of_useless_retries(self.handler.name, middlewares)
-        return build_chain(checked(self.handler.name, self.handler.function), middlewares)
+        handler = self.handler
+        warn_of_useless_retries(handler.name, middlewares)
+        publishing = None if handler.publisher is None else handler.name
+        return build_chain(checked(handler.name, handler.function), middlewares, publishing=publishing)
 
     def start(self) -> None:
         """Subscribe and start the threads."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from loguru import logger
 
-from ..callables import require_callable, require_method
+from ..callables import require_callable, require_instance, require_method
 from ..clock import MONOTONIC, Clock
 from ..delivery.context import Scope
 from ..errors import ConfigurationError
@@ -55,6 +55,8 @@ class Router:
     """
 
     def __init__(self, config: RouterConfig | None = None, *, clock: Clock = MONOTONIC) -> None:
+        if config is not None:
+            require_instance("Router(config)", config, RouterConfig, "RouterConfig(…)")
         self.config = RouterConfig() if config is None else config
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
