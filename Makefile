@@ -37,6 +37,7 @@ venv: $(COMPILED)
 # Once, by one process: each worker of a first run would rewrite the asserts of all tests for itself. What cannot be collected says so
 # in the run that follows.
 $(COMPILED): $(INSTALLED)
+	echo "Compiling the tests, once"
 	$(BIN)/python -m pytest --collect-only -q >/dev/null 2>&1 || true
 	touch $@
 

@@ -5,7 +5,6 @@ Run it, and in another terminal look at what it stored once it has ended: `mills
 
 import itertools
 import threading
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -31,11 +30,12 @@ def log_slow(seconds: float) -> Middleware:
 
     def middleware(next_handler: HandlerFunc) -> HandlerFunc:
         def handle(message: Message) -> Sequence[Message] | None:
-            began = time.monotonic()
+            clock = message.context.clock
+            began = clock.now()
             try:
                 return next_handler(message)
             finally:
-                if (took := time.monotonic() - began) > seconds:
+                if (took := clock.now() - began) > seconds:
                     logger.warning("{} took {:.3f} s", message.uuid, took)
 
         return handle

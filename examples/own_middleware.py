@@ -1,7 +1,7 @@
 """A middleware of one's own: messages of tenants that are switched off are left out, and counted.
 
-python examples/own_middleware.py      # needs neither a broker nor a store
-pytest examples                        # its test: test_own_middleware.py
+python examples/own_middleware.py                            # needs neither a broker nor a store
+cd examples && python -m pytest test_own_middleware.py       # its test
 """
 
 from collections import Counter

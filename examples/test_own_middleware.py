@@ -1,7 +1,6 @@
 """How a middleware is tested: by calling it, and in a router with a broker that the test plays.
 
-cd examples
-python -m pytest test_own_middleware.py
+cd examples && python -m pytest test_own_middleware.py
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """Event consumption: batching, ClickHouse, usage events."""
 
-from .batching import Batch, BatchConfig, BatchMessage, BatchResult, MessageBatcher
+from .batching import Batch, BatchConfig, BatchMessage, BatchResult, InsertGate, MessageBatcher, ProcessBatch
 from .events import (
     BillingConfig,
     ConsumptionStats,
@@ -17,7 +17,20 @@ from .events import (
 from .lanes import AddedLanes, add_lanes
 from .log_output import log_to_stderr
 from .settings import Settings, load_settings
-from .store import ClickHouseTable, DataError, Store, StoreMisconfigured, StoreUnavailable, UnknownOutcome, open_store
+from .store import (
+    ClickHouseTable,
+    DataError,
+    InsertPlan,
+    QueryError,
+    ShapeError,
+    ShardRefused,
+    Store,
+    StoreMisconfigured,
+    StoreUnavailable,
+    UnknownOutcome,
+    ViewFailed,
+    open_store,
+)
 
 __all__ = [
     "AddedLanes",
@@ -33,15 +46,22 @@ __all__ = [
     "EventConsumptionService",
     "EventPublisher",
     "EventRepository",
+    "InsertGate",
+    "InsertPlan",
     "InvalidEvent",
     "LaneConfig",
     "MessageBatcher",
     "PostProcessor",
+    "ProcessBatch",
+    "QueryError",
     "Settings",
+    "ShapeError",
+    "ShardRefused",
     "Store",
     "StoreMisconfigured",
     "StoreUnavailable",
     "UnknownOutcome",
+    "ViewFailed",
     "add_lanes",
     "create_event",
     "decode_event",

@@ -1,5 +1,6 @@
 """Aids for testing what writes into a store, without one: a store in memory whose failures are scripted."""
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,12 @@ from millstream.handlers.store.errors import DataError, QueryError
 from millstream.handlers.store.protocols import InsertSettings, LineFormat, Result
 from millstream.router.errors import StateError
 
+_ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
+_BRACE = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]', re.DOTALL)
+"""A brace, or a string, in which none counts."""
+_BETWEEN = b" \t\r\n,"
+"""What ClickHouse passes over between two objects."""
+
 
 class RecordedInsert(msgspec.Struct, frozen=True):
     """One INSERT that a `FakeStore` was sent.
@@ -17,7 +24,7 @@ class RecordedInsert(msgspec.Struct, frozen=True):
     Args:
         table: the full name, as it was given.
         columns: the column list.
-        lines: the lines of the block.
+        lines: the rows of the block, each as it was sent: an object, over however many lines it goes, as ClickHouse counts them.
         token: the deduplication token.
         settings: what was given beside the token.
         is_stored: whether its lines are in the table because of this INSERT.
@@ -67,7 +74,7 @@ class FakeStore:
             return list(self._inserts)
 
     def rows(self, table: str | None = None) -> list[bytes]:
-        """Return the lines stored in a table, or in all tables, in the order of their storing."""
+        """Return the rows stored in a table, or in all tables, in the order of their storing."""
         with self._arrived:
             return [line for name, lines in self._rows.items() if table in {None, name} for line in lines]
 
@@ -80,7 +87,7 @@ class FakeStore:
         self._script(errors, is_after_storing=True)
 
     def refuse_lines(self, is_refused: Callable[[bytes], bool], *, names_row: bool = True) -> None:
-        """Refuse from now on every INSERT that holds a line for which the function is true, with a `DataError`.
+        """Refuse from now on every INSERT that holds a row for which the function is true, with a `DataError`.
 
         Args:
             names_row: whether the error says which row it was, as ClickHouse mostly does.
@@ -110,7 +117,7 @@ class FakeStore:
         self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
     ) -> None:
         """Store the lines, or fail as scripted."""
-        lines = tuple(line for line in block.split(b"\n") if line.strip())
+        lines = tuple(_rows_of(block))
         with self._arrived:
             self._check_open()
             fault = self._faults.popleft() if self._faults else None
@@ -176,3 +183,35 @@ class FakeStore:
     def _check_open(self) -> None:
         if self._is_closed:
             raise StateError("the store is closed")
+
+
+def _rows_of(block: bytes) -> list[bytes]:
+    lines = [line for line in block.split(b"\n") if line.strip()]
+    return lines if all(map(_is_json, lines)) else list(_scan(block))
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _ANY_JSON.decode(line)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _scan(block: bytes) -> Iterator[bytes]:
+    """Yield the objects of *block*, and the lines that begin none."""
+    while block := block.lstrip(_BETWEEN):
+        end = _end_of_object(block) if block.startswith(b"{") else None
+        row = block.partition(b"\n")[0] if end is None else block[:end]
+        yield row
+        block = block[len(row) :]
+
+
+def _end_of_object(block: bytes) -> int | None:
+    """Return where the object ends that *block* begins with; `None`: it does not end."""
+    depth = 0
+    for token in _BRACE.finditer(block):
+        depth += {b"{": 1, b"}": -1}.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import random as uniform
 
-from .options import require_between
+from .options import require_between, require_function
 
 
 class Backoff:
@@ -45,6 +45,7 @@ class Backoff:
         require_between("max_interval", max_interval, 0)
         require_between("multiplier", multiplier, 1)
         require_between("jitter", jitter, 0, 1)
+        require_function("random", random, "()")
         self._initial = min(initial_interval, max_interval)
         self._max = max_interval
         self._multiplier = multiplier

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from millstream.router import HandlerFunc
+from millstream.router.callables import require_instance
 
+from .options import require_flag
 from .poison_queue import PoisonQueue
 from .recoverer import Recoverer
 from .retry import Retry
@@ -23,6 +25,9 @@ class FailurePolicy:
             it takes.
         recover: whether panics count as errors; otherwise one ends the handler's thread, and with it the router.
 
+    Raises:
+        ConfigurationError: an option is nothing of this kind, such as the class `Retry`.
+
     Example:
         >>> router = Router()
         >>> router.add_middleware(FailurePolicy(retry=Retry(max_retries=3, initial_interval=0.1)))
@@ -34,6 +39,10 @@ class FailurePolicy:
     """As that of `PoisonQueue`: what it passes on is not for the sink."""
 
     def __init__(self, *, retry: Retry | None = DEFAULT_RETRY, poison: bool = True, recover: bool = True) -> None:
+        if retry is not None:
+            require_instance("FailurePolicy(retry)", retry, Retry, "Retry(…), or None for no retries")
+        require_flag("FailurePolicy(poison)", poison, "; the sink is named where the handler is added, poison=…")
+        require_flag("FailurePolicy(recover)", recover)
         self.needs_poison_sink = poison
         self._retry = retry
         self._recover = recover

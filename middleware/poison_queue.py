@@ -9,6 +9,8 @@ from millstream.router.delivery.message import PoisonSink
 from millstream.router.delivery.mistakes import tell_mistake
 from millstream.router.errors import is_about_us
 
+from .options import ERROR, require_function
+
 
 class PoisonQueue:
     """Give a message whose handler raises to the poison sink of that handler, and go on with the next.
@@ -25,6 +27,9 @@ class PoisonQueue:
     Args:
         filter: says of an error whether the message goes to the sink; by default every one does.
 
+    Raises:
+        ConfigurationError: *filter* is no function of an error, such as the class of one.
+
     Example:
         >>> router = Router()
         >>> router.add_middleware(PoisonQueue(filter=lambda error: isinstance(error, ValueError)))
@@ -38,7 +43,10 @@ class PoisonQueue:
     """Tells the router that what passes is not for the sink, however often the message comes again."""
 
     def __init__(self, *, filter: Callable[[Exception], bool] | None = None) -> None:  # noqa: A002 - what it is
+        require_function("filter", filter, ERROR)
         self._filter = filter
+        self.takes_every_error = filter is None
+        """Lets the router warn at its start of a `Retry` outside: that would never see one."""
 
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
         """Wrap *next_handler*."""

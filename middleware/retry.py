@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import random as uniform
 
 from loguru import logger
 
 from millstream.router import HandlerFunc, Message, PermanentError
+from millstream.router.delivery.content import Content, put_back
 from millstream.router.delivery.mistakes import tell_mistake
 from millstream.router.errors import is_about_us, text_of
 
 from .backoff import Backoff, RetrySchedule
-from .options import require_between
+from .options import ERROR, require_between, require_function
 
+NOTHING: Mapping[str, str] = {}
+"""What most messages have for metadata."""
 RetryPredicate = Callable[[Exception], bool]
 """Says of an error whether trying again makes sense."""
 RetryHook = Callable[[int, Exception, float], None]
@@ -28,8 +31,8 @@ class Retry:
 
     Never retried: `PermanentError`; `HaltedError`, `StateError` and `ConfigurationError`, which stop the router; and `Cancelled`.
     The wait stops the handler's thread, so messages keep their order; it ends at once, with `Cancelled`, when the router closes
-    or the partition is revoked: then the message is neither acked nor poisoned. Each attempt starts from the payload that the
-    first one had, whatever was put into its place.
+    or the partition is revoked: then the message is neither acked nor poisoned. Each attempt starts from the payload, uuid, key
+    and metadata that the first one had, whatever was put into their place or changed in the metadata.
 
     Once a message is given up, `message.context.values["attempts"]` is its number of attempts, for the poison record.
 
@@ -49,7 +52,7 @@ class Retry:
         random: returns a number from 0 to 1 for the jitter.
 
     Raises:
-        ConfigurationError: an option is out of its range.
+        ConfigurationError: an option is out of its range, or nothing that can be called so.
 
     Example:
         >>> answers = [ValueError("not yet"), None]
@@ -60,6 +63,9 @@ class Retry:
         >>> Retry(max_retries=1, initial_interval=0.001)(handle)(Message(b"payload"))
         handled
     """
+
+    retries_errors = True
+    """Lets the router warn at its start where nothing inside lets an error out to it."""
 
     def __init__(
         self,
@@ -79,7 +85,9 @@ class Retry:
             require_between("max_retries", max_retries, 0)
         if max_elapsed is not None:
             require_between("max_elapsed", max_elapsed, 0)
-
+        require_function("retry_if", retry_if, ERROR)
+        require_function("on_retry", on_retry, "(attempt, error, seconds)")
+        require_function("on_exhausted", on_exhausted, "(message, error, attempts)")
         self._make_backoff = partial(
             Backoff,
             initial_interval=initial_interval,
@@ -103,15 +111,20 @@ class Retry:
             # Only a time limit is worth reading the clock, which makes the message's context, before anything has failed.
             give_up_at = None if max_elapsed is None else message.context.clock.now() + max_elapsed
             payload = message.payload
+            # What is not read yet is kept where it is read: to read it here would cost each message more than all the rest.
+            if is_read := message.unread is None:
+                uuid, key, metadata = message.uuid, message.key, message.metadata
+                entries = metadata.copy() if metadata else NOTHING
             try:
                 return next_handler(message)
             except Exception as error:  # noqa: BLE001 - what a handler may raise is its own affair
-                return self._retry(next_handler, message, payload, error, give_up_at)
+                start = Content(payload, uuid, key, metadata, entries) if is_read else message.delivered
+                return self._retry(next_handler, message, start._replace(payload=payload), error, give_up_at)
 
         return retrying
 
     def _retry(
-        self, handler: HandlerFunc, message: Message, payload: bytes, error: Exception, give_up_at: float | None
+        self, handler: HandlerFunc, message: Message, start: Content, error: Exception, give_up_at: float | None
     ) -> Sequence[Message] | None:
         context = message.context
         schedule = RetrySchedule(
@@ -122,10 +135,11 @@ class Retry:
                 schedule.count_failure()
                 delay = self._next_delay(message, error, schedule)
                 if delay is None:
+                    # The record is of the message as it came. Of its payload the router knows by itself, and which it was.
+                    put_back(message, start._replace(payload=message.payload))
                     raise error
                 context.wait(delay)
-                if message.payload is not payload:
-                    message.payload = payload
+                put_back(message, start)
                 try:
                     return handler(message)
                 except Exception as later:  # noqa: BLE001 - as above

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from millstream.router import MONOTONIC, ConfigurationError, HandlerFunc, Message
+from millstream.router.callables import described, is_number
 
 from .options import require_between
 
@@ -48,7 +49,7 @@ class Throttle:
             rate above 10,000 is reached only with a burst of at least a thousandth of it.
 
     Raises:
-        ConfigurationError: an option is out of its range.
+        ConfigurationError: an option is no number, or out of its range.
 
     Example:
         >>> handler = Throttle(rate=1000, burst=2)(lambda message: print(message.payload))
@@ -57,8 +58,8 @@ class Throttle:
     """
 
     def __init__(self, rate: float, burst: int = 1) -> None:
-        if not (rate > 0 and math.isfinite(rate)):
-            raise ConfigurationError(f"rate must be a number of messages per second above 0, not {rate!r}")
+        if not is_number(rate) or not 0 < rate < math.inf:
+            raise ConfigurationError(f"rate must be a number of messages per second above 0, not {described(rate)}")
         require_between("burst", burst, 1)
         self._bucket = TokenBucket(rate, burst)
         self._lock = threading.Lock()

@@ -36,12 +36,19 @@ class Middleware(Protocol):
 
     Which handler a message is in the chain of says its context: `handler_name`, `subscribe_topic`, `publish_topic`.
 
+    One that changes the message changes a copy, `message = message.copy()`, and passes that on: what was delivered then stays as
+    it came, for each further attempt and for the poison record.
+
     Two attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one, and
     `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again.
     """
 
     def __call__(self, next_handler: HandlerFunc, /) -> HandlerFunc:
-        """Return a handler that calls *next_handler*, or not; called once per handler."""
+        """Return a handler that calls *next_handler*, or not; called once per handler.
+
+        It ends with `return next_handler(message)`: around a handler that publishes, one that returns `None` where that has
+        returned messages stops the router with `HaltedError`. To drop them it returns `[]`.
+        """
         ...
 
 

@@ -42,10 +42,18 @@ has_uv() {
 # Half an environment, or one whose interpreter has gone, cannot be mended; the stamp goes with it.
 is_new_enough "$venv/bin/python" || rm -rf "$venv"
 
+# A first installation fetches for a minute or more: on a terminal the installer shows how far it is.
+quiet=--quiet
+if [ ! -d "$venv" ]; then
+    echo "Making $venv with $python ($("$python" -V 2>&1))"
+    [ ! -t 1 ] || quiet=
+fi
+
 if has_uv; then
     [ -d "$venv" ] || uv venv --quiet --python "$python" "$venv"
-    echo "Installing into $venv with uv"
-    uv pip install --quiet --python "$venv/bin/python" -c constraints.txt -e '.[embedded,dev]'
+    echo "Installing Millstream and what it needs into $venv with uv; the embedded ClickHouse is most of it"
+    uv pip install $quiet --python "$venv/bin/python" -c constraints.txt -e '.[embedded,dev]'
+    echo "$venv is ready"
     exit
 fi
 
@@ -55,5 +63,6 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$venv"
     "$python" -m venv "$venv"
 fi
-echo "Installing into $venv with pip (about a minute the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+echo "Installing Millstream and what it needs into $venv with pip (about a minute the first time); the embedded ClickHouse is most of it"
+"$venv/bin/python" -m pip install $quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+echo "$venv is ready"

@@ -55,6 +55,16 @@ class Trigger(enum.Enum):
     SHUTDOWN = "shutdown"
 
 
+FLUSH_LINES = {
+    Trigger.SIZE: "size-based batch flush triggered",
+    Trigger.BYTES: "size-based batch flush triggered",
+    Trigger.BOUND: "size-based batch flush triggered",
+    Trigger.AGE: "time-based batch flush triggered",
+    Trigger.REVOKE: "revoke batch flush triggered",
+    Trigger.SHUTDOWN: "shutdown batch flush triggered",
+}
+"""What the log says of a batch, by why it was closed."""
+
 Outcome = tuple[int, BaseException | None]
 """A place in a batch, and why that message cannot be processed; `None`: its part is done."""
 
@@ -73,7 +83,7 @@ class Batch(tuple[BatchMessage, ...]):
     trigger: Trigger | None
     size_bytes: int
     progress: Any
-    """What `process_batch` remembers between attempts on this batch; `None` before the first."""
+    """What `process_batch` remembers between attempts on this batch: anything; `None` before the first. Nobody else reads it."""
     plans: dict[object, Any]
     """What each table that the batch goes into remembers between attempts; theirs alone, by a key that only they know."""
     refused: set[int]
@@ -82,6 +92,8 @@ class Batch(tuple[BatchMessage, ...]):
     """The places that a table has left, as the router halts: no outcome may call them done."""
     listener: Callable[[Batch, Iterable[Outcome]], bool] | None
     """Told by `report`; set by who processes it."""
+    is_late: Callable[[], bool]
+    """Whether the time to close is nearly over: what takes many steps ends with the one in hand, and calls `report`."""
 
     def __new__(
         cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
@@ -96,6 +108,7 @@ class Batch(tuple[BatchMessage, ...]):
         batch.refused = set()
         batch.left = set()
         batch.listener = None
+        batch.is_late = _never
         return batch
 
     def report(self, outcomes: Iterable[Outcome]) -> bool:
@@ -106,7 +119,8 @@ class Batch(tuple[BatchMessage, ...]):
                 into the result of the batch as well.
 
         Returns:
-            False when so many have failed that the router halts: process no more, and name the rest in `BatchResult.left`.
+            False when so many have failed that the router halts, or when the time to close is nearly over: process no more, and
+            name the rest in `BatchResult.left`.
         """
         return self.listener is None or self.listener(self, outcomes)
 
@@ -118,6 +132,10 @@ class Batch(tuple[BatchMessage, ...]):
         return Batch(kept, trigger=self.trigger, size_bytes=sum(len(each.payload) for each in kept))
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchResult:
     """The outcome of one `process_batch`: each message of the batch, by its place in it, is in exactly one of the three.
@@ -125,7 +143,8 @@ class BatchResult:
     Args:
         done: the places of those that were processed; `range(len(batch))` when all were.
         failures: the error of each that cannot be processed, by its place; it goes to the poison sink.
-        left: the places of those that were not processed, as the router halts: nothing is done about them, nor committed.
+        left: the places of those that were not processed, as the router halts or closes: nothing is done about them, and
+            nothing is committed.
 
     Example:
         >>> result = BatchResult(done=[0, 2], failures={1: ValueError("no such customer")})  # of three messages
@@ -160,7 +179,7 @@ class ProcessBatch(Protocol):
 
         Returns:
             `None` when everything is done, else the outcome per message. One that leaves a message out, or says two things of
-            it, is a bug: it ends the batcher and so its router, and nothing of the batch is released.
+            it, or is none, is a mistake of the program: the router ends with `HaltedError`, and nothing of the batch is released.
 
         Raises:
             PermanentError: no message of the batch can ever be processed; all go to the poison sink.

@@ -7,25 +7,16 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, ConfigurationError, HaltedError
-from millstream.router.callables import described, require_callable
+from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
 from millstream.router.delivery.outliving import outliving
 from millstream.router.worker_thread import WorkerThread
 
-from .batch import Batch, BatchMessage, ProcessBatch, Trigger
+from .arguments import require_given, require_items, require_right
+from .batch import FLUSH_LINES, Batch, BatchMessage, ProcessBatch, Trigger
 from .buffer import BatchBuffer
 from .config import BatchConfig
 from .flush import Flush
 from .gate import InsertGate
-
-_TRIGGER_LINES = {
-    Trigger.SIZE: "size-based batch flush triggered",
-    Trigger.BYTES: "size-based batch flush triggered",
-    Trigger.BOUND: "size-based batch flush triggered",
-    Trigger.AGE: "time-based batch flush triggered",
-    Trigger.REVOKE: "revoke batch flush triggered",
-    Trigger.SHUTDOWN: "shutdown batch flush triggered",
-}
 
 ROOM_SECONDS = 0.05
 """How often `add` looks whether it should give up waiting for room."""
@@ -35,7 +26,8 @@ class MessageBatcher:
     """Accumulates messages and flushes them by size, bytes, age, a bound, a revoke and at shutdown.
 
     `add` holds the message and returns; the hold is released when `process_batch` has done its part. A worker: give it to
-    `Router.add_worker`, which starts and drains it. Without a router it starts at the first `add`; then call `drain`.
+    `Router.add_worker`, which starts and drains it; messages of a router's handler are refused while nobody has started it.
+    Without a router it starts at the first `add`; then call `drain`.
 
     Args:
         config: when to flush and how to retry.
@@ -68,7 +60,7 @@ class MessageBatcher:
         rank: int = 0,
         clock: Clock = MONOTONIC,
     ) -> None:
-        _require_right(name, config, process_batch)
+        require_right(name, config, process_batch)
         self.config = config
         self.name = name
         self._clock = clock
@@ -100,12 +92,17 @@ class MessageBatcher:
         Raises:
             Cancelled: it was drained, or the router closes, or the partition goes, while it waits for room.
             HaltedError: its thread has died; no retry helps, and the message is not to blame.
+            ConfigurationError: a handler's message, and the router was not given the batcher; or *item* is no `BatchMessage`.
         """
-        if self._is_full or not self._is_started:
-            self._prepare(item)
-        message = item.message
-        if not message.delivery.hold(self, item.index, message.assignment):
-            return
+        try:
+            if self._is_full or not self._is_started:
+                self._prepare(item)
+            message = item.message
+            if not message.delivery.hold(self, item.index, message.assignment):
+                return
+        except AttributeError:
+            require_items(self.name, [item])
+            raise
         with self._lock:
             if self._has_ended:
                 raise Cancelled  # the hold stays out, so the message is not settled
@@ -123,18 +120,22 @@ class MessageBatcher:
         Waits for room before the first only: what waits between two of them could be stored in part, and come again whole.
 
         Raises:
-            Cancelled, HaltedError: as for `add`.
+            Cancelled, HaltedError, ConfigurationError: as for `add`.
         """
-        if self._is_full or not self._is_started:
-            self._prepare(items[0])
-        with self._lock:
-            if self._has_ended:
-                raise Cancelled
-            wakes = [self._put(item) for item in items]
-            if any(wakes):
-                self._buffer.start_age(self._clock.now())
-                self._is_full = self._buffer.is_full or self._flush.is_blocked
-                self._condition.notify_all()
+        try:
+            if items and (self._is_full or not self._is_started):
+                self._prepare(items[0])
+            with self._lock:
+                if self._has_ended:
+                    raise Cancelled
+                wakes = [self._put(item) for item in items]
+                if any(wakes):
+                    self._buffer.start_age(self._clock.now())
+                    self._is_full = self._buffer.is_full or self._flush.is_blocked
+                    self._condition.notify_all()
+        except (AttributeError, TypeError):
+            require_items(self.name, items)
+            raise
 
     def _put(self, item: BatchMessage) -> bool:
         message = item.message
@@ -148,17 +149,24 @@ class MessageBatcher:
         It outlives its partition, and is lost with the process. Else as `add`: repeated, it adds no second row.
         """
         self.is_unheld = True
-        if self._is_full or not self._is_started:
-            self._prepare(item)
-        message = item.message
-        # Held for as long as it takes to add it, which also tells a repetition.
-        if message.delivery.hold(self, item.index, message.assignment):
-            self.add(BatchMessage(outliving(message), item.item, item.index, item.part))
-            message.delivery.release(self, item.index)
+        try:
+            if self._is_full or not self._is_started:
+                self._prepare(item)
+            message = item.message
+            # Held for as long as it takes to add it, which also tells a repetition.
+            if not message.delivery.hold(self, item.index, message.assignment):
+                return
+        except AttributeError:
+            require_items(self.name, [item])
+            raise
+        self.add(BatchMessage(outliving(message), item.item, item.index, item.part))
+        message.delivery.release(self, item.index)
 
     def _prepare(self, item: BatchMessage) -> None:
         if self._drain_deadline is not None:
             raise Cancelled
+        if not self._is_started:
+            require_given(self.name, item.message)
         self.start()
         context = item.context
         with self._condition:
@@ -224,6 +232,7 @@ class MessageBatcher:
         """Flush what is left and stop; returns whether nothing was left at *deadline* (monotonic seconds)."""
         with self._condition:
             self._drain_deadline = deadline
+            self._flush.close_by(deadline)
             self._is_urgent = True
             self._buffer.request(Trigger.SHUTDOWN)
             self._condition.notify_all()
@@ -283,12 +292,4 @@ class MessageBatcher:
     def _log_trigger(self, batch: Batch) -> None:
         log = logger.bind(batcher=self.name, messages=len(batch), bytes=batch.size_bytes)
         log.debug("batching event from message queue")
-        log.info(_TRIGGER_LINES[batch.trigger or Trigger.SHUTDOWN])
-
-
-def _require_right(name: str, config: object, process_batch: object) -> None:
-    if not isinstance(config, BatchConfig):
-        raise ConfigurationError(
-            f"batcher {name!r}: config is {described(config)}: pass BatchConfig(…); the order is (config, process_batch)"
-        )
-    require_callable(f"batcher {name!r}: process_batch", process_batch, "the batch")
+        log.info(FLUSH_LINES[batch.trigger or Trigger.SHUTDOWN])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable
 from typing import NoReturn, Protocol
@@ -9,7 +10,7 @@ from typing import NoReturn, Protocol
 from loguru import logger
 
 from millstream.middleware import Backoff
-from millstream.router import Clock, HaltedError
+from millstream.router import Clock, HaltedError, TransientError
 from millstream.router.delivery.mistakes import Mistakes
 from millstream.router.errors import reason_of
 from millstream.router.worker_thread import LastError
@@ -20,6 +21,9 @@ from .config import BatchConfig
 from .decision import Decision, Verdict, decide
 from .gate import URGENT, InsertGate
 
+LAST_SECONDS, LAST_SHARE = 5.0, 0.25
+"""What a batch in trouble leaves of the time to close, for what is still to be done about those of its messages that are through:
+so many seconds, and at most this part of that time."""
 JITTER = 0.2
 """Part by which a wait between attempts is shortened or lengthened at random, so that several processes do not knock at once."""
 
@@ -68,6 +72,8 @@ class Flush:
         self._clock = clock
         self._condition = threading.Condition()
         self._is_given_up = False
+        self._ends_at = math.inf
+        """When a batch in trouble is cut short."""
         self.last_error = LastError()
         """Of the batch in hand."""
         self._mistakes = Mistakes(owner.name)
@@ -76,6 +82,15 @@ class Flush:
 
     def _current_rank(self) -> int:
         return URGENT if self._owner.is_urgent else self._rank
+
+    def close_by(self, deadline: float) -> None:
+        """Take note that its owner closes, and has until *deadline*: a batch in trouble ends a little before that."""
+        left = deadline - self._clock.now()
+        self._ends_at = deadline - min(LAST_SECONDS, LAST_SHARE * left)
+
+    def is_late(self) -> bool:
+        """Whether a batch in trouble is to come to an end, with what is known of its messages by now."""
+        return self._clock.now() >= self._ends_at
 
     def give_up(self) -> None:
         """End the waits: what is not processed by now stays held, and comes again to whoever is next."""
@@ -90,11 +105,14 @@ class Flush:
             return False
         self.is_done = False
         self._told.clear()
-        batch.listener = self._report
+        batch.listener, batch.is_late = self._report, self.is_late
         result = self._outcome(batch)
         if result is None:
             return False
         self._settle(batch, result)
+        if result.left and self.is_late():
+            self.last_error.note(TransientError(f"no time for the last {len(result.left)} messages of a batch"))
+            return False
         if result.left:
             raise HaltedError(f"{self._owner.name} gives up {len(result.left)} messages, as their handler halts")
         if _is_halted(batch) and not self._owner.is_unheld:
@@ -123,7 +141,7 @@ class Flush:
                     return None
             else:
                 # Outside: no attempt mends a bug, and no message is to blame for it. It ends the thread, and so the router.
-                return check(result, batch)
+                return check(self._owner.name, result, batch)
 
     def _attempt(self, batch: Batch) -> BatchResult | None:
         with self._gate.turn(self._current_rank):
@@ -179,7 +197,7 @@ class Flush:
             done = 0
             self._fail(each, error)
         self._count_done(batch[0], done)
-        return not _is_halted(batch)
+        return not (_is_halted(batch) or self.is_late())
 
     def _fail(self, each: BatchMessage, error: BaseException) -> None:
         self._mistakes.tell(error)

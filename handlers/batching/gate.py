@@ -11,7 +11,19 @@ URGENT = -1
 
 
 class InsertGate:
-    """Lets one batcher insert at a time; of those that wait, the lowest rank goes first."""
+    """Lets one batcher insert at a time; of those that wait, the lowest rank goes first.
+
+    Example:
+        >>> gate = InsertGate()
+        >>> def process(batch):
+        ...     print([each.item for each in batch])
+        >>> batcher = MessageBatcher(BatchConfig(), process, gate=gate)
+        >>> patient = MessageBatcher(BatchConfig(), process, name="patient", gate=gate, rank=1)  # yields where both want to
+        >>> batcher.add(BatchMessage(Message(b"payload"), 1))
+        >>> batcher.drain(MonotonicClock().now() + 10)
+        [1]
+        True
+    """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
@@ -15,9 +16,19 @@ from .output import OutputFormat, write_answer
 
 READONLY = 164
 """ClickHouse's code for what writes where only reading is allowed."""
+_BEGINS_WITH_COMMENT = re.compile(r"-[^\s=]*\s|-.*\n")
+"""A space behind the first word, or a second line: no option has that, but for one in its value, behind a `=`."""
 
 
-@click.command()
+class QueryCommand(click.Command):
+    """Takes SQL that begins with a comment for SQL, not for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put a space before it: to SQL it means nothing."""
+        return super().parse_args(ctx, [f" {each}" if _BEGINS_WITH_COMMENT.match(each) else each for each in args])
+
+
+@click.command(cls=QueryCommand)
 @click.argument("sql")
 @click.option(
     "--format",

@@ -42,7 +42,7 @@ class BatchPlan:
 
         Raises what `InsertPlan.run` raises.
         """
-        sent = self.plan.run(lambda: self._end_cycle(batch))
+        sent = self.plan.run(lambda: self._end_cycle(batch), batch.is_late)
         if not self._failures:
             return sent
         places, failures = self._places, dict[int, BaseException](self._failures)
@@ -56,6 +56,8 @@ class BatchPlan:
 
     def _end_cycle(self, batch: Batch) -> bool:
         inserts, refused = self.plan.inserts, len(self.plan.refused)
+        if batch.is_late():
+            return batch.report(self._news())
         text = "isolating refused rows takes long: {refused} so far, in {inserts} INSERTs into {table}"
         logger.warning(text, table=self._table, inserts=inserts, refused=refused)
         return batch.report(self._news())

@@ -24,6 +24,13 @@ class InsertPlan:
         days: the day (table partition) of each unit; None when all fit into one INSERT.
         rewrite: return the canonical form of the unit at an index; tried once before any unit is blamed.
         max_partitions: how many days one INSERT may touch.
+
+    Example:
+        >>> from millstream.handlers.testing import FakeStore
+        >>> table = ClickHouseTable(FakeStore(), database="shop", table="orders", columns=["id"])
+        >>> plan = table.plan([b'{"id":1}', b'{"id":2}'], "token")
+        >>> list(plan.run().done), plan.inserts
+        ([0, 1], 1)
     """
 
     def __init__(
@@ -65,7 +72,9 @@ class InsertPlan:
         """How many units are known to be stored."""
         return self._ledger.stored
 
-    def run(self, on_cycle: Callable[[], bool] | None = None) -> BatchResult:
+    def run(
+        self, on_cycle: Callable[[], bool] | None = None, is_late: Callable[[], bool] = lambda: False
+    ) -> BatchResult:
         """Send what is not yet known to be stored, to the end; blocks for as long as the INSERTs take.
 
         Call it again after an error: it goes on where it was. A part that may have been stored is sent again with the same bytes
@@ -75,6 +84,7 @@ class InsertPlan:
             on_cycle: called whenever the budget of a cycle is used up, as many units are bad: look at `news` and let others have
                 their turn. False ends the run, with the rest in `left`. What comes next is halved then, as each INSERT of a large
                 part that is refused for the next unit costs as much as all of it.
+            is_late: asked after each INSERT; True ends the cycle, as there may be no time for another.
 
         Returns:
             The outcome of every unit, by its index: where each message became one unit, that of their batch.
@@ -87,12 +97,12 @@ class InsertPlan:
             ViewFailed: the same; the part is in the table, and is sent again for the sake of the view.
             ShardRefused: the same; for the sake of one shard.
         """
-        while not self._run_cycle():
+        while not self._run_cycle(is_late):
             if on_cycle is not None and not on_cycle():
                 break
         return self.result
 
-    def _run_cycle(self) -> bool:
+    def _run_cycle(self, is_late: Callable[[], bool]) -> bool:
         """Send until the budget of one cycle is used up; returns whether everything is done."""
         inserts_allowed = self.inserts + MAX_INSERTS_PER_CYCLE
         refused_allowed = len(self._ledger.refused) + MAX_ISOLATED_PER_CYCLE
@@ -101,6 +111,8 @@ class InsertPlan:
                 self._ledger.halve_next()
                 return False
             self._send_part(part)
+            if is_late():
+                return self.is_finished
         return True
 
     @property

@@ -155,7 +155,7 @@ class Context:
 
     @property
     def clock(self) -> Clock:
-        """The clock that `deadline` and `wait` go by."""
+        """The clock that `deadline` and `wait` go by: the router's, so that one which measures by it can be tested exactly."""
         return self._scope.clock
 
     @property

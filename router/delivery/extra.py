@@ -12,7 +12,7 @@ from .parts import Division
 class Extra:
     """The less common part of one delivery."""
 
-    __slots__ = ("counted", "division", "failures", "holds", "is_confirmed", "is_void", "original", "unsent")
+    __slots__ = ("counted", "division", "failures", "holds", "is_confirmed", "is_void", "originals", "unsent")
 
     def __init__(self) -> None:
         self.holds: dict[tuple[int, int], tuple[object, bool]] = {}
@@ -24,8 +24,8 @@ class Extra:
         """The poison sink's record is safe."""
         self.counted = 0
         """Failures that count towards the bound of the redeliveries."""
-        self.original: bytes | None = None
-        """The payload that was delivered, once something else was put into its place."""
+        self.originals: dict[str, Any] = {}
+        """Those of the fields of its content that were delivered, once something else was put into their place."""
         self.division: Division | None = None
         """Who has taken it apart; `None` for a message that is one thing."""
         self.unsent: Sequence[Any] = ()

@@ -10,11 +10,12 @@ A message knows of its surroundings only what the protocols here say; `assignmen
 from __future__ import annotations
 
 import uuid as uuids
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
 from ..errors import StateError
+from .content import FIELDS, Content, delivered_content, put_back
 from .context import Context, Stay
 from .counting import Counting
 from .failure import Failure
@@ -136,6 +137,8 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
     assignment: Assigned | None = None
     delivery: Delivery = msgspec.field(default_factory=Delivery)
     """What has become of it; for subscriptions, routers and workers."""
+    unread: ClassVar[object] = None
+    """What uuid, key and metadata are still to be read from, where a transport reads them only when somebody asks."""
 
     @property
     def context(self) -> Context:
@@ -190,20 +193,23 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
     @property
     def original(self) -> bytes:
         """The payload that was delivered, whatever a middleware has put into its place since."""
-        extra = self.delivery.extra
-        return self.payload if extra is None or extra.original is None else extra.original
+        payload: bytes = self.delivery.originals.get("payload", self.payload)
+        return payload
+
+    @property
+    def delivered(self) -> Content:
+        """The content that was delivered, whatever was assigned since; in place changes of the metadata are seen by some."""
+        return delivered_content(self, self.delivery.originals)
 
     def restore(self) -> None:
-        """Start over with the payload that was delivered. For the router, before a redelivery."""
-        original = self.original
-        if original is not self.payload:
-            self.payload = original
+        """Start over with what was delivered. For the router, before a redelivery."""
+        put_back(self, self.delivered)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # Here, where nearly no message comes by: to keep each payload twice would cost all of them.
+        # Here, where nearly no message comes by: to keep each content twice would cost all of them.
         # What is replaced before a chain begins, as by the decorator of a subscriber, is what is delivered.
-        if name == "payload" and self.delivery.chain != NO_CHAIN and self._delivered is self:
-            self.delivery.keep_original(self.payload)
+        if name in FIELDS and self.delivery.chain != NO_CHAIN and self._delivered is self:
+            self.delivery.keep_original(name, getattr(self, name))
         super().__setattr__(name, value)
 
     def wake(self) -> None:
@@ -252,7 +258,7 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         return self
 
     def copy(self) -> Message:
-        """Return a message with the same content (metadata copied) that shares this one's delivery: ack, nack and holds."""
+        """Return a message to change and pass on: the same content (metadata copied), and this one's delivery, ack and holds."""
         return _Copy(
             self.payload,
             uuid=self.uuid,

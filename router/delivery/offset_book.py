@@ -89,7 +89,7 @@ class OffsetBook:
     def advance(self) -> int:
         """Let settled messages go from the front; returns how many. Afterwards `next_offset` is what may be committed.
 
-        `Delivery.is_settled`, written out: a property call per message would cost as much as all the rest.
+        `Message.is_settled`, written out: a property call per message would cost as much as all the rest.
         """
         if self.assignment.is_closed:
             return 0

@@ -59,6 +59,6 @@ def outliving(message: Message) -> Message:
         assignment=None if message.assignment is None else OutlivingStay(message.assignment),
         delivery=Delivery(redeliveries=message.redeliveries),
     )
-    if message.original is not message.payload:
-        copy.delivery.keep_original(message.original)
+    for field, value in message.delivery.originals.items():
+        copy.delivery.keep_original(field, value)
     return copy

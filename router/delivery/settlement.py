@@ -18,7 +18,7 @@ Two loops by which every message comes write calls of this file out: `Runner` (`
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -164,12 +164,10 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
         with RARE:
             self._make_extra().division = Division(owner, content)
 
-    def keep_original(self, payload: bytes) -> None:
-        """*payload* is about to be replaced; the first one counts."""
+    def keep_original(self, field: str, value: Any) -> None:
+        """*value*, which is in *field* of the message, is about to be replaced; the first one counts."""
         with RARE:
-            extra = self._make_extra()
-            if extra.original is None:
-                extra.original = payload
+            self._make_extra().originals.setdefault(field, value)
 
     def keep_unsent(self, produced: Sequence[Any]) -> None:
         """The handler is done, but *produced* is not published: a redelivery has only that left to do."""
@@ -246,6 +244,11 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
     def unsent(self) -> Sequence[Any]:
         """What its handler has produced and is not published yet: messages; empty for one whose handler is to be asked."""
         return () if self.extra is None else self.extra.unsent
+
+    @property
+    def originals(self) -> Mapping[str, Any]:
+        """Those of the message's fields, by name, that were delivered and replaced since."""
+        return {} if self.extra is None else self.extra.originals
 
     @property
     def division(self) -> Division | None:

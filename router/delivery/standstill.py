@@ -89,7 +89,12 @@ def keeper_of(message: Message) -> str:
     route = None if message.assignment is None else message.assignment.route
     handler = "its handler" if route is None else f"handler {route.handler!r}"
     if message.delivery.is_running:
-        return f"{handler} has not returned"
+        times = message.redeliveries
+        return (
+            f"{handler} has failed {times} times, and has it again now or soon"
+            if times
+            else f"{handler} has not returned"
+        )
     owners = message.delivery.owners
     if owners:
         return "held by " + ", ".join(sorted({owner_name(owner) for owner in owners}))

@@ -10,7 +10,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from ..clock import MONOTONIC
 from ..errors import ConfigurationError, TransientError
-from .client_config import KafkaClientConfig
+from .client_config import KafkaClientConfig, require_config
 from .errors import UNKNOWN_TOPIC, unknown_topic
 from .names import checked_topic, is_sendable
 from .patient_admin import LOOK_AGAIN_SECONDS, UNREACHABLE, PatientAdmin
@@ -26,6 +26,7 @@ class KafkaAdmin:
     """Creates topics and looks at them. Not for several threads at a time; keeps no thread of its own to close."""
 
     def __init__(self, config: KafkaClientConfig) -> None:
+        require_config("KafkaAdmin", config, KafkaClientConfig)
         self._address = config.address
         self._admin = PatientAdmin(config)
 

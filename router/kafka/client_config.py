@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..callables import require_instance
 from ..errors import ConfigurationError
 from .forbidden import check_properties, refuse
 from .names import checked_client
@@ -20,6 +21,13 @@ MAX_PORT = 65_535
 MAX_SECONDS = 2_147_483
 """librdkafka counts milliseconds in 32 bits, and what does not fit wraps around unnoticed."""
 OAUTH_METHOD, OAUTH_UNSECURED = "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt"
+
+
+def require_config(client: str, config: object, kind: type) -> None:
+    """Raise ConfigurationError unless *config*, given to a *client*, is a *kind*; says what to pass."""
+    group = ", group_id=…" if "group_id" in getattr(kind, "__struct_fields__", ()) else ""
+    given = mask_urls(config) if isinstance(config, str) else config
+    require_instance(f"{client}(config)", given, kind, f"{kind.__name__}(brokers=[…]{group})")
 
 
 class KafkaClientConfig(RedactedSettings, frozen=True, kw_only=True):

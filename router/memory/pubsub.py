@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from ..callables import require_instance
 from ..clock import MONOTONIC, Clock
 from ..delivery.message import Message
 from ..errors import ConfigurationError, StateError, TransientError
@@ -75,6 +76,8 @@ class InMemoryPubSub:
     """
 
     def __init__(self, config: InMemoryConfig | None = None, *, clock: Clock = MONOTONIC) -> None:
+        if config is not None:
+            require_instance("InMemoryPubSub(config)", config, InMemoryConfig, "InMemoryConfig(…)")
         self.config = InMemoryConfig() if config is None else config
         self._clock = clock
         self._lock = threading.Lock()
@@ -103,6 +106,7 @@ class InMemoryPubSub:
 
         Raises:
             StateError: closed.
+            TransientError: waited `ack_timeout` for a message to be settled; says who keeps it. It stays published.
         """
         self._require_open()
         place = self._topic(topic)

@@ -15,8 +15,8 @@ from ..delivery.assignment import Assignment
 from ..delivery.message import Message
 from ..delivery.offset_book import OffsetBook
 from ..delivery.parking import Parking
-from ..delivery.standstill import StandstillWatch
-from ..errors import SubscriptionClosed
+from ..delivery.standstill import StandstillWatch, keeper_of
+from ..errors import SubscriptionClosed, TransientError
 from ..protocols import AssignmentListener
 from .config import InMemoryConfig
 from .placed import Placed
@@ -73,10 +73,20 @@ class InMemorySubscription:
         return own
 
     def wait_settled(self, messages: Sequence[Message]) -> None:
-        """Wait until *messages*, as returned by `offer`, are settled or the subscription has closed."""
+        """Wait until *messages*, as returned by `offer`, are settled or the subscription has closed.
+
+        Raises:
+            TransientError: it waited for one of them for `ack_timeout` seconds.
+        """
+        limit = self._config.ack_timeout
         with self._condition:
-            while not self._is_closed and not all(message.is_settled for message in messages):
-                self._condition.wait(NOTICE_SECONDS)
+            for message in messages:
+                give_up_at = self._clock.now() + limit
+                while not (self._is_closed or message.is_settled):
+                    if self._clock.now() >= give_up_at:
+                        reason = f"{message!r} is published, and not settled after {limit:g} s: {keeper_of(message)}"
+                        raise TransientError(f"{reason} (InMemoryConfig.ack_timeout)")
+                    self._condition.wait(NOTICE_SECONDS)
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk, all of one partition; see `Subscription.receive`."""

@@ -108,7 +108,7 @@ def chosen(handler: str, poison: object) -> PoisonWriter | PoisonChoice:
         return _BY_NAME[poison]
     if callable(getattr(poison, "write", None)) and not inspect.isclass(poison) and not isinstance(poison, io.IOBase):
         return poison  # type: ignore[return-value] # looked at just now
-    if isinstance(poison, str):
+    if isinstance(poison, str) and poison:
         hint = f"for a topic of that name pass PoisonTopic(publisher, {poison!r}); else "
     elif inspect.isclass(poison):
         hint = f"pass an instance, {poison.__name__}(…); all choices: "

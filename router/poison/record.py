@@ -40,7 +40,8 @@ def poison_record(message: Message, failure: Failure) -> Message:
     failed = _failed_parts(message)
     excerpt = _excerpt(message, failed)
     route = None if message.assignment is None else message.assignment.route
-    metadata = _metadata_of(message)
+    content = message.delivered
+    metadata = _texts_in(content.entries)
     if excerpt is not None:
         metadata.update(excerpt.metadata)
     metadata[REASON] = text_of_parts(failed) if failed else text_of(failure.error)
@@ -52,10 +53,10 @@ def poison_record(message: Message, failure: Failure) -> Message:
     metadata[OFFSET] = str(message.offset)
     metadata[ERROR_CLASS] = type(failure.error).__name__
     metadata[TIME] = datetime.now(UTC).isoformat(timespec="milliseconds")
-    key, timestamp = message.key, message.timestamp
+    key, timestamp = content.key, message.timestamp
     return Message(
-        _bytes_of(message.original) if excerpt is None else excerpt.payload,
-        uuid=text_of(message.uuid),
+        _bytes_of(content.payload) if excerpt is None else excerpt.payload,
+        uuid=text_of(content.uuid),
         metadata=metadata,
         key=None if key is None else _bytes_of(key),
         timestamp=timestamp if isinstance(timestamp, float | int) else None,
@@ -77,14 +78,14 @@ def _excerpt(message: Message, failed: dict[int, BaseException]) -> Excerpt | No
 
 def size_of(message: Message) -> int:
     """Return the bytes that *message* has brought, which its record has as well: payload, key, metadata."""
-    key, metadata = message.key, _metadata_of(message)
-    size = len(_bytes_of(message.original)) + (0 if key is None else len(_bytes_of(key)))
+    content = message.delivered
+    key, metadata = content.key, _texts_in(content.entries)
+    size = len(_bytes_of(content.payload)) + (0 if key is None else len(_bytes_of(key)))
     return size + sum(len(name) + len(value) for name, value in metadata.items())
 
 
-def _metadata_of(message: Message) -> dict[str, str]:
-    """Return a copy of the metadata, texts only, whatever somebody has put there."""
-    metadata: object = message.metadata
+def _texts_in(metadata: object) -> dict[str, str]:
+    """Return a copy of *metadata*, texts only, whatever somebody has put there."""
     if not isinstance(metadata, Mapping):
         return {"metadata": text_of(metadata, repr)}
     return {text_of(name): text_of(value) for name, value in metadata.items()}

@@ -48,6 +48,8 @@ class SinkWorker:
         self.name = f"poison-{handler}"
         self.poisoned = 0
         """Messages whose record is safe."""
+        self.last_reason = ""
+        """Why the last of them was set aside; a text, as an error would keep its message alive."""
         self._writer = writer
         self._mistakes = Mistakes(self.name)
         self._guard = guard
@@ -235,6 +237,8 @@ class SinkWorker:
             return True
 
     def _confirm(self, batch: list[Message]) -> None:
+        if batch:
+            self.last_reason = reason_of(batch[-1].failures[0].error)
         self.poisoned += len(batch)
         for message in batch:
             forget_tracebacks(message)

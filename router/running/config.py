@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ..callables import described, is_number, require_instance
 from ..errors import ConfigurationError
 from ..poison.storm import StormLimits
 
@@ -35,8 +36,11 @@ class RouterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     poison_limits: StormLimits = StormLimits()
 
     def __post_init__(self) -> None:
+        require_instance("RouterConfig.poison_limits", self.poison_limits, StormLimits, "StormLimits(…)")
         for name in ("close_timeout", "nack_resend_delay", "max_nack_resend_delay", "max_redeliveries"):
             value = getattr(self, name)
+            if not is_number(value):
+                raise ConfigurationError(f"RouterConfig.{name} must be a number, not {described(value)}")
             if not value >= 0:
                 raise ConfigurationError(f"RouterConfig.{name} must not be negative, not {value}")
             if value > MAX_SECONDS and name != "max_redeliveries":

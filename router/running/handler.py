@@ -21,6 +21,11 @@ class Work(Protocol):
         ...
 
     @property
+    def last_poisoned(self) -> str:
+        """Why the last of them was set aside."""
+        ...
+
+    @property
     def failure(self) -> Exception | None:
         """Why a message waits to be delivered again."""
         ...
@@ -110,6 +115,11 @@ class Handler:
     def poisoned(self) -> int:
         """Messages that its poison sink has taken, with their records safe."""
         return 0 if self._work is None else self._work.poisoned
+
+    @property
+    def last_poisoned(self) -> str:
+        """Why the last of them was set aside, in a line; empty before the first, and for `HALT` and `REDELIVER`."""
+        return "" if self._work is None else self._work.last_poisoned
 
     @property
     def failure(self) -> Exception | None:

@@ -19,7 +19,7 @@ from ..poison.sinks import make_sink
 from ..poison.storm import StormGuard, StormLimits
 from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
 from ..worker_thread import WorkerThread
-from .chain import build_chain
+from .chain import build_chain, warn_of_useless_retries
 from .departure import Departure
 from .fan_out import FanOut
 from .handler import Handler
@@ -93,7 +93,10 @@ class HandlerRun:
                     f"handler {self.handler.name!r} has {type(middleware).__name__} but no poison sink: pass "
                     "poison=PoisonTopic(…), PoisonFile(…), HALT or DROP where the handler is added"
                 )
-        return build_chain(checked(self.handler.name, self.handler.function), middlewares)
+        handler = self.handler
+        warn_of_useless_retries(handler.name, middlewares)
+        publishing = None if handler.publisher is None else handler.name
+        return build_chain(checked(handler.name, handler.function), middlewares, publishing=publishing)
 
     def start(self) -> None:
         """Subscribe and start the threads."""
@@ -162,6 +165,11 @@ class HandlerRun:
     def poisoned(self) -> int:
         """Messages whose poison record is safe."""
         return 0 if self.sink_worker is None else self.sink_worker.poisoned
+
+    @property
+    def last_poisoned(self) -> str:
+        """Why the last of them was set aside; empty while there is none."""
+        return "" if self.sink_worker is None else self.sink_worker.last_reason
 
     @property
     def failure(self) -> Exception | None:

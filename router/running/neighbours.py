@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import reason_of
 from ..poison.choices import PoisonTopic
-from ..protocols import Publisher, Supervised
+from ..protocols import Publisher, Supervised, Worker
 from .handler_run import HandlerRun
-from .shutdown import Closable
+from .shutdown import Closable, named
 
 
 def decorated(neighbour: Any, decorators: Sequence[Callable[[Any], Any]], known: dict[int, Any]) -> Any:
@@ -29,6 +30,18 @@ def death_of(neighbour: object) -> BaseException | None:
         return None
     error: object = neighbour.error  # of any make: a neighbour's attribute may mean something else
     return error if isinstance(error, BaseException) else None
+
+
+def last_errors_of(runs: Sequence[HandlerRun], workers: Sequence[Worker]) -> dict[str, str]:
+    """Return what went wrong last for *workers* and for the poison sinks of *runs*, by name; what was mended is not among it."""
+    sinks = [run.sink_worker for run in runs if run.sink_worker is not None]
+    found: dict[str, str] = {}
+    for worker in [*workers, *sinks]:
+        error: object = worker.error  # of any make, as above
+        text = reason_of(error) if isinstance(error, BaseException) else named(worker)[1]
+        if text:
+            found[worker.name] = text
+    return found
 
 
 def publishers_of(runs: Sequence[HandlerRun]) -> list[Publisher]:

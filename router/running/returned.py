@@ -2,13 +2,15 @@
 
 Python calls a handler of any type: a coroutine would never run, a generator would be used up by the first middleware that looks
 into it, a text be published letter by letter. So the innermost function of a chain is wrapped, unless it says `-> None`. A wrong
-value is a bug of the program: it stops the router, and the message that met it stays uncommitted.
+value is a bug of the program: it stops the router, and the message that met it stays uncommitted. So does a middleware that
+forgets its `return`, where there is output to lose.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -33,6 +35,56 @@ def checked(name: str, function: HandlerFunc) -> HandlerFunc:
         return messages_in(what, produced) or None
 
     return handle
+
+
+class Output:
+    """Sees that one middleware of a handler that publishes does not lose what is returned inside it: that stops the router.
+
+    Looked at for each middleware, not once around them all: one that swallows the error of another has lost nothing.
+
+    Args:
+        handler: its name.
+        middleware: what the middleware is called.
+    """
+
+    def __init__(self, handler: str, middleware: str) -> None:
+        self._handler = handler
+        self._middleware = middleware
+        self._last = threading.local()  # a chain serves all threads of its handler
+
+    def counted(self, inner: HandlerFunc) -> HandlerFunc:
+        """Return *inner*, what the middleware is put around, so that it notes how much it has returned."""
+        last = self._last
+
+        @functools.wraps(inner)
+        def counting(message: Message) -> Sequence[Message] | None:
+            last.count = 0
+            produced = inner(message)
+            if produced is not None:
+                last.count = len(produced) if isinstance(produced, list | tuple) else 1
+            return produced
+
+        return counting
+
+    def kept(self, outer: HandlerFunc) -> HandlerFunc:
+        """Return *outer*, what the middleware has made, so that it raises `HaltedError` where it loses that."""
+        last = self._last
+
+        def keeping(message: Message) -> Sequence[Message] | None:
+            last.count = 0
+            produced = outer(message)
+            if produced is None and last.count and not message.is_nacked and not message.is_void:
+                raise self._lost(last.count)
+            return produced
+
+        return keeping
+
+    def _lost(self, count: int) -> HaltedError:
+        what = "a message" if count == 1 else f"{count} messages"
+        return HaltedError(
+            f"middleware {self._middleware} around handler {self._handler!r} returned None where what is inside it returned"
+            f" {what}: end it with `return next_handler(message)`, or return [] to drop what was returned"
+        )
 
 
 def messages_in(what: str, produced: object) -> Sequence[Message]:

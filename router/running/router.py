@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from loguru import logger
 
-from ..callables import require_callable, require_method
+from ..callables import require_callable, require_instance, require_method
 from ..clock import MONOTONIC, Clock
 from ..delivery.context import Scope
 from ..errors import ConfigurationError
@@ -28,7 +28,7 @@ from .handler import Handler
 from .handler_run import HandlerRun
 from .lifecycle import Lifecycle, State
 from .look_ahead import look_ahead
-from .neighbours import decorated
+from .neighbours import decorated, last_errors_of
 from .registration import require_decorators, require_publisher
 from .runner import Retries
 from .supervisor import Supervisor
@@ -55,6 +55,8 @@ class Router:
     """
 
     def __init__(self, config: RouterConfig | None = None, *, clock: Clock = MONOTONIC) -> None:
+        if config is not None:
+            require_instance("Router(config)", config, RouterConfig, "RouterConfig(…)")
         self.config = RouterConfig() if config is None else config
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
@@ -183,6 +185,11 @@ class Router:
     def workers(self) -> list[Worker]:
         """The workers that were added, in order."""
         return list(self._workers)
+
+    @property
+    def last_errors(self) -> dict[str, str]:
+        """What keeps a worker or a poison sink from its work, by its name, in a line each; empty while all is well."""
+        return last_errors_of(self._runs, self._workers)
 
     @property
     def is_running(self) -> bool:

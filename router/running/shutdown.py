@@ -52,9 +52,9 @@ def shut_down(
             run.stop()
         busy = [thread for run in wave for thread in run.threads if not thread.join(drain_deadline)]
         left += [(thread.name, thread.last_error.text) for thread in busy]
-    left += [_named(worker) for worker in workers if not _drain(worker, drain_deadline, fail)]
+    left += [named(worker) for worker in workers if not _drain(worker, drain_deadline, fail)]
     sinks = [run.sink_worker for run in runs if run.sink_worker is not None]
-    left += [_named(sink) for sink in sinks if not _drain(sink, deadline, fail)]
+    left += [named(sink) for sink in sinks if not _drain(sink, deadline, fail)]
     for run in runs:
         run.begin_close_subscription()
     for run in runs:
@@ -68,7 +68,8 @@ def shut_down(
     return left
 
 
-def _named(worker: Worker) -> tuple[str, str]:
+def named(worker: Worker) -> tuple[str, str]:
+    """Return the name of *worker*, and what went wrong last, empty where nothing did or it does not tell."""
     return worker.name, worker.last_error if isinstance(worker, TellsLastError) else ""
 
 
@@ -86,8 +87,10 @@ def _waves(runs: Sequence[HandlerRun]) -> Iterator[list[HandlerRun]]:
 
 
 def _drain(worker: Worker, deadline: float, fail: Callable[[BaseException], None]) -> bool:
+    """Drain *worker*; returns False where it still runs."""
     try:
-        return worker.drain(deadline)
+        # One that died does not run any more: what it died of is the error of the router.
+        return worker.drain(deadline) or worker.error is not None
     except Exception as error:  # noqa: BLE001 - a worker of any make; the others must still drain
         fail(error)
         return False

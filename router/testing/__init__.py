@@ -1,7 +1,8 @@
 """What tests of Millstream, and of programs built on it, need."""
 
 from .conformance import ConformanceError, ConformanceSuite, Features
-from .fake_subscription import FakePartition, FakeSubscriber, FakeSubscription
+from .fake_subscriber import FakeSubscriber
+from .fake_subscription import FakePartition, FakeSubscription
 from .fake_worker import FakeWorker
 from .manual_clock import ManualClock
 from .recording_handler import RecordingHandler

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
-from ..delivery.message import Message
+from ..delivery.message import Message, new_uuid
 from ..delivery.offset_book import OffsetBook
 from ..delivery.revoke_wait import RevokeWait
 from ..errors import SubscriptionClosed
@@ -31,8 +31,8 @@ def ignore(_event: str) -> None:
 class FakePartition:
     """What the broker keeps of one partition, whoever reads it."""
 
-    records: list[tuple[bytes, bytes | None]] = field(default_factory=list)
-    """Payload and key; the offset is the place in the list."""
+    records: list[Message] = field(default_factory=list)
+    """What was delivered to it; the offset is the place in the list."""
     committed: int = 0
     """The next offset to deliver to whoever gets the partition."""
 
@@ -79,12 +79,30 @@ class FakeSubscription:
                 self._fetch(assignment, self._partitions[assignment.partition].committed)
         return made
 
-    def deliver(self, *payloads: bytes, partition: int = 0, key: bytes | None = None) -> list[Message]:
-        """Append *payloads* to the partition; returns the messages, or `[]` while it is assigned to nobody here."""
+    def deliver(
+        self,
+        *payloads: bytes,
+        partition: int = 0,
+        key: bytes | None = None,
+        metadata: Mapping[str, str] | None = None,
+        uuid: str | None = None,
+    ) -> list[Message]:
+        """Append *payloads* to the partition; returns the messages, or `[]` while it is assigned to nobody here.
+
+        Args:
+            payloads: a message each, with the same *key*, and a copy of the same *metadata*.
+            partition: where they go.
+            key: of each.
+            metadata: of each.
+            uuid: of each; by default each has one of its own. Either comes again with its message.
+        """
         with self._condition:
             log = self._partitions[partition]
             first_offset = len(log.records)
-            log.records.extend((payload, key) for payload in payloads)
+            log.records.extend(
+                Message(each, uuid=new_uuid() if uuid is None else uuid, metadata=dict(metadata or {}), key=key)
+                for each in payloads
+            )
             assignment = self.assignments.get(partition)
             return [] if assignment is None else self._fetch(assignment, first_offset)
 
@@ -92,14 +110,16 @@ class FakeSubscription:
         records = self._partitions[assignment.partition].records[first_offset:]
         messages = [
             Message(
-                payload,
-                key=key,
+                record.payload,
+                uuid=record.uuid,
+                metadata=dict(record.metadata),
+                key=record.key,
                 topic=self.topic,
                 partition=assignment.partition,
                 offset=offset,
                 assignment=assignment,
             )
-            for offset, (payload, key) in enumerate(records, first_offset)
+            for offset, record in enumerate(records, first_offset)
         ]
         self._books[assignment.partition].extend(messages)
         self._buffer.extend(messages)
@@ -197,11 +217,14 @@ class FakeSubscription:
         return self._partitions[partition].committed
 
     def wait_committed(self, next_offset: int, partition: int = 0, *, timeout: float = 10.0) -> bool:
-        """Wait until everything before *next_offset* is committed; returns False after *timeout* seconds."""
+        """Wait until everything before *next_offset* is committed; returns False after *timeout* seconds.
+
+        At once where it never will be, because the subscription is closed, such as by a router that has stopped.
+        """
         deadline = MONOTONIC.now() + timeout
         with self._condition:
             while self.committed(partition) < next_offset:
-                if MONOTONIC.now() >= deadline:
+                if self._is_closed or MONOTONIC.now() >= deadline:
                     return False
                 self._condition.wait(LOOK_AGAIN_SECONDS)
             return True
@@ -244,46 +267,3 @@ class FakeSubscription:
             self._drop(list(self.assignments.values()))
             self._condition.notify_all()
         self._record(f"close subscription {self.topic}")
-
-
-class FakeSubscriber:
-    """The broker of one test, and the subscriber of one consumer group on it; implements `Subscriber`.
-
-    Args:
-        partitions: of each topic. A subscription gets all of them at once.
-        error: what `subscribe` raises.
-        record: called with a short text for each commit of a revoke and each close, for tests of an order.
-    """
-
-    def __init__(
-        self, partitions: int = 1, *, error: BaseException | None = None, record: Callable[[str], None] = ignore
-    ) -> None:
-        self.subscriptions: list[FakeSubscription] = []
-        """In the order they were opened."""
-        self.close_count = 0
-        self._count = partitions
-        self._error = error
-        self._record = record
-        self._topics: dict[str, dict[int, FakePartition]] = {}
-
-    def subscribe(self, topic: str, listener: AssignmentListener | None = None) -> FakeSubscription:
-        """Open a subscription that has every partition of *topic*."""
-        if self._error is not None:
-            raise self._error
-        partitions = self._topics.setdefault(topic, {number: FakePartition() for number in range(self._count)})
-        subscription = FakeSubscription(topic, partitions, listener, self._record)
-        subscription.assign(*partitions)
-        self.subscriptions.append(subscription)
-        return subscription
-
-    @property
-    def subscription(self) -> FakeSubscription:
-        """The newest subscription."""
-        return self.subscriptions[-1]
-
-    def close(self) -> None:
-        """Close every subscription, and count the call."""
-        self.close_count += 1
-        for subscription in self.subscriptions:
-            subscription.close()
-        self._record("close subscriber")

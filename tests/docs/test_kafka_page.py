@@ -2,9 +2,13 @@
 
 import re
 
+import pytest
+
 from millstream.router.kafka import KafkaPublisherConfig, KafkaSubscriberConfig
 from millstream.router.kafka.consuming.rebalances import revoke_seconds
+from tests.docs.console import blocks
 from tests.docs.test_readme import ROOT
+from tests.router.kafka.real_kafka import unique
 
 PAGE = (ROOT / "docs" / "kafka.md").read_text()
 DEFAULTS = re.findall(r"`(\w+)`(?: seconds)? \(`?([\d,]+|\"\w+\")`?(?: (MiB|s))?\)", PAGE)
@@ -18,6 +22,20 @@ def test_its_program_runs():
 
     assert names["consuming"].group_protocol == "consumer"
     assert names["producing"].brokers == ["kafka-1:9093", "kafka-2:9093"]
+
+
+@pytest.mark.slow
+def test_its_program_that_makes_a_topic_runs(real_kafka, monkeypatch):
+    """With its number of partitions; the second time the topic is there."""
+    topic = unique("signups")
+    program = blocks(PAGE, "python")[1].replace('"signups"', f'"{topic}"')
+    monkeypatch.setenv("MILLSTREAM_KAFKA__BROKERS", real_kafka.bootstrap_servers)
+    first, second = {}, {}
+    exec(program, first)
+    exec(program, second)
+
+    assert (first["is_new"], second["is_new"]) == (True, False)
+    assert len(real_kafka.end_offsets(topic)) == 4
 
 
 def test_its_defaults_are_those_of_the_fields():

@@ -1,7 +1,11 @@
 """`__init__` files re-export, and nothing else."""
 
 import ast
+import builtins
 import importlib
+import inspect
+import re
+from types import ModuleType
 
 import pytest
 
@@ -9,6 +13,12 @@ from tests.guards.sources import Source
 
 # Called once, to switch logging off (see test_silence.py).
 NOT_EXPORTED = {"switch_off_by_default"}
+ROOMS = ("router", "router.kafka", "router.testing", "middleware", "handlers", "handlers.testing")
+"""Where users import from, beside `millstream` itself."""
+OF_OTHERS = {"ContextPreserved", "Decimal", "InsertQuery"}
+"""Names of Go, Python and ClickHouse that stand in our docstrings."""
+POINTER = re.compile(r"`([A-Z]+[a-z]\w*)[`.(]|^ +((?:[A-Z]\w+, )*[A-Z]\w+): ", re.MULTILINE)
+"""What a docstring names: a class in backticks, and the errors of a `Raises`."""
 
 
 def find_other_code(source: Source) -> list[str]:
@@ -87,3 +97,28 @@ def test_a_wrong_all_is_found(text: str, fault: str) -> None:
     found = find_export_faults(Source.of("router/__init__.py", text))
 
     assert found == [f"router/__init__.py: {fault}"]
+
+
+def find_public_things(room: ModuleType) -> dict[str, object]:
+    """Return what *room* exports; of a module that says nothing of it, what it has made."""
+    made = [name for name, each in vars(room).items() if getattr(each, "__module__", "") == room.__name__]
+    names = getattr(room, "__all__", [name for name in made if not name.startswith("_")])
+    return {name: getattr(room, name) for name in names}
+
+
+def find_pointers(thing: object) -> set[str]:
+    """Return the classes that the docstrings of *thing* and of its public methods name."""
+    members = [each for name, each in vars(thing).items() if not name.startswith("_")] if inspect.isclass(thing) else []
+    texts = (inspect.getdoc(each) or "" for each in (thing, *members) if callable(each) or isinstance(each, property))
+    pairs = (pair for text in texts for pair in POINTER.findall(text))
+    return {name for in_backticks, errors in pairs for name in [in_backticks, *errors.split(", ")] if name}
+
+
+def test_what_public_docstrings_name_can_be_imported() -> None:
+    """Expect a room that users know to have whatever they are sent to, such as `ProcessBatch` by `help(MessageBatcher)`."""
+    rooms = [importlib.import_module(f"millstream.{room}") for room in ROOMS]
+    public = {name: thing for room in rooms for name, thing in find_public_things(room).items()}
+    named = {(where, name) for where, thing in public.items() for name in find_pointers(thing)}
+
+    assert sorted(each for each in named if each[1] not in {*public, *OF_OTHERS, *vars(builtins)}) == []
+    assert {("MessageBatcher", "ProcessBatch"), ("ClickHouseTable", "ViewFailed")} <= named

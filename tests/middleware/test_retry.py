@@ -106,6 +106,45 @@ def test_being_stopped_is_not_retried(signal, before):
     assert len(handler.messages) == before + 1
 
 
+def test_each_attempt_starts_from_what_the_first_one_had():
+    """What a middleware inside assigns, or changes in place, is undone: also for whoever has the message after the last one."""
+    seen = []
+
+    def prefix(message):
+        metadata = message.metadata
+        seen.append((message.payload, message.uuid, message.key, dict(metadata)))
+        metadata["tenant"] = "eu-" + metadata["tenant"]
+        metadata.pop("once")
+        message.payload, message.uuid, message.key = b"other", "other", b"other"
+        if len(seen) == 2:
+            message.metadata = {}
+        raise TransientError("busy")
+
+    metadata = {"tenant": "acme", "once": "1"}
+    message = Message(b"payload", uuid="1", key=b"k", metadata=metadata)
+    with pytest.raises(TransientError):
+        Retry(max_retries=2, initial_interval=0)(prefix)(message)
+
+    assert seen == [(b"payload", "1", b"k", {"tenant": "acme", "once": "1"})] * 3
+    assert message.metadata is metadata
+    assert metadata == {"tenant": "acme", "once": "1"}
+
+
+def test_attempts_without_metadata_start_without():
+    """An entry of the first attempt is not there for the second."""
+    seen = []
+
+    def mark(message):
+        seen.append(dict(message.metadata))
+        message.metadata["seen"] = "1"
+        raise TransientError("busy")
+
+    with pytest.raises(TransientError):
+        Retry(max_retries=1, initial_interval=0)(mark)(Message(b"payload"))
+
+    assert seen == [{}, {}]
+
+
 def test_predicate_chooses_what_is_retried():
     """An error that the predicate declines passes at once; the hook for exhausted retries is not told."""
     exhausted = []

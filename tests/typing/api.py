@@ -25,9 +25,9 @@ from millstream.router import (
     Publisher,
     Router,
     Subscriber,
+    Supervised,
     Worker,
 )
-from millstream.router.protocols import Supervised
 from millstream.router.testing import FakeSubscriber, FakeWorker, RecordingHandler, RecordingPublisher
 
 

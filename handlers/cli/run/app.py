@@ -10,7 +10,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType
 
 from millstream.router import ConfigurationError, MillstreamError, Router
@@ -32,9 +32,9 @@ def load_router(app: str) -> Router:
     """
     name, _, attribute = app.partition(":")
     if not attribute.isidentifier() or not all(part.isidentifier() for part in name.split(".")):
-        raise ConfigurationError(f"{app!r} names no router: {FORM}")
+        raise ConfigurationError(f"{app!r} names no router: {FORM}{_did_you_mean(name, attribute)}")
     _look_in_current_folder()
-    return _checked(app, _made(app, _attribute(app, _imported(name), attribute)))
+    return _checked(app, _made(app, _attribute(app, _imported(name, attribute), attribute)))
 
 
 def _look_in_current_folder() -> None:
@@ -43,13 +43,21 @@ def _look_in_current_folder() -> None:
         sys.path.insert(0, folder)
 
 
-def _imported(name: str) -> ModuleType:
+def _did_you_mean(name: str, attribute: str) -> str:
+    """Return a hint where *name* is the path of a file, not the name of a module; empty where it is none."""
+    parts = PurePath(name.removesuffix(".py")).parts
+    if not name.endswith(".py") or not all(each.isidentifier() for each in (*parts, attribute)):
+        return ""
+    return f"; did you mean {'.'.join(parts)}:{attribute}?"
+
+
+def _imported(name: str, attribute: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise ConfigurationError(
-                f"there is no module {error.name!r}, neither in {Path.cwd()} nor installed"
+                f"there is no module {error.name!r}, neither in {Path.cwd()} nor installed{_did_you_mean(name, attribute)}"
             ) from None
         raise _failed(f"importing {name!r}", error) from error
     except (Exception, SystemExit) as error:

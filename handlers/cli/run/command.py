@@ -83,7 +83,8 @@ def run(
 ) -> None:
     """Consume the enabled lanes from Kafka into the store until SIGINT or SIGTERM; or run a router of your own.
 
-    MODULE:ATTRIBUTE is such a router, or a function that makes one; the module is looked for in the current folder first.
+    MODULE:ATTRIBUTE is such a router, or a function that makes one; the module is looked for in the current folder first. It is
+    run by itself: --once, --brokers, --instance and --workers are for the lanes of the settings, and refused with it.
 
     An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
     order: exit 0, or 5 where `[router] close_timeout` was too short or --once was not done, and then nothing is lost either. A

@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 from confluent_kafka import Message as Record
 
+from ...delivery.content import Content
 from ...delivery.message import Assigned, Message
+from ...delivery.settlement import NO_CHAIN
 from ..marshaler import UUID_HEADER, metadata_of
 
 NO_TIMESTAMP = 0
@@ -59,6 +61,8 @@ class ReceivedMessage(Message, gc=False, eq=False):
     assignment: Assigned | None = None
     _record: Record | None = None
     """Until it was read whole."""
+    _entries: dict[str, str] | None = None
+    """What its metadata were where its chain has read them, and may change them in place."""
 
     def _read(self) -> None:
         with _reading:
@@ -72,10 +76,19 @@ class ReceivedMessage(Message, gc=False, eq=False):
             _key.fill(self, record.key())
             # A producer may leave it at -1, which says "none" as well.
             _timestamp.fill(self, None if kind == NO_TIMESTAMP or milliseconds < 0 else milliseconds / 1000)
+            if self.delivery.chain != NO_CHAIN:
+                _entries.__set__(self, metadata.copy())
             _record.__set__(self, None)  # last: whoever finds it gone reads the fields without the lock
 
+    @property
+    def delivered(self) -> Content:
+        """See `Message.delivered`; with the metadata as they were read."""
+        content = super().delivered
+        return content if self._entries is None else content._replace(entries=self._entries)
 
-_record = ReceivedMessage.__dict__["_record"]
+
+_record, _entries = ReceivedMessage.__dict__["_record"], ReceivedMessage.__dict__["_entries"]
+ReceivedMessage.unread = _record
 for _name, _late in (("uuid", _uuid), ("metadata", _metadata), ("key", _key), ("timestamp", _timestamp)):
     setattr(ReceivedMessage, _name, _late)
 

@@ -10,6 +10,7 @@ import msgspec
 from ...errors import StateError, UndrainedError
 from ...own_process import OwnProcess
 from ...protocols import AssignmentListener, Named
+from ..client_config import require_config
 from ..config import KafkaSubscriberConfig
 from ..names import checked_topic, name_of
 from .statistics import SubscriptionStatistics
@@ -28,6 +29,7 @@ class KafkaSubscriber:
     """
 
     def __init__(self, config: KafkaSubscriberConfig) -> None:
+        require_config("KafkaSubscriber", config, KafkaSubscriberConfig)
         self.config = config
         self._lock = threading.Lock()
         self._subscriptions: list[KafkaSubscription] = []

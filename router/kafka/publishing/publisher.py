@@ -11,6 +11,7 @@ from ...errors import MillstreamError, StateError
 from ...own_process import OwnProcess
 from ...worker_thread import WorkerThread
 from ..admin import KafkaAdmin
+from ..client_config import require_config
 from ..config import KafkaPublisherConfig
 from ..connection import ConnectionWatch
 from ..names import checked_topic
@@ -38,6 +39,7 @@ class KafkaPublisher:
     """
 
     def __init__(self, config: KafkaPublisherConfig) -> None:
+        require_config("KafkaPublisher", config, KafkaPublisherConfig)
         self.config = config
         self._watch = ConnectionWatch(config)
         self._process = OwnProcess("Kafka publisher")

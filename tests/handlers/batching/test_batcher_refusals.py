@@ -35,9 +35,19 @@ def test_a_halt_is_neither_retried_nor_poisoned(batcher):
             BatchResult(done=[0, 1], failures={-1: BAD}), "there is none at -1", id="a failure before the beginning"
         ),
         pytest.param(BatchResult(done=range(3)), "there is none at 2", id="more done than there are"),
-        pytest.param(BatchResult(done=[0], failures={1: "bad row"}), "1 with 'bad row'", id="no error"),
+        pytest.param(BatchResult(done=[0], failures={1: "bad row"}), "place 1 with a str: pass an inst", id="no error"),
         pytest.param(BatchResult(done=[], failures=[BAD]), "a mapping of failures", id="a list of errors"),
-        pytest.param(True, "None or a BatchResult", id="no result"),
+        pytest.param(True, "returned a bool: return None when everything is done, or a BatchResult", id="no result"),
+        pytest.param(BatchResult, "returned the class BatchResult: return None", id="a class"),
+        pytest.param(BatchResult(done=2), "returned a int for done: BatchResult takes a list of places", id="a count"),
+        pytest.param(BatchResult(done=range(2), left=None), "returned None for left", id="left is None"),
+        pytest.param(BatchResult(done=iter([0, 1])), "returned a list_iterator for done", id="used up by the look"),
+        pytest.param(BatchResult(done=[[0], [1]]), "names what is no place in the batch: unhash", id="no places"),
+        pytest.param(
+            BatchResult(done=[batch_message(b"secret")]),
+            "there is none at a BatchMessage",
+            id="a message for its place",
+        ),
         pytest.param(BatchResult(done=[0]), "leaves out 1", id="one is left out"),
         pytest.param(BatchResult(done=[]), "leaves out 0, 1", id="all are left out"),
         pytest.param(BatchResult(done=[], failures={0: BAD}), "leaves out 1", id="one is left out beside a failure"),
@@ -49,7 +59,7 @@ def test_a_halt_is_neither_retried_nor_poisoned(batcher):
 @pytest.mark.parametrize("on_exhausted", ["wait", "poison"])
 def test_an_outcome_that_does_not_account_for_each_message_ends_the_batcher(batcher, answer, text, on_exhausted):
     """It is a bug, which no attempt mends and no message is to blame for: nothing of the batch is released or poisoned."""
-    process = RecordingProcess(answer)
+    process = RecordingProcess(lambda batch: answer)
     one = batcher(process, max_retries=0, on_exhausted=on_exhausted)
     added = [batch_message(), batch_message()]
     for each in added:
@@ -57,7 +67,8 @@ def test_an_outcome_that_does_not_account_for_each_message_ends_the_batcher(batc
     is_drained = drain(one)
 
     assert process.sizes == [2]
-    assert isinstance(one.error, TypeError | ValueError)
+    assert isinstance(one.error, HaltedError)
+    assert str(one.error).startswith("batcher 'batcher': process_batch ")
     assert text in str(one.error)
     assert all(each.message.is_held and not each.message.failures for each in added)
     assert not is_drained
@@ -121,8 +132,8 @@ def test_what_is_made_of_failures_leaves_what_a_table_has_left():
     assert (result.done, result.failures, result.left) == ([1], {0: BAD, 3: BAD}, {2})
 
 
-def test_a_router_ends_with_what_a_wrong_outcome_is_and_commits_nothing(batcher):
-    """The user's bug is what `run` raises, and the messages come again."""
+def test_a_router_ends_with_what_a_wrong_outcome_is_and_commits_nothing(batcher, log_lines):
+    """The user's bug is what `run` raises, and the messages come again. No time-out has passed, and nobody says so."""
     one = batcher(RecordingProcess(BatchResult(done=[0])), batch_size=2)
     subscriber, router = FakeSubscriber(), Router()
     router.add_worker(one)
@@ -130,10 +141,11 @@ def test_a_router_ends_with_what_a_wrong_outcome_is_and_commits_nothing(batcher)
     router.start()
     subscriber.subscription.deliver(b"a", b"b")
 
-    with pytest.raises(ValueError, match="it leaves out 1"):
+    with pytest.raises(HaltedError, match=r"batcher 'batcher': .* it leaves out 1"):
         router.wait_closed(10)
 
     assert subscriber.subscription.committed() == 0
+    assert not [line for line in log_lines if "close time-out" in line]
 
 
 def test_adding_to_a_batcher_that_has_halted_halts(batcher):
@@ -192,5 +204,5 @@ def test_an_outcome_that_nobody_awaits_is_given_up_where_it_is_refused(batcher):
     one.add(batch_message())
     drain(one)
 
-    assert isinstance(one.error, TypeError)
+    assert isinstance(one.error, HaltedError)
     assert inspect.getcoroutinestate(answer) == inspect.CORO_CLOSED

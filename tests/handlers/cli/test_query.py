@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from millstream.handlers.cli.query import query
 from millstream.handlers.store import Store
 from tests.handlers.cli.command_aids import run
 from tests.handlers.cli.main_in_process import run_main
@@ -48,6 +49,7 @@ SHORT = [
     pytest.param("EXISTS TABLE {database}.missing;", "0\n", id="EXISTS, not there"),
     pytest.param("DESCRIBE kept", '"n","Int8","","","","",""\n', id="DESCRIBE"),
     pytest.param("/* columns */\nDESC TABLE kept -- all", '"n","Int8","","","","",""\n', id="DESC in comments"),
+    pytest.param("-- tables\nSHOW TABLES", '"kept"\n', id="a comment first"),
     pytest.param("EXPLAIN SYNTAX SELECT 1 AS n", '"SELECT 1 AS n\nFROM system.one"\n', id="EXPLAIN SYNTAX"),
     pytest.param("EXPLAIN AST SELECT 'it''s'", "SelectWithUnionQuery (children 1)", id="EXPLAIN AST"),
     pytest.param("EXPLAIN SELECT n FROM kept", "Read", id="EXPLAIN"),
@@ -55,6 +57,30 @@ SHORT = [
     pytest.param("SHOW CREATE DATABASE {database}", "CREATE DATABASE {database}", id="SHOW CREATE DATABASE"),
     pytest.param("SHOW SETTINGS LIKE 'readonly'", '"readonly",', id="SHOW SETTINGS"),
 ]
+
+
+COMMENTS = ["-- one\nSELECT 1", "--one\nSELECT 1", "--a=b, c\nSELECT 1", "-- SELECT 1", "--format\tx\nSELECT 1"]
+
+
+@pytest.mark.parametrize("sql", COMMENTS)
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_sql_that_begins_with_a_comment_is_no_option(sql, place) -> None:
+    """Wherever it stands among the options, which are still read."""
+    arguments = ["--format", "csv", "--write"]
+    arguments.insert(place, sql)
+    read = query.make_context("query", arguments).params
+
+    assert (read["sql"].strip(), read["output_format"], read["write"]) == (sql, "csv", True)
+
+
+@pytest.mark.parametrize("sql", ["-", "SELECT 1", "SELECT -1 -- one", "/* one */ SELECT 1"])
+def test_options_may_have_spaces_in_their_values(sql, tmp_path) -> None:
+    """They are no SQL; any other SQL is what it was, and so is the end of the options."""
+    path = tmp_path / "my settings.toml"
+    for arguments in ([f"--config={path}", sql], [sql, "--config", str(path)], [f"--config={path}", "--", sql]):
+        read = query.make_context("query", arguments).params
+
+        assert (read["sql"], read["config"]) == (sql, path)
 
 
 class Place:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from millstream.handlers.store.errors import QueryError, StoreUnavailable
+from millstream.handlers.store.errors import DataError, QueryError, StoreUnavailable
 from millstream.handlers.store.protocols import LineFormat, Result
 from millstream.handlers.testing import FakeStore
 from millstream.router.errors import StateError
@@ -28,6 +28,36 @@ def test_token_is_forgotten_when_the_window_is_full():
         store.insert_lines("t", ["a"], b"1", token)
 
     assert [insert.is_stored for insert in store.inserts] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("block", "rows"),
+    [
+        pytest.param(b'{"a":1}\n\n{"a":2}\n', [b'{"a":1}', b'{"a":2}'], id="one a line"),
+        pytest.param(b'{"a":"x\\ny"}', [b'{"a":"x\\ny"}'], id="an escaped newline"),
+        pytest.param(b'{"a":"x\ny"}\n{"a":2}', [b'{"a":"x\ny"}', b'{"a":2}'], id="a raw newline in a string"),
+        pytest.param(b'{\n "a": {"b": 1}\n}\n{"a":2}', [b'{\n "a": {"b": 1}\n}', b'{"a":2}'], id="indented"),
+        pytest.param(b'{"a":"x}\n{\\""}\n{"a":2}', [b'{"a":"x}\n{\\""}', b'{"a":2}'], id="braces in a string"),
+        pytest.param(b'{"a":1}, {"a":2} {"a":3}', [b'{"a":1}', b'{"a":2}', b'{"a":3}'], id="several a line"),
+        pytest.param(b'{"a":1\nx y\n{"a":2}', [b'{"a":1', b"x y", b'{"a":2}'], id="no JSON"),
+    ],
+)
+def test_a_row_is_an_object_however_many_lines_it_goes_over(block, rows):
+    """As ClickHouse counts them; what is no object is a row by its line."""
+    store = FakeStore()
+    store.insert_lines("t", ["a"], block, "tok")
+
+    assert store.rows() == rows
+
+
+def test_a_row_of_several_lines_is_refused_as_one():
+    """By its number among the rows, and whole."""
+    store = FakeStore()
+    store.refuse_lines(lambda line: line == b'{\n"a": 2\n}')
+
+    with pytest.raises(DataError) as caught:
+        store.insert_lines("t", ["a"], b'{\n"a": 1\n}\n{\n"a": 2\n}', "tok")
+    assert caught.value.row == 2
 
 
 def test_scripted_errors_come_in_order_and_none_lets_pass():

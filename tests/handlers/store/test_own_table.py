@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from millstream.handlers.batching import BatchResult
 from millstream.handlers.store import StoreUnavailable
 from millstream.handlers.testing import FakeStore
+from millstream.router import HaltedError
 from tests.handlers.store.own_table_aids import (
     GOOD,
     LOCAL,
@@ -75,7 +76,7 @@ def test_who_forgets_to_return_the_result_is_told_and_nothing_is_committed():
         table.store(batch, line)
 
     with pytest.raises(
-        ValueError, match=r"returned None.* but a table has not taken 1, 2 of 3: return the BatchResult"
+        HaltedError, match=r"returned None.* but a table has not taken 1, 2 of 3: return the BatchResult"
     ):
         consume(process, [GOOD, LOCAL, SERVER])
 

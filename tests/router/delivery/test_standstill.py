@@ -117,9 +117,11 @@ def test_looks_are_rare_and_never_rarer_than_the_limit(lines):
 
 def test_keeper_is_told_for_every_state_of_a_message():
     """Running, held by several, failed, nacked and not started each have words of their own."""
-    _, messages = book_of(5)
-    running, held, failed, nacked, fresh = messages
+    _, messages = book_of(6)
+    running, again, held, failed, nacked, fresh = messages
     running.delivery.begin()
+    again.delivery.begin()
+    again.delivery.restart()
     hold(held, "a")
     hold(held, "b")
     hold(failed, "a").fail(ValueError("bad"))
@@ -127,6 +129,7 @@ def test_keeper_is_told_for_every_state_of_a_message():
     fresh.delivery = Delivery()
 
     assert keeper_of(running) == "handler 'billing' has not returned"
+    assert keeper_of(again) == "handler 'billing' has failed 1 times, and has it again now or soon"
     assert keeper_of(held) == "held by a, b"
     assert keeper_of(failed) == "its poison record is not confirmed"
     assert keeper_of(nacked) == "handler 'billing' has failed 1 times, it is delivered again"

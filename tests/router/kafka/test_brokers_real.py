@@ -138,7 +138,7 @@ def test_a_frozen_broker_answers_after_it_was_thawed(own_kafka: OwnKafka) -> Non
     assert own_kafka.end_offsets(topic) == {0: 1}
 
 
-@pytest.mark.parametrize("end", ["kill", "stop"])
+@pytest.mark.parametrize("end", ["kill", pytest.param("stop", marks=pytest.mark.soak)])
 def test_a_broker_comes_back_with_its_records_and_commits(own_kafka: OwnKafka, end: str) -> None:
     """Expect the same address, and what was delivered and committed, after a SIGKILL and after an orderly end."""
     topic, group = own_kafka.create_topic(), unique("group")
@@ -209,13 +209,17 @@ def test_a_broker_ends_with_the_process_that_made_it(free_folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("own_kafka")
-def test_the_script_starts_shows_and_stops_a_broker(free_folder: Path) -> None:
-    """Expect one bare address, a second start to be refused in one line, and status and stop to know what runs."""
-    started = run_script("start", "--folder", free_folder)
-    again = run_script("start", "--folder", free_folder)
-    shown = run_script("status", "--folder", free_folder)
-    stopped = run_script("stop", "--folder", free_folder)
-    over = run_script("status", "--folder", free_folder)
+def test_the_script_starts_shows_and_stops_a_broker_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """Expect one bare address, a second start to be refused in one line, and status and stop to know what runs.
+
+    And letters that are no ASCII, and no Latin-1, to lead to the folder itself.
+    """
+    folder = tmp_path / "B\u00fcro \u6771\U0001f600"
+    started = run_script("start", "--tls", "--folder", folder)
+    again = run_script("start", "--tls", "--folder", folder)
+    shown = run_script("status", "--folder", folder)
+    stopped = run_script("stop", "--folder", folder)
+    over = run_script("status", "--folder", folder)
 
     assert started.returncode == 0, started.stderr
     assert started.stdout.startswith("127.0.0.1:")
@@ -223,7 +227,9 @@ def test_the_script_starts_shows_and_stops_a_broker(free_folder: Path) -> None:
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr.startswith("kafka: already running at 127.0.0.1:")
     assert again.stderr.count("\n") == 1
-    assert (shown.returncode, stopped.returncode, over.returncode) == (0, 0, 1)
+    assert (shown.returncode, stopped.returncode, stopped.stderr, over.returncode) == (0, 0, "", 1)
+    assert (folder / "data" / "meta.properties").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 @pytest.mark.usefixtures("own_kafka")
@@ -236,20 +242,6 @@ def test_the_script_refuses_a_port_that_is_taken(free_folder: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"kafka: port {port} is taken")
     assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.usefixtures("own_kafka")
-def test_the_script_starts_a_broker_in_a_folder_of_any_name(tmp_path: Path) -> None:
-    """Expect letters that are no ASCII, and no Latin-1, to lead to the folder itself, and the broker to be seen there."""
-    folder = tmp_path / "B\u00fcro \u6771\U0001f600"
-    started = run_script("start", "--tls", "--folder", folder)
-    shown = run_script("status", "--folder", folder)
-    stopped = run_script("stop", "--folder", folder)
-
-    assert started.returncode == 0, started.stderr
-    assert (shown.returncode, stopped.returncode, stopped.stderr) == (0, 0, "")
-    assert (folder / "data" / "meta.properties").exists()
-    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 @pytest.mark.parametrize("text", ["", '{"PLAINTEXT": 20', "[]", '{"PLAINTEXT": "x"}'])

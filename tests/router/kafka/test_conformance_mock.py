@@ -21,6 +21,7 @@ def brokers():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 class TestMockCluster(KafkaPubSub, PipelineCases, ConformanceSuite):
     """Everything but exactly-once delivery; and mock brokers refuse commits while a group of the classic protocol rebalances."""
 

@@ -8,10 +8,13 @@ import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka import Message as Record
 
+from millstream.middleware import Retry
 from millstream.router import Assignment, Message, PermanentError
+from millstream.router.delivery.failure import Failure
 from millstream.router.kafka.consuming import received
 from millstream.router.kafka.consuming.received import ReceivedMessage
 from millstream.router.kafka.marshaler import HEADERS_UNREADABLE, headers_of, key_of, misfit_of
+from millstream.router.poison.record import poison_record
 
 ASSIGNMENT = Assignment("events", 3)
 
@@ -224,3 +227,36 @@ def test_record_is_read_once_by_however_many_threads() -> None:
         uuids = list(threads.map(lambda _: message.uuid, range(64)))
 
     assert (len(reads), set(uuids)) == (1, {""})
+
+
+@pytest.mark.parametrize("is_retried", [False, True], ids=["redelivery", "retry"])
+def test_attempts_and_poison_record_have_the_metadata_that_was_read(is_retried: bool) -> None:
+    """Expect what the record had, also after it was changed in place; without retries, with them, and past the last one."""
+    seen = []
+
+    def handle(message: Message) -> None:
+        seen.append(dict(message.metadata))
+        message.metadata["tenant"] = "eu-" + message.metadata.pop("name")
+        raise ValueError("bad data")
+
+    message = message_of(record(headers=[("name", b"acme")]))
+    chain = Retry(max_retries=1, initial_interval=0.0)(handle) if is_retried else handle
+    message.delivery.begin()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="bad data"):
+            chain(message)
+        message.restore()
+    message.metadata.clear()
+
+    assert seen == [{"name": "acme"}] * (4 if is_retried else 2)
+    written = poison_record(message, Failure(ValueError("x"))).metadata
+    assert (written["name"], "tenant" in written) == ("acme", False)
+
+
+def test_retry_does_not_read_what_nobody_asks_for() -> None:
+    """Expect no headers read on the way of a good message: that costs more than all the rest."""
+    message = message_of(UnreadableRecord())
+
+    Retry()(lambda message: None)(message)
+
+    assert message.unread is not None

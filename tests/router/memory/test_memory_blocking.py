@@ -11,6 +11,7 @@ from millstream.router import (
     Message,
     StateError,
     SubscriptionClosed,
+    TransientError,
 )
 from millstream.router.testing import ManualClock, eventually
 
@@ -181,6 +182,30 @@ def test_blocking_publish_waits_through_a_nack():
 
     assert publisher.ended()
     assert blocked
+
+
+@pytest.mark.parametrize(
+    ("keep", "keeper"),
+    [
+        (lambda message: message.hold("batcher"), "held by batcher"),
+        (lambda message: message.nack(), "its handler has failed 1 times, it is delivered again"),
+        (lambda message: None, "not yet acked"),
+    ],
+    ids=["held", "nacked", "forgotten"],
+)
+def test_blocking_publish_gives_up_with_the_name_of_who_keeps_the_message(keep, keeper):
+    """It stays published: it can still be settled, and would be delivered again."""
+    clock = ManualClock()
+    pubsub = InMemoryPubSub(InMemoryConfig(block_publish_until_ack=True, nack_resend_delay=FOREVER), clock=clock)
+    subscription = pubsub.subscribe("t")
+    publisher = Background(lambda: pubsub.publish("t", Message(b"x")))
+    (message,) = subscription.receive(1, 10.0)
+    keep(message)
+
+    assert eventually(lambda: clock.advance(30.0) or not publisher.is_blocked)
+    assert isinstance(publisher.error, TransientError)
+    assert f"t[0]@0> is published, and not settled after 60 s: {keeper} (" in str(publisher.error)
+    assert subscription.pending == 1
 
 
 def test_blocking_publish_without_a_subscription_returns():

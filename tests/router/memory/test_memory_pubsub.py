@@ -280,6 +280,8 @@ def test_concurrent_publishers_lose_nothing_and_each_keeps_its_order():
         ({"nack_resend_delay": float("inf")}, "nack_resend_delay"),
         ({"nack_resend_delay": float("nan")}, "nack_resend_delay"),
         ({"warn_after": float("nan")}, "warn_after"),
+        ({"ack_timeout": 0.0}, "ack_timeout"),
+        ({"ack_timeout": float("nan")}, "ack_timeout"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(options, name):

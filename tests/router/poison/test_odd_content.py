@@ -39,10 +39,31 @@ def fail(message) -> None:
     raise ValueError("bad data")
 
 
-def poison_one(middlewares, handler, sink):
+class Changing:
+    """A decorator of subscribers that changes what they deliver before a chain has it."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def __call__(self, subscriber):
+        """Wrap *subscriber*."""
+        subscribe = subscriber.subscribe
+
+        def subscribing(*args):
+            subscription = subscribe(*args)
+            receive = subscription.receive
+            subscription.receive = lambda *limits: [self.change(each) or each for each in receive(*limits)]
+            return subscription
+
+        subscriber.subscribe = subscribing
+        return subscriber
+
+
+def poison_one(middlewares, handler, sink, *decorators):
     """Let *handler* fail at one message and return once that and a later one are committed."""
     subscriber, router = FakeSubscriber(), Router(AT_ONCE)
     router.add_middleware(*middlewares)
+    router.add_subscriber_decorator(*decorators)
     handle = router.add_consumer_handler("h", "t", subscriber, handler, poison=sink)
     with running(router):
         subscriber.subscription.deliver(b'{"id": 1}', b'{"id": 2}')
@@ -95,11 +116,7 @@ def test_metadata_of_any_type_becomes_text(change, found, tmp_path):
     """What is no text is shown as one; the other entries stay."""
     path = tmp_path / "poison.ndjson"
 
-    def handle(message) -> None:
-        change(message)
-        raise ValueError("bad data")
-
-    assert poison_one([PoisonQueue()], handle, PoisonFile(path)) == 2
+    assert poison_one([PoisonQueue()], fail, PoisonFile(path), Changing(change)) == 2
     metadata = json.loads(path.read_text().splitlines()[0])["metadata"]
     assert {name: metadata.get(name) for name in found} == found
     assert metadata["reason_poisoned"] == "bad data"
@@ -111,13 +128,9 @@ def test_metadata_of_any_type_becomes_text(change, found, tmp_path):
 )
 def test_other_fields_of_another_type_are_shown_as_what_they_should_be(field, value, found):
     """A record can always be written: no field of it is what no topic takes."""
-    publisher = RecordingPublisher()
+    publisher, change = RecordingPublisher(), Changing(lambda message: setattr(message, field, value))
 
-    def handle(message) -> None:
-        setattr(message, field, value)
-        raise ValueError("bad data")
-
-    assert poison_one([PoisonQueue()], handle, PoisonTopic(publisher, "dlq")) == 2
+    assert poison_one([PoisonQueue()], fail, PoisonTopic(publisher, "dlq"), change) == 2
     assert getattr(publisher.messages("dlq")[0], field) == found
 
 
@@ -166,3 +179,19 @@ def test_message_keeps_the_payload_that_was_delivered():
     assert (own.original, own.delivery.extra) == (b"second", None)
     message.restore()
     assert message.payload == b"first"
+
+
+def test_record_and_redelivery_have_the_fields_that_were_delivered():
+    """Whatever was assigned, in each of its attempts."""
+    publisher, seen = RecordingPublisher(), []
+
+    def handle(message) -> None:
+        seen.append((message.uuid, message.key, message.metadata))
+        message.uuid, message.key, message.metadata = "other", b"other", {"other": "1"}
+        raise ValueError("bad data")
+
+    assert poison_one([], handle, PoisonTopic(publisher, "dlq")) == 2
+    first = publisher.messages("dlq")[0]
+    assert seen[:3] == [(first.uuid, None, {})] * 3
+    assert first.key is None
+    assert "other" not in (first.uuid, *first.metadata)

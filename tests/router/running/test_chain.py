@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from millstream.middleware import CorrelationID, Recoverer
+from millstream.middleware import CorrelationID, FailurePolicy, PoisonQueue, Recoverer, Retry
 from millstream.router import ConfigurationError, InMemoryPubSub, Message, Router
 from millstream.router.running.chain import build_chain
 from millstream.router.testing import FakeSubscriber, RecordingHandler, running
@@ -150,3 +150,27 @@ def test_middleware_that_makes_no_handler_ends_the_start_and_is_named(middleware
     with pytest.raises(ConfigurationError, match=what):
         router.start()
     assert subscriber.subscriptions == []
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "is_told"),
+    [
+        ([Retry(), CorrelationID()], [PoisonQueue()], True),
+        ([PoisonQueue(), Retry()], [], False),
+        ([Retry(), PoisonQueue(filter=lambda error: False)], [], False),
+        ([FailurePolicy()], [FailurePolicy()], False),
+    ],
+    ids=["retry outside", "retry inside", "filter that lets errors out", "policies of router and handler"],
+)
+def test_retry_that_never_sees_an_error_is_told_at_the_start(outer, inner, is_told, log_lines):
+    """Nothing fails by it, so nobody would notice."""
+    router = Router()
+    router.add_middleware(*outer)
+    router.add_consumer_handler("orders", "t", FakeSubscriber(), print, poison="drop").add_middleware(*inner)
+    with running(router):
+        warnings = [line for line in log_lines if line.startswith("WARNING")]
+
+    told = (
+        "WARNING errors of handler 'orders' are never retried: PoisonQueue takes them all inside Retry; add it before"
+    )
+    assert warnings == ([told] if is_told else [])

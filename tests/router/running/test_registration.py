@@ -11,15 +11,21 @@ from millstream.middleware import CorrelationID, FailurePolicy, InstantAck, Pois
 from millstream.router import (
     ConfigurationError,
     ExitCode,
+    InMemoryConfig,
     InMemoryPubSub,
     KafkaPublisher,
+    KafkaPublisherConfig,
     KafkaSubscriber,
     KafkaSubscriberConfig,
     PoisonFile,
     PoisonTopic,
     Router,
+    RouterConfig,
     StateError,
+    StormLimits,
 )
+from millstream.router.kafka.admin import KafkaAdmin
+from millstream.router.kafka.client_config import KafkaClientConfig
 from millstream.router.testing import FakeSubscriber, RecordingHandler, RecordingPublisher
 
 PACKAGE = Path(millstream.__file__).resolve().parents[1]
@@ -170,6 +176,7 @@ WRONG = {
         consume(poison="discard"),
         r"'discard' is no choice: .* HALT \(stop at the first\), DROP or",
     ),
+    "empty poison choice": (consume(poison=""), r"poison='' is no choice: pass PoisonTopic\(publisher, topic\)"),
     "no poison": (
         consume(poison=None),
         r"poison=None is no choice: pass PoisonTopic.* REDELIVER \(again, without end\)",
@@ -190,6 +197,42 @@ WRONG = {
     ),
     "poison topic of a class": (lambda: PoisonTopic(KafkaPublisher, "dlq"), "publisher is the class KafkaPublisher"),
     "poison topic without a name": (lambda: PoisonTopic(PUBLISHER, ""), "topic is empty: pass its name"),
+    # The router itself, and the clients.
+    "class of a router's configuration": (
+        lambda: Router(RouterConfig),
+        r"Router\(config\) is the class RouterConfig: pass an instance, RouterConfig\(…\)",
+    ),
+    "text in place of a configuration": (lambda: Router("x"), r"Router\(config\) is 'x': pass RouterConfig\(…\)"),
+    "class of a pub/sub's configuration": (
+        lambda: InMemoryPubSub(InMemoryConfig),
+        r"pass an instance, InMemoryConfig\(",
+    ),
+    "seconds as text": (lambda: RouterConfig(close_timeout="3"), "close_timeout must be a number, not '3'"),
+    "class of limits": (
+        lambda: RouterConfig(poison_limits=StormLimits),
+        r"the class .* pass an instance, StormLimits\(",
+    ),
+    "class of a subscriber's configuration": (
+        lambda: KafkaSubscriber(KafkaSubscriberConfig),
+        r"KafkaSubscriber\(config\) is the class .*: pass an instance, KafkaSubscriberConfig\(…\)",
+    ),
+    "class of a publisher's configuration": (
+        lambda: KafkaPublisher(KafkaPublisherConfig),
+        r"is the class KafkaPublisherConfig: pass an instance",
+    ),
+    "class of an admin's configuration": (
+        lambda: KafkaAdmin(KafkaClientConfig),
+        r"KafkaAdmin\(config\) is the class Ka",
+    ),
+    "brokers in place of a configuration": (
+        lambda: KafkaSubscriber("kafka://me:secret@localhost:9092"),
+        r"is 'kafka://\*+@localhost:9092': pass KafkaSubscriberConfig\(brokers=\[…\], group_id=…\)$",
+    ),
+    "configuration of a publisher for a subscriber": (
+        lambda: KafkaSubscriber(KafkaPublisherConfig(brokers=["a:1"])),
+        r"is a KafkaPublisherConfig: pass KafkaSubscriberConfig\(",
+    ),
+    "no brokers": (lambda: KafkaPublisher(None), r"is None: pass KafkaPublisherConfig\(brokers=\[…\]\)$"),
     # What stands around it.
     "no middleware": (wrap(None), "middleware is None: pass a function that takes the next handler"),
     "result of a middleware": (wrap(Retry(), 3), "middleware is 3: pass a function that takes the next handler"),
@@ -200,7 +243,7 @@ WRONG = {
         wrap(lambda: None),
         "takes no argument: pass one that takes one argument, the next han",
     ),
-    "async middleware": (wrap(coroutine), "middleware coroutine is an async function"),
+    "async middleware": (wrap(coroutine), "middleware coroutine is an async .* thread; write def, not async def"),
     "middleware of one handler": (
         lambda: Router().add_consumer_handler("h", "t", SUBSCRIBER, handle).add_middleware(Retry),
         r"the class Retry: pass an instance, Retry\(…\)",

@@ -1,11 +1,13 @@
 """What handlers return: messages, an iterator of messages, nothing, or something that cannot be meant."""
 
+import contextlib
 import functools
 
 import pytest
 
 from millstream.middleware import CorrelationID, FailurePolicy, Retry
-from millstream.router import HaltedError, Message, Router, RouterConfig
+from millstream.router import HaltedError, Message, PermanentError, Router, RouterConfig
+from millstream.router.running.chain import build_chain
 from millstream.router.running.returned import checked
 from millstream.router.testing import FakeSubscriber, RecordingPublisher, eventually
 
@@ -168,6 +170,107 @@ def test_what_a_middleware_returns_is_looked_at_as_well(value, what):
     with pytest.raises(HaltedError, match=f"^handler 'h', or a middleware around it, returned {what}"):
         router.close()
     assert subscription.committed() == 0
+
+
+def forgetting(next_handler):
+    """Wrap *next_handler* and forget to return what it returned."""
+
+    def handle(message):
+        next_handler(message)
+
+    return handle
+
+
+def dropping(next_handler):
+    """Wrap *next_handler* and drop what it returned."""
+    return lambda message: next_handler(message) and []
+
+
+def nacking(next_handler):
+    """Wrap *next_handler* and ask for the first delivery again, whatever it has returned."""
+
+    def handle(message):
+        produced = next_handler(message)
+        if message.redeliveries == 0:
+            message.nack()
+            return None
+        return produced
+
+    return handle
+
+
+def spoiling(next_handler):
+    """Wrap *next_handler* and fail at what it returned."""
+
+    def handle(message):
+        next_handler(message)
+        raise PermanentError("no such output")
+
+    return handle
+
+
+def swallowing(next_handler):
+    """Wrap *next_handler* and swallow its errors."""
+
+    def handle(message):
+        with contextlib.suppress(PermanentError):
+            return next_handler(message)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [
+        pytest.param(lambda: [Message(b"1")], "a message", id="one"),
+        pytest.param(lambda: (Message(b"1"), Message(b"2")), "2 messages", id="two"),
+        pytest.param(lambda: iter([Message(b"1")]), "a message", id="iterator"),
+    ],
+)
+def test_middleware_that_loses_what_the_handler_returned_stops_the_router(output, what):
+    """It says which one, between others that are right, and what to write; nothing is committed."""
+    router, subscription, _ = start(lambda m: output(), FailurePolicy(), forgetting, CorrelationID())
+    subscription.deliver(b"x", b"y")
+    assert eventually(lambda: router.is_closed or subscription.committed())
+
+    said = f"^middleware forgetting around handler 'h' returned None .* {what}: end it with `return next_handler"
+    with pytest.raises(HaltedError, match=said):
+        router.close()
+    assert subscription.committed() == 0
+    assert router.handlers["h"].poisoned == 0
+
+
+@pytest.mark.parametrize(
+    ("middlewares", "payloads", "poisoned"),
+    [
+        pytest.param([dropping], [], 0, id="drops"),
+        pytest.param([nacking], [b"1"], 0, id="nacks"),
+        pytest.param([FailurePolicy(), spoiling], [], 1, id="poisons"),
+        pytest.param([swallowing, CorrelationID(), spoiling], [], 0, id="swallows"),
+    ],
+)
+def test_output_that_is_meant_to_be_gone_stops_nothing(middlewares, payloads, poisoned):
+    """An empty list says so, and a nack, an error: the last word on the message is another."""
+    router, subscription, publisher = start(lambda m: [Message(b"1")], *middlewares)
+    subscription.deliver(b"x")
+    assert subscription.wait_committed(1)
+    router.close()
+
+    assert [m.payload for m in publisher.messages("out")] == payloads
+    assert router.handlers["h"].poisoned == poisoned
+
+
+def test_middleware_of_a_handler_that_only_consumes_is_called_without_a_detour():
+    """It has nothing to lose."""
+
+    def consume(message):
+        return None
+
+    def same(next_handler):
+        return next_handler
+
+    assert build_chain(consume, [same]) is consume
+    assert build_chain(consume, [same], publishing="h") is not consume
 
 
 def test_generator_that_a_middleware_returns_is_published_whole():

@@ -1,10 +1,22 @@
 """`running(router)`: a test sees what a handler has failed with."""
 
+import re
+import sys
+import threading
+
 import pytest
 
+from millstream.handlers import BatchConfig, BatchMessage, MessageBatcher
 from millstream.middleware import PoisonQueue
-from millstream.router import HaltedError, PoisonTopic, Router, RouterConfig
-from millstream.router.testing import FakeSubscriber, RecordingHandler, RecordingPublisher, eventually, running
+from millstream.router import DROP, HALT, HaltedError, PermanentError, PoisonTopic, Router, RouterConfig
+from millstream.router.testing import (
+    FakeSubscriber,
+    FakeWorker,
+    RecordingHandler,
+    RecordingPublisher,
+    eventually,
+    running,
+)
 
 LATER, AT_ONCE = RouterConfig(nack_resend_delay=3600.0), RouterConfig(nack_resend_delay=0.0)
 
@@ -43,6 +55,93 @@ def test_block_that_fails_by_itself_says_what_a_handler_failed_with():
     with pytest.raises(AssertionError, match="nothing arrived") as caught:
         run_until_it_fails(router, subscriber, AssertionError("nothing arrived"))
     assert caught.value.__notes__ == ["handler 'orders' has failed with TypeError: not an order"]
+
+
+def notes_of(router, subscriber, condition=lambda: False):
+    """Return the notes of a block that delivers a message and fails, once *condition* holds or the router has closed."""
+    try:
+        with running(router):
+            subscriber.subscription.deliver(b"x")
+            assert not eventually(lambda: router.is_closed or condition())
+    except AssertionError as error:
+        return error.__notes__
+    raise AssertionError("nothing was to be waited for")
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (RecordingHandler([PermanentError("not an order")]), "handler 'orders' halts at <Message .*: not an order"),
+        (lambda message: "thanks", "handler 'orders' returned"),
+    ],
+    ids=["halted", "wrong return value"],
+)
+def test_block_that_fails_by_itself_says_what_has_stopped_the_router(handler, told):
+    """It had waited for something, in vain: that is all its own error says."""
+    router, subscriber = consumer(handler, poison=HALT)
+
+    [note] = notes_of(router, subscriber)
+
+    assert re.match(f"the router has ended with {told}", note)
+
+
+def test_block_that_fails_by_itself_says_what_was_set_aside():
+    """The test expected an answer; what was dropped is committed and counted, and nothing else speaks of it."""
+    router, subscriber = consumer(RecordingHandler([PermanentError("not an order")]), poison=DROP)
+
+    notes = notes_of(router, subscriber, lambda: router.handlers["orders"].poisoned)
+
+    assert notes == ["handler 'orders' has poisoned 1, the last for not an order"]
+
+
+def test_block_that_fails_by_itself_says_what_keeps_a_batcher_from_its_work():
+    """A bug in process_batch: its handler has returned long ago."""
+
+    def process(batch):
+        raise KeyError("price")
+
+    batcher = MessageBatcher(BatchConfig(batch_size=1, retry_interval=3600.0), process, name="prices")
+    config = RouterConfig(close_timeout=0.05)
+    router, subscriber = consumer(lambda message: batcher.add(BatchMessage(message, b"")), config)
+    router.add_worker(batcher)
+
+    notes = notes_of(router, subscriber, lambda: router.last_errors)
+
+    assert notes[0].startswith("worker 'prices' has failed with KeyError: 'price', 0 s ago")
+    assert "prices (last error: KeyError: 'price'" in notes[1]
+
+
+def test_block_that_fails_by_itself_names_a_worker_that_died_and_does_not_wait_for_a_close_that_is_stuck(monkeypatch):
+    """The test is to end; whoever reads its output learns both."""
+    monkeypatch.setattr(sys.modules[running.__module__], "CLOSE_SECONDS", 0.0)
+    go_on = threading.Event()
+    worker = FakeWorker("clock", on_drain=lambda deadline: go_on.wait(10.0))
+    router, subscriber = consumer(RecordingHandler([ValueError("bad")]))
+    router.add_worker(worker)
+
+    notes = notes_of(
+        router, subscriber, lambda: router.handlers["orders"].failure and not worker.die(OSError("stopped"))
+    )
+    go_on.set()
+    with pytest.raises(OSError, match="stopped"):
+        router.wait_closed(10.0)
+
+    assert notes[1:] == ["worker 'clock' has failed with OSError: stopped", "the router has not closed within 0 s"]
+
+
+def test_router_names_a_sink_that_cannot_write_until_it_can():
+    """`last_errors`: intake has stopped, and that is why."""
+    publisher = RecordingPublisher([ConnectionError("away")])
+    router, subscriber = consumer(RecordingHandler([PermanentError("bad")]), poison=PoisonTopic(publisher, "dlq"))
+
+    with running(router):
+        subscriber.subscription.deliver(b"x")
+        assert eventually(lambda: router.last_errors)
+        told = router.last_errors
+        router.handlers["orders"].stop()
+
+    assert told["poison-orders"].startswith("ConnectionError: away, ")
+    assert router.last_errors == {}
 
 
 def test_what_a_redelivery_has_mended_is_no_failure():

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from millstream.router import (
+    HaltedError,
     InMemoryPubSub,
     Message,
     PoisonTopic,
@@ -181,6 +182,20 @@ def test_worker_that_is_not_done_is_named():
         router.close()
 
     assert caught.value.still_running == ["regular", "lazy"]
+
+
+def test_worker_that_died_is_not_said_to_be_still_running(log_lines):
+    """What it died of is the error of the router; no time-out has passed."""
+    router = Router(RouterConfig(close_timeout=30.0))
+    died = FakeWorker("died", on_drain=lambda deadline: False)
+    router.add_worker(died)
+    router.start()
+    died.die(HaltedError("enough"))
+
+    with pytest.raises(HaltedError, match="enough"):
+        router.close()
+
+    assert not [line for line in log_lines if "still running" in line]
 
 
 class Hindered(FakeWorker):

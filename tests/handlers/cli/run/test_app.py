@@ -70,10 +70,17 @@ def test_what_names_no_attribute_of_a_module_is_told_the_form(folder, app):
         load_router(app)
 
 
+def test_path_of_a_file_is_told_the_name_of_its_module(folder):
+    """A file in a folder is a module in a package."""
+    write(folder, "")
+    with pytest.raises(ConfigurationError, match=r"module:attribute, .*; did you mean shop\.app:make_router\?$"):
+        load_router("./shop/app.py:make_router")
+
+
 FAILING_CALL = "def f():\n    return g()\ndef g():\n    raise KeyError('k')"
 WRONG = {
     "no module": ("ap:router", "", r"no module 'ap', neither in .* nor installed"),
-    "a file name": ("app.py:router", "", r"no module 'app.py'"),
+    "a file name": ("app.py:router", "", r"no module 'app.py', .*; did you mean app:router\?$"),
     "typo": ("app:ruoter", "router = make()", r"module 'app' has no 'ruoter'; did you mean 'router'\?"),
     "no attribute": ("app:zzz", "", r"module 'app' has no 'zzz'$"),
     "no router": ("app:number", "number = 1", r"is no Router and makes none, but gives a int"),
