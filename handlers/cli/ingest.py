@@ -130,8 +130,8 @@ class Ingest:
             return ExitCode.USAGE
         if self._signals.received:
             left = self._without_outcome()
-            text = f"interrupted, {left} lines that were read are neither stored nor set aside"
-            click.echo(f"millstream: {text}; {REPEAT}", err=True)
+            text = f", {left} lines that were read are neither stored nor set aside" if left else ""
+            click.echo(f"millstream: interrupted{text}; {REPEAT}", err=True)
             return ExitCode.UNDRAINED
         if self._files.left_out:
             return ExitCode.USAGE

@@ -1,10 +1,16 @@
 """How `millstream ingest` ends when it is told to, whatever it is doing."""
 
+import os
+import re
 import signal
 import subprocess
 
 import pytest
 
+from millstream.handlers.cli.event_files import EventFiles
+from millstream.handlers.cli.ingest import Ingest
+from millstream.handlers.cli.pipeline import LocalPipeline
+from millstream.handlers.settings.sections import ClickHouseConfig, Settings
 from tests.handlers.cli.command_aids import TIMEOUT, command, environment, make_payload, run, write_events
 
 pytestmark = pytest.mark.slow  # a process for each command, with a store to open
@@ -34,7 +40,7 @@ def test_a_signal_ends_the_wait_for_stdin(tmp_path, signum):
         _, err = process.communicate()
 
     assert process.returncode == 5
-    assert b"are neither stored nor set aside; run the same command again" in err
+    assert b"interrupted; run the same command again" in err
 
 
 def test_a_signal_ends_an_input_without_lines(tmp_path):
@@ -81,3 +87,27 @@ def test_a_close_time_out_of_nothing_is_enough_when_everything_is_stored(tmp_pat
     done = run("ingest", "in.ndjson", cwd=tmp_path, MILLSTREAM_ROUTER__CLOSE_TIMEOUT="0")
 
     assert done.returncode == 0, done.stderr
+
+
+class InterruptedPipeline(LocalPipeline):
+    """Is told to end once it has the first messages."""
+
+    def publish(self, messages):
+        """Take them, and interrupt the process."""
+        super().publish(messages)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+
+def test_what_an_interrupted_run_says_adds_up(tmp_path, monkeypatch, capsys, chdb_store, chdb_folder, database):
+    """Each line that was read is stored, set aside, or said to be neither."""
+    monkeypatch.setattr("millstream.handlers.cli.ingest.LocalPipeline", InterruptedPipeline)
+    write_events(tmp_path / "in.ndjson", 1500)
+    settings = Settings(clickhouse=ClickHouseConfig(dsn=f"chdb://{chdb_folder}", database=database))
+    code = Ingest(settings, chdb_store, EventFiles([str(tmp_path / "in.ndjson")], None, None)).run()
+    err = capsys.readouterr().err
+    [(stored, lines)] = re.findall(r"^stored (\d+) poisoned 0 inserts \d+ lines (\d+) ", err, re.MULTILINE)
+    [left] = re.findall(r"interrupted, (\d+) lines that were read are neither", err)
+
+    assert code == 5
+    assert int(stored) + int(left) == int(lines) == 1500
