@@ -22,6 +22,7 @@ CLONE = ("Makefile", "constraints.txt", "examples", "pyproject.toml", "scripts")
 BROKER = "localhost:9092"
 STORE = "http://default@localhost:8123/default"
 LANES = Settings().lanes.values()
+MORE_TOPICS = {"evnts"}
 SECONDS = 60.0
 
 
@@ -50,8 +51,8 @@ def kafka(real_kafka):
 
 
 def forget_lanes(kafka):
-    """Delete the topics and groups of all lanes."""
-    names = {name for lane in LANES for name in (lane.topic, lane.topic_dlq)} & topics_of(kafka)
+    """Delete the topics and groups of all lanes, and what else pages create."""
+    names = ({name for lane in LANES for name in (lane.topic, lane.topic_dlq)} | MORE_TOPICS) & topics_of(kafka)
     for done in kafka.admin.delete_topics(list(names)).values() if names else ():
         done.result(SECONDS)
     wait_until(lambda: not names & topics_of(kafka), "the end of the topics")
