@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from loguru import logger
 
 from millstream.handlers.batching import Batch, BatchMessage, BatchResult
-from millstream.router.errors import ConfigurationError
+from millstream.router.errors import ConfigurationError, HaltedError
 
 from .batch_plan import BatchPlan
 from .batch_rows import Line, Partition, make_rewrite, make_rows
@@ -105,7 +105,7 @@ class ClickHouseTable:
             An outcome for each message: stored, refused by *line* or by the store, or left, as the router halts.
 
         Raises:
-            ConfigurationError: *line* returned no bytes, or *batch* is in the table with another *line*.
+            HaltedError: *line* returned no bytes, or *batch* is in the table with another *line*: no attempt mends that.
             StoreUnavailable, UnknownOutcome, StoreMisconfigured, ViewFailed, ShardRefused: as `InsertPlan.run`.
         """
         whole = batch if isinstance(batch, Batch) else Batch(batch)
@@ -114,7 +114,7 @@ class ClickHouseTable:
             found = whole.plans[self._key] = self._batch_plan(whole, line, partition, rewrite)
         elif not found.has_line(line):
             text = "a batch goes into a table once, under its token: let one line make all rows of a message"
-            raise ConfigurationError(f"{self.full_name}: {text}")
+            raise HaltedError(f"{self.full_name}: {text}")
         result = found.run(whole)
         whole.refused.update(result.failures)
         whole.left.update(result.left)
