@@ -10,6 +10,7 @@ from millstream.router.errors import ConfigurationError, HaltedError
 
 from .batch_plan import BatchPlan
 from .batch_rows import Line, Partition, make_rewrite, make_rows
+from .described import require_columns
 from .errors import StoreMisconfigured
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
@@ -161,11 +162,13 @@ class ClickHouseTable:
         """See that batches can go into the table, and warn where a repeated INSERT is not safe. For the start; blocks.
 
         Raises:
-            QueryError: there is no such table.
-            StoreMisconfigured: the user may not set what an INSERT must carry, or the table itself undoes that.
+            QueryError: there is no such table, or no such database.
+            StoreMisconfigured: the table has not all of the columns, or computes one of them; the user may not set what an
+                INSERT must carry, or the table itself undoes that.
             StoreUnavailable: the store cannot answer now.
         """
         self._store.prepare_inserts()
+        require_columns(self._store, self.full_name, self.columns)
         self.refuse_async_inserts()
         window, views_miss_repeats = self.deduplication_window(), self.views_miss_repeats()
         fed_twice = find_fed_twice(self._store, *self._place)
