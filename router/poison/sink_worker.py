@@ -20,7 +20,7 @@ from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
 from .ready import Ready
-from .storm import StormGuard
+from .storm import StormGuard, line_of
 
 RETRY_SECONDS = 1.0
 """Between attempts to write: a full disk or an absent broker is not mended faster."""
@@ -48,6 +48,7 @@ class SinkWorker:
         self.name = f"poison-{handler}"
         self.poisoned = 0
         """Messages whose record is safe."""
+        self._handler = handler
         self._writer = writer
         self._mistakes = Mistakes(self.name)
         self._guard = guard
@@ -235,6 +236,8 @@ class SinkWorker:
             return True
 
     def _confirm(self, batch: list[Message]) -> None:
+        if batch and not self.poisoned and not getattr(self._writer, "says_itself", False):
+            self._tell_first(batch[0])
         self.poisoned += len(batch)
         for message in batch:
             forget_tracebacks(message)
@@ -242,3 +245,9 @@ class SinkWorker:
         for assignment in {id(m.assignment): m.assignment for m in batch}.values():
             if assignment is not None:
                 assignment.wake()
+
+    def _tell_first(self, message: Message) -> None:
+        """Say that there is something to look at: a line for each message would be as many lines as a topic has."""
+        text = "handler {handler!r} has set aside its first message, later ones are only counted: {message} in {sink}: {error}"
+        error = line_of(message.failures[0].error)
+        logger.warning(text, handler=self._handler, message=repr(message), sink=repr(self._writer), error=error)
