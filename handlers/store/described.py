@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .errors import QueryError, StoreMisconfigured
+from millstream.router.errors import ConfigurationError
+
+from .errors import QueryError
 from .protocols import Store
 
 MISSING_TABLE_CODES = frozenset({60, 390})
@@ -20,7 +22,7 @@ def require_columns(store: Store, full_name: str, columns: Sequence[str]) -> Non
     """Return where the table *full_name* has all *columns*, and each takes a value; blocks.
 
     Raises:
-        StoreMisconfigured: one is missing, or is computed by the table.
+        ConfigurationError: one is missing, or is computed by the table.
         QueryError: there is no such table, or no such database.
         StoreUnavailable: the store cannot answer now.
     """
@@ -28,10 +30,10 @@ def require_columns(store: Store, full_name: str, columns: Sequence[str]) -> Non
     missing = [column for column in columns if column not in kinds]
     if missing:
         named = ", ".join(list(kinds)[:MAX_NAMED]) + (", …" if len(kinds) > MAX_NAMED else "")
-        raise StoreMisconfigured(f"table {full_name} has no column {_listed(missing)}; it has {named}")
+        raise ConfigurationError(f"table {full_name} has no column {_listed(missing)}; it has {named}")
     computed = [column for column in columns if kinds[column] in COMPUTED]
     if computed:
-        raise StoreMisconfigured(
+        raise ConfigurationError(
             f"table {full_name} takes no value for {_listed(computed)}, as it is {kinds[computed[0]]}: leave it out of columns"
         )
 

@@ -163,8 +163,8 @@ class ClickHouseTable:
 
         Raises:
             QueryError: there is no such table, or no such database.
-            StoreMisconfigured: the table has not all of the columns, or computes one of them; the user may not set what an
-                INSERT must carry, or the table itself undoes that.
+            ConfigurationError: the table has not all of the columns, or computes one of them.
+            StoreMisconfigured: the user may not set what an INSERT must carry, or the table itself undoes that.
             StoreUnavailable: the store cannot answer now.
         """
         self._store.prepare_inserts()

@@ -4,12 +4,20 @@ import re
 
 import pytest
 
-from millstream.handlers.store import ClickHouseTable, QueryError, Result, StoreMisconfigured
+from millstream.handlers.store import ClickHouseTable, QueryError, Result
 from millstream.handlers.store.described import require_columns
 from millstream.handlers.testing import FakeStore
+from millstream.router import ConfigurationError
 
 DESCRIBE = "DESCRIBE TABLE `shop`.`readings`"
-COLUMNS = [("at", ""), ("sensor", ""), ("value", "DEFAULT"), ("day", "MATERIALIZED"), ("also", "ALIAS"), ("raw", "EPHEMERAL")]
+COLUMNS = [
+    ("at", ""),
+    ("sensor", ""),
+    ("value", "DEFAULT"),
+    ("day", "MATERIALIZED"),
+    ("also", "ALIAS"),
+    ("raw", "EPHEMERAL"),
+]
 
 
 class SaysNo(FakeStore):
@@ -50,7 +58,7 @@ def require(store, *columns):
 )
 def test_a_column_that_takes_no_value_is_named(columns, said):
     """With its table, and with those that there are."""
-    with pytest.raises(StoreMisconfigured, match=re.escape(said)):
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
         require(store_of(), *columns)
 
 
@@ -61,7 +69,7 @@ def test_columns_that_take_values_are_all_right():
 
 def test_only_the_first_columns_of_a_wide_table_are_listed():
     """The error stays a line."""
-    with pytest.raises(StoreMisconfigured, match=r"c18, c19, …$"):
+    with pytest.raises(ConfigurationError, match=r"c18, c19, …$"):
         require(store_of([(f"c{number}", "") for number in range(21)]), "c21")
 
 
@@ -110,7 +118,7 @@ def test_a_misspelt_column_ends_the_start(chdb_store, database):
 
     prepare("t", "a")
     for columns, said in ((["a", "x"], "has no column `x`; it has a, b"), (["b"], "MATERIALIZED")):
-        with pytest.raises(StoreMisconfigured, match=said):
+        with pytest.raises(ConfigurationError, match=said):
             prepare("t", *columns)
     with pytest.raises(QueryError, match="`tt` does not exist: create it first"):
         prepare("tt", "a")

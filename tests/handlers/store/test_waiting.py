@@ -1,0 +1,80 @@
+"""Waiting for a store."""
+
+import pytest
+
+from millstream.handlers.store import StoreUnavailable, open_store
+from millstream.handlers.store.waiting import RETRY_SECONDS, open_patiently
+from millstream.handlers.testing import FakeStore
+from millstream.router import ConfigurationError
+from millstream.router.testing import ManualClock
+
+
+def opening(*outcomes):
+    """What opens a store: raises or returns one of *outcomes* each time."""
+    left = list(outcomes)
+
+    def open_it():
+        outcome = left.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return open_it
+
+
+def test_a_store_is_opened_once_it_is_there(log_lines):
+    """It is said once that it is waited for, and once that it is back."""
+    store, waits = FakeStore(), []
+
+    found = open_patiently(opening(*[StoreUnavailable("refused")] * 3, store), waits.append)
+
+    assert found is store
+    assert waits == [RETRY_SECONDS] * 3
+    assert [line.partition(":")[0] for line in log_lines] == ["WARNING store down", "WARNING store back"]
+
+
+def test_a_store_that_is_there_is_no_news(log_lines):
+    """Nobody waits, and nothing is said."""
+    store = FakeStore()
+
+    assert open_patiently(opening(store)) is store
+    assert log_lines == []
+
+
+def test_a_wrong_address_is_not_waited_for():
+    """It would never be right."""
+    with pytest.raises(ConfigurationError):
+        open_patiently(opening(ConfigurationError("no such kind of store")))
+
+
+def test_waiting_has_the_end_that_is_set():
+    """The last wait is as long as what is left, and the last error says why."""
+    clock, waits = ManualClock(), []
+
+    def pause(seconds):
+        waits.append(seconds)
+        clock.advance(seconds)
+
+    away = [StoreUnavailable(f"refused {number}") for number in range(4)]
+    with pytest.raises(StoreUnavailable, match="refused 3"):
+        open_patiently(opening(*away), pause, within=5.0, clock=clock)
+
+    assert waits == [RETRY_SECONDS, RETRY_SECONDS, 1.0]
+
+
+def test_a_program_may_wait_for_its_store(log_lines):
+    """By `open_store` itself, which else raises at once."""
+    with pytest.raises(StoreUnavailable, match="cannot reach"):
+        open_store("http://127.0.0.1:1/")
+    told = list(log_lines)
+    with pytest.raises(StoreUnavailable, match="cannot reach"):
+        open_store("http://127.0.0.1:1/", wait=0.001)
+
+    assert told == []
+    assert [line.partition(":")[0] for line in log_lines] == ["WARNING store down"]
+
+
+def test_a_wait_below_nothing_is_refused():
+    """As any setting that makes no sense."""
+    with pytest.raises(ConfigurationError, match="wait=-1 must be at least 0 seconds"):
+        open_store("chdb://nowhere", wait=-1)
