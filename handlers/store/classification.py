@@ -72,6 +72,7 @@ DATA_CODES = frozenset(
         469,  # VIOLATED_CONSTRAINT
         675,  # CANNOT_PARSE_IPV4
         676,  # CANNOT_PARSE_IPV6
+        691,  # UNKNOWN_ELEMENT_OF_ENUM
     }
 )
 UNAVAILABLE_CODES = frozenset(

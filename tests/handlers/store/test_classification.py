@@ -59,6 +59,7 @@ from millstream.handlers.store.errors import (
         pytest.param(159, "", UnknownOutcome, id="deadline in the store"),
         pytest.param(209, "", UnknownOutcome, id="socket timeout inside the cluster"),
         pytest.param(319, "", UnknownOutcome, id="store does not know either"),
+        pytest.param(691, "", DataError, id="no such value of an enum"),
         pytest.param(60, "", StoreMisconfigured, id="no such table"),
         pytest.param(16, "", StoreMisconfigured, id="no such column"),
         pytest.param(497, "", StoreMisconfigured, id="no right to insert"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from millstream.handlers.store import StoreUnavailable, open_store
+from millstream.handlers.store import StoreUnavailable, client, open_store
 from millstream.handlers.store.waiting import RETRY_SECONDS, open_patiently
 from millstream.handlers.testing import FakeStore
 from millstream.router import ConfigurationError
@@ -62,16 +62,20 @@ def test_waiting_has_the_end_that_is_set():
     assert waits == [RETRY_SECONDS, RETRY_SECONDS, 1.0]
 
 
-def test_a_program_may_wait_for_its_store(log_lines):
-    """By `open_store` itself, which else raises at once."""
-    with pytest.raises(StoreUnavailable, match="cannot reach"):
-        open_store("http://127.0.0.1:1/")
-    told = list(log_lines)
-    with pytest.raises(StoreUnavailable, match="cannot reach"):
-        open_store("http://127.0.0.1:1/", wait=0.001)
+@pytest.mark.parametrize(("options", "seconds"), [({}, 0.0), ({"wait": 60.0}, 60.0)], ids=["unless told", "as told"])
+def test_a_program_waits_for_its_store_as_it_is_told(monkeypatch, options, seconds):
+    """Unless told it does not wait at all."""
+    monkeypatch.setattr(client, "open_patiently", lambda _open, *, within: within)
 
-    assert told == []
-    assert [line.partition(":")[0] for line in log_lines] == ["WARNING store down"]
+    assert open_store("http://127.0.0.1:1/", **options) == seconds
+
+
+def test_a_store_that_is_not_waited_for_is_no_news(log_lines):
+    """What is raised says it."""
+    with pytest.raises(StoreUnavailable, match="cannot reach http://127"):
+        open_store("http://127.0.0.1:1/")
+
+    assert log_lines == []
 
 
 def test_a_wait_below_nothing_is_refused():
