@@ -248,6 +248,6 @@ class SinkWorker:
 
     def _tell_first(self, message: Message) -> None:
         """Say that there is something to look at: a line for each message would be as many lines as a topic has."""
-        text = "handler {handler!r} has set aside its first message, later ones are only counted: {message} in {sink}: {error}"
-        error = line_of(message.failures[0].error)
-        logger.warning(text, handler=self._handler, message=repr(message), sink=repr(self._writer), error=error)
+        where, error = repr(self._writer), line_of(message.failures[0].error)
+        log = logger.bind(handler=self._handler)
+        log.warning(f"first message set aside, in {where}; later ones are only counted: {message!r}: {error}")

@@ -24,8 +24,8 @@ def test_the_first_message_that_is_set_aside_is_told_with_its_reason(log_lines):
 
     assert count == 1001
     (line,) = log_lines
-    assert line.startswith("WARNING handler 'orders' has set aside its first message, later ones are only counted: ")
-    assert line.endswith(": <Message u-0, 1 bytes, orders[0]@0> in PoisonTopic('orders-dlq'): KeyError: 0")
+    assert line.startswith("WARNING first message set aside, in PoisonTopic('orders-dlq'); later ones are only counted: ")
+    assert line.endswith(": <Message u-0, 1 bytes, orders[0]@0>: KeyError: 0")
 
 
 def test_nothing_is_told_before_its_record_is_safe(log_lines):
