@@ -24,7 +24,9 @@ def test_the_first_message_that_is_set_aside_is_told_with_its_reason(log_lines):
 
     assert count == 1001
     (line,) = log_lines
-    assert line.startswith("WARNING first message set aside, in PoisonTopic('orders-dlq'); later ones are only counted: ")
+    assert line.startswith(
+        "WARNING first message set aside, in PoisonTopic('orders-dlq'); later ones are only counted: "
+    )
     assert line.endswith(": <Message u-0, 1 bytes, orders[0]@0>: KeyError: 0")
 
 
