@@ -224,4 +224,9 @@ def test_codes_bear_the_names_they_are_listed_under(chdb_store):
 
     words = ("PARSE", "CONVERT", "RANGE", "BOUND", "MISMATCH", "INCORRECT_DATA", "CONSTRAINT", "NULL", "SIZE")
     others = {name for (name,) in rows if not any(word in name for word in words)}
-    assert others == {"CANNOT_READ_ARRAY_FROM_TEXT", "TOO_DEEP_RECURSION", "DECIMAL_OVERFLOW", "UNKNOWN_ELEMENT_OF_ENUM"}
+    assert others == {
+        "CANNOT_READ_ARRAY_FROM_TEXT",
+        "TOO_DEEP_RECURSION",
+        "DECIMAL_OVERFLOW",
+        "UNKNOWN_ELEMENT_OF_ENUM",
+    }
