@@ -18,4 +18,5 @@ UNAUTHORIZED = frozenset(
 def unknown_topic(topic: str, address: str) -> str:
     """Return what to say about a topic that does not exist: its name, where, and how it is created."""
     command = f"kafka-topics.sh --bootstrap-server {address} --create --topic {topic} --partitions 6"
-    return f"topic {topic!r} does not exist on {address}; create it with: {command}"
+    ours = f"millstream publish /dev/null --brokers {address} --topic {topic} --create-topic 6"
+    return f"topic {topic!r} does not exist on {address}; create it with: {command} (or: {ours})"
