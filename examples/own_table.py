@@ -6,7 +6,7 @@
 As it stands it makes its own orders, some of them wrong, and needs neither a broker nor a server. To change that:
 
 - Kafka: give `make_router` a `KafkaSubscriber` and a `KafkaPublisher` in place of the broker, add a `SignalsHandler` to the
-  router, and `run` it; both topics have to exist. `kafka_to_clickhouse.py` shows all of it.
+  router, and `run` it; both topics have to exist. `docs/own-tables.md` shows all of it.
 - a server: `STORE = "http://user:password@host:8123/default"`, and let who may create tables run `CREATE` there.
 """
 

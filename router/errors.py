@@ -142,6 +142,19 @@ def text_of(value: object, render: Callable[[Any], str] = str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+UNREADABLE_ALONE = (LookupError, AssertionError, ArithmeticError)
+"""Errors of Python whose text is often a key, a number or a class, and no sentence."""
+
+
+def text_of_error(error: BaseException) -> str:
+    """Return the text of *error*, behind its type where the text says too little by itself: `KeyError: 'id'`. Never raises."""
+    text, name = text_of(error), type(error).__name__
+    if not text.strip():
+        return name
+    needs_name = isinstance(error, UNREADABLE_ALONE) and not isinstance(error, MillstreamError)
+    return f"{name}: {text}" if needs_name and not text.startswith(name) else text
+
+
 def reason_of(error: BaseException) -> str:
     """Return *error* as a line for people: ours speak for themselves, any other is named by its type. Never raises."""
     text = text_of(error)

@@ -150,7 +150,7 @@ class Flush:
     def _halt(self, error: Exception) -> NoReturn:
         if isinstance(error, HaltedError):
             raise error
-        raise HaltedError(f"still not possible after {self._config.halt_after:g} s: {error!r}") from error
+        raise HaltedError(f"still not possible after {self._config.halt_after:g} s: {reason_of(error)}") from error
 
     def _is_due_again(self, batch: Batch, failed: int, decision: Decision, error: Exception) -> bool:
         """Wait until the next attempt; returns False when there should be none."""

@@ -66,6 +66,9 @@ class LinePoison:
         ConfigurationError: a poison file would overwrite an input or another file of events, or *path* is in no folder.
     """
 
+    says_itself = True
+    """Its command tells at its end what is in the files."""
+
     def __init__(self, sources: Sequence[Input], path: Path | None) -> None:
         if path is not None and not os.access(path.parent, os.F_OK):
             raise ConfigurationError(f"--poison {path}: No such file or directory: {path.parent}")

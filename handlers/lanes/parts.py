@@ -10,11 +10,10 @@ from loguru import logger
 from millstream.handlers.events import EventConsumptionService, EventRepository, PostProcessor
 from millstream.handlers.settings.sections import Settings
 from millstream.handlers.store import StoreMisconfigured, open_store
+from millstream.handlers.store.waiting import open_patiently
 from millstream.router import ConfigurationError, HaltedError, KafkaPublisherConfig, Publisher, TransientError
 from millstream.router.kafka.admin import KafkaAdmin
 from millstream.router.kafka.errors import creating
-
-from .waiting import open_patiently
 
 CLOSE_SECONDS = 0.1
 """What closing the publisher may wait for confirmations: whoever published has waited for them."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from millstream.handlers.batching import BatchMessage
-from millstream.router.errors import ConfigurationError, PermanentError, TransientError, is_about_us
+from millstream.router.errors import HaltedError, PermanentError, TransientError, is_about_us
 
 Line = Callable[[BatchMessage], bytes]
 """Makes the JSON of one message: an object, or several joined by newlines, which go into the table together or not at all."""
@@ -35,7 +35,7 @@ def make_rows(batch: Sequence[BatchMessage], line: Line, partition: Partition | 
     """Make the rows of *batch*; a message for which *line* or *partition* raises is refused with that error.
 
     Raises:
-        ConfigurationError: *line* returned something else than bytes. It is the program's to mend, no message's fault.
+        HaltedError: *line* returned something else than bytes: a mistake in the program, which no waiting mends.
         Exception: one that speaks of the program or its surroundings, not of a message: such as `TransientError` and `OSError`.
     """
     try:
@@ -90,7 +90,7 @@ def _is_of_message(error: Exception) -> bool:
 def _checked(unit: object) -> bytes:
     if not isinstance(unit, bytes):
         kind = type(unit).__name__
-        raise ConfigurationError(f"line must return bytes, such as msgspec.json.encode(…) makes, but returned {kind}")
+        raise HaltedError(f"line must return bytes, such as msgspec.json.encode(…) makes, but returned {kind}")
     stripped = unit.strip()
     if not stripped:
         raise PermanentError("its line is empty: nothing of it would be stored")

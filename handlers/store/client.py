@@ -21,6 +21,7 @@ from .protocols import InsertSettings, LineFormat, Result, Store
 from .server_connections import ServerConnections
 from .short_answers import short_answer
 from .statement import answers_rows, checked_statement, is_short
+from .waiting import open_patiently
 
 STREAM_CHUNK_BYTES = 1 << 20
 """Bytes read from the engine at a time; chDB makes some megabytes at a time by itself."""
@@ -30,7 +31,12 @@ IN_A_CHILD = "open a store in the child"
 
 
 def open_store(
-    dsn: StoreDsn | str, *, database: str | None = None, insert_deadline: float = 60.0, create: bool = True
+    dsn: StoreDsn | str,
+    *,
+    database: str | None = None,
+    insert_deadline: float = 60.0,
+    create: bool = True,
+    wait: float = 0.0,
 ) -> Store:
     """Open a store; blocks until it answered once.
 
@@ -39,16 +45,24 @@ def open_store(
         database: what unqualified table names in `query` and `stream` mean; None is the address's, or the default.
         insert_deadline: seconds to wait for one INSERT before its outcome counts as unknown.
         create: make a chDB folder that is missing.
+        wait: seconds to wait for a server that cannot be reached, asking every 2 s; `math.inf` is for as long as it takes. It
+            is said once, and once when it is back.
 
     Raises:
         ConfigurationError: the address is wrong, chDB is not installed, its folder is unusable, in use by another
             process, or not the one this process has open; or the login is refused.
-        StoreUnavailable: no server can be reached there.
+        StoreUnavailable: no server can be reached there, after *wait* seconds.
     """
     dsn = StoreDsn.parse(dsn) if isinstance(dsn, str) else dsn
     if insert_deadline <= 0:
         raise ConfigurationError(f"insert_deadline={insert_deadline} must be above 0 seconds")
-    database = dsn.database if database is None else database
+    if wait < 0:
+        raise ConfigurationError(f"wait={wait} must be at least 0 seconds")
+    name = dsn.database if database is None else database
+    return open_patiently(lambda: _open(dsn, name, insert_deadline, create=create), within=wait)
+
+
+def _open(dsn: StoreDsn, database: str | None, insert_deadline: float, *, create: bool) -> Store:
     if dsn.folder is not None:
         return _ClickHouseStore(dsn, FolderConnections(dsn, dsn.folder, database, create=create), insert_deadline)
     return _ClickHouseStore(dsn, ServerConnections(dsn, database, insert_deadline), insert_deadline)

@@ -4,7 +4,7 @@ import msgspec
 
 from millstream.router.errors import MillstreamError
 
-from .classification import Exchange, classify_insert, classify_query
+from .classification import UNKNOWN_DATABASE, Exchange, classify_insert, classify_query
 from .dsn import StoreDsn
 from .errors import DataError, ShardRefused, StoreMisconfigured, StoreUnavailable, ViewFailed
 from .reasons import error_name, failed_view, http_status, row_hint, row_reason, short_reason
@@ -55,7 +55,11 @@ def query_error(dsn: StoreDsn, failure: Failure) -> MillstreamError:
     """Return the error for a statement that failed."""
     text = _text(dsn, failure)
     kind = classify_query(failure.code, status=http_status(text), exchange=failure.exchange)
-    return kind(short_reason(text), code=failure.code)
+    reason = short_reason(text)
+    if failure.code == UNKNOWN_DATABASE:
+        # Often the wrong server, rather than a missing database.
+        reason = f"{reason}: create it first, or is {dsn.redacted} the wrong store?"
+    return kind(reason, code=failure.code)
 
 
 def _text(dsn: StoreDsn, failure: Failure) -> str:

@@ -27,6 +27,11 @@ _ERROR_NAME = re.compile(r"\s*\.?\s*\(([A-Z][A-Z0-9_]+)\)\s*$")
 _COLUMN_VALUES = re.compile(r"\s*Column values: .*$", re.DOTALL)
 _QUOTED_VALUE = re.compile(r"'(?:[^']{2,})'")
 _NEAR_BEFORE = re.compile(r"\s*before: '.*'", re.DOTALL)
+_BARE_VALUE = re.compile(r"\b(Cannot parse (?:uuid|IPv[46])) .*?(?=: \(|$)", re.IGNORECASE | re.DOTALL)
+_FIRST_ROW = re.compile(r":? \(at row 1\)| at row 1\b")
+"""Of a row that was sent alone, as each one is that is refused, the number says nothing."""
+_LEFT_OPEN = re.compile(r":(?: :)+")
+"""What is left where the engine leaves out a value by itself."""
 _ROW = re.compile(r"\bat row (\d+)")
 # What the engine appends for each view that it was in, the innermost first. Only at the very end of a text: before that there may
 # be a value of a row, and nobody may stop a lane by writing these words into an event. A name is quoted where it has to be.
@@ -53,6 +58,7 @@ def short_reason(text: str) -> str:
 def row_reason(text: str) -> str:
     """Return the reason without the values of the row: event data has no place in a log or in a poison reason."""
     text = _NEAR_BEFORE.sub("", _COLUMN_VALUES.sub("", short_reason(text)))
+    text = _LEFT_OPEN.sub(":", _FIRST_ROW.sub("", _BARE_VALUE.sub(r"\1", text)))
     return _one_line(_QUOTED_VALUE.sub("'…'", text))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from loguru import logger
 
 from millstream.handlers.batching import Batch, BatchMessage, BatchResult
-from millstream.router.errors import ConfigurationError
+from millstream.router.errors import ConfigurationError, HaltedError
 
 from .batch_plan import BatchPlan
 from .batch_rows import Line, Partition, make_rewrite, make_rows
+from .described import require_columns
 from .errors import StoreMisconfigured
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
@@ -105,7 +106,7 @@ class ClickHouseTable:
             An outcome for each message: stored, refused by *line* or by the store, or left, as the router halts.
 
         Raises:
-            ConfigurationError: *line* returned no bytes, or *batch* is in the table with another *line*.
+            HaltedError: *line* returned no bytes, or *batch* is in the table with another *line*: no attempt mends that.
             StoreUnavailable, UnknownOutcome, StoreMisconfigured, ViewFailed, ShardRefused: as `InsertPlan.run`.
         """
         whole = batch if isinstance(batch, Batch) else Batch(batch)
@@ -114,7 +115,7 @@ class ClickHouseTable:
             found = whole.plans[self._key] = self._batch_plan(whole, line, partition, rewrite)
         elif not found.has_line(line):
             text = "a batch goes into a table once, under its token: let one line make all rows of a message"
-            raise ConfigurationError(f"{self.full_name}: {text}")
+            raise HaltedError(f"{self.full_name}: {text}")
         result = found.run(whole)
         whole.refused.update(result.failures)
         whole.left.update(result.left)
@@ -161,11 +162,13 @@ class ClickHouseTable:
         """See that batches can go into the table, and warn where a repeated INSERT is not safe. For the start; blocks.
 
         Raises:
-            QueryError: there is no such table.
+            QueryError: there is no such table, or no such database.
+            ConfigurationError: the table has not all of the columns, or computes one of them.
             StoreMisconfigured: the user may not set what an INSERT must carry, or the table itself undoes that.
             StoreUnavailable: the store cannot answer now.
         """
         self._store.prepare_inserts()
+        require_columns(self._store, self.full_name, self.columns)
         self.refuse_async_inserts()
         window, views_miss_repeats = self.deduplication_window(), self.views_miss_repeats()
         fed_twice = find_fed_twice(self._store, *self._place)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..errors import text_of
+from ..errors import text_of_error
 from .failure import Failure
 
 MAX_TOLD = 20
@@ -63,6 +63,6 @@ class Division:
 
 def text_of_parts(errors: Mapping[int, BaseException]) -> str:
     """Say in one line which parts failed, and why."""
-    told = [f"part {part}: {text_of(errors[part])[:MAX_REASON_CHARACTERS]}" for part in list(errors)[:MAX_TOLD]]
+    told = [f"part {part}: {text_of_error(errors[part])[:MAX_REASON_CHARACTERS]}" for part in list(errors)[:MAX_TOLD]]
     rest = len(errors) - len(told)
     return "; ".join(told) + (f"; and {rest} more" if rest else "")

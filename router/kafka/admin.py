@@ -23,7 +23,11 @@ NOT_READY = UNREACHABLE | UNKNOWN_TOPIC | {KafkaError.UNKNOWN_LEADER_EPOCH, Kafk
 
 
 class KafkaAdmin:
-    """Creates topics and looks at them. Not for several threads at a time; keeps no thread of its own to close."""
+    """Creates topics and looks at them. Not for several threads at a time; keeps no thread of its own to close.
+
+    `KafkaAdmin(KafkaPublisherConfig(brokers=["localhost:9092"])).create_topic("orders", partitions=6)` makes one. The
+    configuration of a subscriber does as well: what counts is where the brokers are, and who asks.
+    """
 
     def __init__(self, config: KafkaClientConfig) -> None:
         require_config("KafkaAdmin", config, KafkaClientConfig)

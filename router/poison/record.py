@@ -10,7 +10,7 @@ from typing import Any
 from ..delivery.failure import Failure
 from ..delivery.message import Message
 from ..delivery.parts import Excerpt, text_of_parts
-from ..errors import text_of
+from ..errors import text_of, text_of_error
 
 REASON = "reason_poisoned"
 TOPIC = "topic_poisoned"
@@ -44,7 +44,7 @@ def poison_record(message: Message, failure: Failure) -> Message:
     metadata = _texts_in(content.entries)
     if excerpt is not None:
         metadata.update(excerpt.metadata)
-    metadata[REASON] = text_of_parts(failed) if failed else text_of(failure.error)
+    metadata[REASON] = text_of_parts(failed) if failed else text_of_error(failure.error)
     metadata[TOPIC] = message.topic
     metadata[HANDLER] = "" if route is None else route.handler
     metadata[SUBSCRIBER] = "" if route is None else route.subscriber

@@ -20,7 +20,7 @@ from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
 from .ready import Ready
-from .storm import StormGuard
+from .storm import StormGuard, line_of
 
 RETRY_SECONDS = 1.0
 """Between attempts to write: a full disk or an absent broker is not mended faster."""
@@ -50,6 +50,7 @@ class SinkWorker:
         """Messages whose record is safe."""
         self.last_reason = ""
         """Why the last of them was set aside; a text, as an error would keep its message alive."""
+        self._handler = handler
         self._writer = writer
         self._mistakes = Mistakes(self.name)
         self._guard = guard
@@ -239,6 +240,8 @@ class SinkWorker:
     def _confirm(self, batch: list[Message]) -> None:
         if batch:
             self.last_reason = reason_of(batch[-1].failures[0].error)
+            if not self.poisoned and not getattr(self._writer, "says_itself", False):
+                self._tell_first(batch[0])
         self.poisoned += len(batch)
         for message in batch:
             forget_tracebacks(message)
@@ -246,3 +249,9 @@ class SinkWorker:
         for assignment in {id(m.assignment): m.assignment for m in batch}.values():
             if assignment is not None:
                 assignment.wake()
+
+    def _tell_first(self, message: Message) -> None:
+        """Say that there is something to look at: a line for each message would be as many lines as a topic has."""
+        where, error = repr(self._writer), line_of(message.failures[0].error)
+        log = logger.bind(handler=self._handler)
+        log.warning(f"first message set aside, in {where}; later ones are only counted: {message!r}: {error}")

@@ -8,7 +8,7 @@ from loguru import logger
 
 from ..delivery.message import Message, PoisonSink
 from ..delivery.route import HaltFunction
-from ..errors import HaltedError, text_of
+from ..errors import HaltedError, text_of_error
 from .choices import DROP, HALT, REDELIVER, PoisonChoice, PoisonWriter
 from .sink_worker import SinkWorker
 from .storm import StormGuard
@@ -16,6 +16,9 @@ from .storm import StormGuard
 
 class Discard:
     """The writer of `DROP`: counts and forgets."""
+
+    says_itself = True
+    """Whether its sink need not tell of the first message."""
 
     def write(self, messages: Sequence[Message]) -> None:
         """Say how many were dropped and why the first was."""
@@ -42,7 +45,7 @@ class HaltingSink:
         """Stop: raises `HaltedError` into the chain."""
         self.is_halted = True
         raise HaltedError(
-            f"handler {self._handler!r} halts at {message!r}, as its poison choice is HALT: {text_of(error)}"
+            f"handler {self._handler!r} halts at {message!r}, as its poison choice is HALT: {text_of_error(error)}"
         ) from error
 
     def take_failed(self, message: Message) -> None:

@@ -15,10 +15,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from ..errors import ConfigurationError, HaltedError, TransientError, text_of
+from ..errors import ConfigurationError, HaltedError, TransientError, text_of_error
 
 MAX_REASON_CHARACTERS = 200
 """Of the last reason: the whole is to fit into one line of a terminal or a log."""
+
+
+def line_of(error: BaseException) -> str:
+    """Return the reason of *error* as a line of at most 200 characters."""
+    return " ".join(text_of_error(error).split())[:MAX_REASON_CHARACTERS]
 
 
 class StormLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,8 +148,7 @@ class StormGuard:
         return tally
 
     def _text(self, storm: str, error: BaseException) -> str:
-        reason = " ".join(text_of(error).split())[:MAX_REASON_CHARACTERS]
         return (
             f"handler {self._handler!r} halts: {storm}; what is set aside is safe, the rest stays uncommitted: mend the cause, or"
-            f" raise the limit, and start again. The last: {reason}"
+            f" raise the limit, and start again. The last: {line_of(error)}"
         )

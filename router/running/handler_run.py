@@ -13,7 +13,7 @@ from ..delivery.context import Scope
 from ..delivery.message import Message
 from ..delivery.mistakes import Mistakes
 from ..delivery.route import Route
-from ..errors import ConfigurationError, HaltedError, text_of
+from ..errors import ConfigurationError, HaltedError, text_of_error
 from ..own_process import OwnProcess
 from ..poison.sinks import make_sink
 from ..poison.storm import StormGuard, StormLimits
@@ -192,7 +192,7 @@ class HandlerRun:
     def _halt(self, message: Message) -> None:
         error = message.failures[0].error
         halted = HaltedError(
-            f"handler {self.handler.name!r} halts at {message!r}, which nobody can take: {text_of(error)}"
+            f"handler {self.handler.name!r} halts at {message!r}, which nobody can take: {text_of_error(error)}"
         )
         halted.__cause__ = error
         self._fail(halted)

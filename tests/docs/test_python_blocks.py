@@ -3,7 +3,7 @@
 from tests.docs.console import blocks, pages
 
 PAGES = pages()
-ELSEWHERE = {"README.md": 1, "docs/kafka.md": 2, "docs/own-tables.md": 8, "docs/testing.md": 9}
+ELSEWHERE = {"README.md": 1, "docs/kafka.md": 2, "docs/own-tables.md": 9, "docs/testing.md": 9}
 """How many blocks the tests of these pages run: `test_readme`, `test_kafka_page`, `test_own_tables_page`, `test_testing_page`."""
 
 

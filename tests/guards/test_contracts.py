@@ -30,7 +30,7 @@ WRONG = {
     "batching-events": ("handlers/batching/buffer.py", "import millstream.handlers.events.event"),
     "events-settings": ("handlers/events/service.py", "import millstream.handlers.settings.sections"),
     "settings-lanes": ("handlers/settings/sources.py", "import millstream.handlers.lanes.parts"),
-    "lanes-cli": ("handlers/lanes/waiting.py", "import millstream.handlers.cli.gc_tuning"),
+    "lanes-cli": ("handlers/lanes/adding.py", "import millstream.handlers.cli.gc_tuning"),
     "settings-cli": ("handlers/settings/values.py", "import millstream.handlers.cli.options"),
     "library-testing": ("handlers/events/event.py", "import millstream.router.testing.fake_worker"),
     "library-fakes": ("handlers/events/decode.py", "import millstream.handlers.testing"),

@@ -15,6 +15,7 @@ from millstream.router import (
     SubscriptionClosed,
     TransientError,
 )
+from millstream.router.errors import text_of_error
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,32 @@ from millstream.router import (
 def test_every_error_derives_from_the_root(error):
     """One `except MillstreamError` catches them all."""
     assert issubclass(error, MillstreamError)
+
+
+class NoSuchOrder(KeyError):
+    """An error of a user's, whose text is that of a key."""
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (KeyError("sensor"), "KeyError: 'sensor'"),
+        (NoSuchOrder(7), "NoSuchOrder: 7"),
+        (IndexError("list index out of range"), "IndexError: list index out of range"),
+        (AssertionError("2 != 3"), "AssertionError: 2 != 3"),
+        (AssertionError(), "AssertionError"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+        (ValueError(" "), "ValueError"),
+        (KeyError("KeyError"), "KeyError: 'KeyError'"),
+        (IndexError("IndexError: 3"), "IndexError: 3"),
+        (ValueError("an order of 0 cents"), "an order of 0 cents"),
+        (PermanentError("no order"), "no order"),
+    ],
+    ids=repr,
+)
+def test_text_of_an_error_can_be_read_alone(error, text):
+    """Behind its type where it is a key, a number or nothing; all others speak for themselves, as the original has them."""
+    assert text_of_error(error) == text
 
 
 def test_no_error_is_both_transient_and_permanent():

@@ -230,6 +230,7 @@ def test_a_wrong_configuration_is_waited_out_and_then_halts(batcher):
 
     assert len(process.batches) == 4
     assert isinstance(one.error, HaltedError)
+    assert str(one.error) == "still not possible after 5 s: no such table"
     assert added.message.is_held
     assert not added.message.failures
 

@@ -3,6 +3,7 @@
 import pytest
 
 from millstream.handlers.events import EventRepository
+from millstream.handlers.events.schema import EVENT_COLUMNS
 from millstream.handlers.store import FEEDS_VIEWS, Result, StoreMisconfigured
 from millstream.handlers.testing import FakeStore
 
@@ -15,6 +16,7 @@ def replicated(feeds_views):
     store = FakeStore()
     create = "CREATE TABLE m.events (id String) ENGINE = ReplicatedMergeTree ORDER BY id"
     store.answers["SHOW CREATE TABLE `m`.`events`"] = Result(columns=("statement",), rows=[(create,)])
+    store.answers["DESCRIBE TABLE `m`.`events`"] = Result(("name",), [(each,) for each in EVENT_COLUMNS])
     store.answers[SETTINGS] = Result(columns=("name", "value"), rows=[(FEEDS_VIEWS, feeds_views)])
     for name, value in (("replicated_deduplication_window", "10000"), ("async_insert", "0")):
         store.answers[DEFAULT.format(name)] = Result(columns=("value",), rows=[(value,)])

@@ -3,10 +3,10 @@
 import pytest
 
 from millstream.handlers.events import EventRepository
-from millstream.handlers.lanes import parts, waiting
+from millstream.handlers.lanes import parts
 from millstream.handlers.lanes.parts import opened_repository
 from millstream.handlers.settings.sections import Settings
-from millstream.handlers.store import StoreMisconfigured, StoreUnavailable
+from millstream.handlers.store import StoreMisconfigured, StoreUnavailable, waiting
 from millstream.handlers.testing import FakeStore
 from millstream.router import HaltedError
 

@@ -59,6 +59,7 @@ from millstream.handlers.store.errors import (
         pytest.param(159, "", UnknownOutcome, id="deadline in the store"),
         pytest.param(209, "", UnknownOutcome, id="socket timeout inside the cluster"),
         pytest.param(319, "", UnknownOutcome, id="store does not know either"),
+        pytest.param(691, "", DataError, id="no such value of an enum"),
         pytest.param(60, "", StoreMisconfigured, id="no such table"),
         pytest.param(16, "", StoreMisconfigured, id="no such column"),
         pytest.param(497, "", StoreMisconfigured, id="no right to insert"),
@@ -223,4 +224,9 @@ def test_codes_bear_the_names_they_are_listed_under(chdb_store):
 
     words = ("PARSE", "CONVERT", "RANGE", "BOUND", "MISMATCH", "INCORRECT_DATA", "CONSTRAINT", "NULL", "SIZE")
     others = {name for (name,) in rows if not any(word in name for word in words)}
-    assert others == {"CANNOT_READ_ARRAY_FROM_TEXT", "TOO_DEEP_RECURSION", "DECIMAL_OVERFLOW"}
+    assert others == {
+        "CANNOT_READ_ARRAY_FROM_TEXT",
+        "TOO_DEEP_RECURSION",
+        "DECIMAL_OVERFLOW",
+        "UNKNOWN_ELEMENT_OF_ENUM",
+    }

@@ -49,6 +49,12 @@ BAD_ROW = "Code: 469. DB::Exception: Constraint `c` is violated at row 7 (VIOLAT
             id="insert of a bad row",
         ),
         pytest.param(
+            query_error,
+            Failure("Code: 81. DB::Exception: Database shop does not exist. (UNKNOWN_DATABASE)", Exchange.ANSWERED, 81),
+            QueryError(f"Database shop does not exist: create it first, or is {SHOWN} the wrong store?", code=81),
+            id="query in a database that is not there",
+        ),
+        pytest.param(
             insert_error,
             Failure(IN_A_VIEW, Exchange.ANSWERED, 72),
             ViewFailed("d.v", "CANNOT_PARSE_NUMBER", code=72),

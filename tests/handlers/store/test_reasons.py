@@ -68,6 +68,9 @@ def test_long_reason_is_cut():
         pytest.param(CONSTRAINT_TEXT, id="values of the row"),
         pytest.param("Cannot parse input: expected '{' before: 'hush it\\'s': (at row 2)", id="text near the fault"),
         pytest.param("Cannot parse string 'hush' as UInt8 (at row 2)", id="the value itself"),
+        pytest.param(
+            'Cannot parse uuid hush"}: (while reading the value of key id): (at row 2)', id="a value without quotes"
+        ),
     ],
 )
 def test_reason_for_a_row_holds_no_value_of_it(text):
@@ -75,6 +78,27 @@ def test_reason_for_a_row_holds_no_value_of_it(text):
     reason = row_reason(text)
 
     assert "hush" not in reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "Cannot read floating point value here: : (while reading the value of key value): (at row 1)",
+            "Cannot read floating point value here: (while reading the value of key value)",
+        ),
+        (
+            'Cannot parse IPv4 .1.1"}: (while reading the value of key ip): (at row 1)',
+            "Cannot parse IPv4: (while reading the value of key ip)",
+        ),
+        ("Constraint `c` is violated at row 1. Expression: x", "Constraint `c` is violated. Expression: x"),
+        ("Constraint `c` is violated at row 12. Expression: x", "Constraint `c` is violated at row 12. Expression: x"),
+        ("Cannot parse input: expected ',': (at row 17)", "Cannot parse input: expected ',': (at row 17)"),
+    ],
+)
+def test_reason_for_a_row_says_nothing_that_says_nothing(text, reason):
+    """Neither the number of the only row, nor the place of a value that the engine leaves out."""
+    assert row_reason(text) == reason
 
 
 @pytest.mark.parametrize(

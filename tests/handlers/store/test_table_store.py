@@ -73,9 +73,9 @@ def test_a_line_break_at_the_end_of_a_line_is_no_row():
 
 @pytest.mark.parametrize("wrong", ["{}", None, {"number": 1}])
 def test_a_line_that_is_no_bytes_is_the_programs_fault(wrong):
-    """Nobody's message is refused for it, and nothing is sent."""
+    """Nobody's message is refused for it, nothing is sent, and a batcher halts at once: no waiting mends it."""
     store = FakeStore()
-    with pytest.raises(ConfigurationError, match=r"line must return bytes.*but returned (str|NoneType|dict)"):
+    with pytest.raises(HaltedError, match=r"line must return bytes.*but returned (str|NoneType|dict)"):
         table_in(store).store(batch_of([GOOD] * 2), lambda each: wrong if each.item.number else b"{}")
 
     assert store.inserts == []
@@ -175,7 +175,7 @@ def test_other_rows_of_the_same_batch_in_the_same_table_are_refused():
     table = table_in(store)
     table.store(batch, line)
 
-    with pytest.raises(ConfigurationError, match=r"`m`\.`rows`: a batch goes into a table once"):
+    with pytest.raises(HaltedError, match=r"`m`\.`rows`: a batch goes into a table once"):
         table.store(batch, lambda each: b"{}")
 
 
