@@ -56,10 +56,9 @@ class BatchPlan:
 
     def _end_cycle(self, batch: Batch) -> bool:
         inserts, refused = self.plan.inserts, len(self.plan.refused)
-        if batch.is_late():
-            return batch.report(self._news())
-        text = "isolating refused rows takes long: {refused} so far, in {inserts} INSERTs into {table}"
-        logger.warning(text, table=self._table, inserts=inserts, refused=refused)
+        if not batch.is_late():
+            text = "isolating refused rows takes long: {refused} so far, in {inserts} INSERTs into {table}"
+            logger.warning(text, table=self._table, inserts=inserts, refused=refused)
         return batch.report(self._news())
 
     def _news(self) -> Iterator[tuple[int, BaseException | None]]:
