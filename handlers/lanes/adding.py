@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import threading
 from collections.abc import Sequence
 
 import msgspec
@@ -73,6 +74,7 @@ class AddedLanes:
         self.service = service
         """Its `stats` and `outage` say how far it is."""
         self._opened = opened
+        self._closing = threading.Lock()
         # A second signal ends the process without a drain, and an embedded engine must not be taken down inside an INSERT.
         atexit.register(self._close, LAST_INSERT_SECONDS)
 
@@ -90,8 +92,9 @@ class AddedLanes:
         """Do nothing: rows are the batchers'."""
 
     def _close(self, timeout: float) -> bool:
-        has_ended = self.service.stop_inserts(timeout)
-        if has_ended:
-            atexit.unregister(self._close)
-            self._opened.close()
-        return has_ended
+        with self._closing:  # the end of the process waits for a drain that is about to close the engine
+            has_ended = self.service.stop_inserts(timeout)
+            if has_ended:
+                atexit.unregister(self._close)
+                self._opened.close()
+            return has_ended

@@ -38,19 +38,19 @@ class FolderConnections:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Client]:
         """Lend a handle for inserts and commands."""
-        client = self._take()
-        try:
-            with foreign_call():
+        with foreign_call():
+            client = self._take()
+            try:
                 yield client
-        except BaseException:
-            # What a failed statement leaves behind in a handle must not meet the next one.
+            except BaseException:
+                # What a failed statement leaves behind in a handle must not meet the next one.
+                client.close()
+                raise
+            with self._lock:
+                if self._anchor is not None:
+                    self._idle.append(client)
+                    return
             client.close()
-            raise
-        with self._lock:
-            if self._anchor is not None:
-                self._idle.append(client)
-                return
-        client.close()
 
     @contextlib.contextmanager
     def reading(self, *, read_only: bool) -> Iterator[tuple[Client, dict[str, Any]]]:
@@ -70,8 +70,9 @@ class FolderConnections:
             clients = [*self._idle, *filter(None, [self._anchor])]
             self._idle.clear()
             self._anchor = None
-        for client in clients:
-            client.close()
+        with foreign_call():  # the last one ends the threads of the engine, which takes a while
+            for client in clients:
+                client.close()
 
     def _take(self) -> Client:
         with self._lock:

@@ -10,6 +10,8 @@ from millstream.router import MONOTONIC, InMemoryPubSub, Message, Router
 from millstream.router.testing import eventually
 from tests.handlers.events.event_payloads import make_payload
 
+TIMEOUT = 10.0
+
 
 class SlowStore(FakeStore):
     """One whose INSERT lasts until it may end."""
@@ -86,3 +88,27 @@ def test_a_router_that_does_not_start_closes_the_store():
         router.run()
 
     assert closed.is_set()
+
+
+def test_the_end_of_the_process_waits_until_the_store_is_closed():
+    """A drain may be about to close it: the engine takes a while to end, and must not be torn down meanwhile."""
+    lanes, _, _ = added(FakeStore(), Router())
+    is_closing, may_end, order = threading.Event(), threading.Event(), []
+
+    def close():
+        is_closing.set()
+        assert may_end.wait(TIMEOUT)
+        order.append("closed")
+
+    lanes._opened.callback(close)
+    drain = threading.Thread(target=lanes.drain, args=(MONOTONIC.now() + TIMEOUT,))
+    drain.start()
+    assert is_closing.wait(TIMEOUT)
+    end = threading.Thread(target=lambda: order.append(("ended", lanes._close(0.0))))  # as at exit
+    end.start()
+    end.join(0.05)
+    may_end.set()
+    for thread in (drain, end):
+        thread.join(TIMEOUT)
+
+    assert order == ["closed", ("ended", True)]

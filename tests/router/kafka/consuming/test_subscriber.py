@@ -242,7 +242,7 @@ def test_unknown_topic_is_an_error_that_names_it_and_what_creates_it(brokers, su
     router.add_consumer_handler("h", "no-such-topic", subscriber(), lambda message: None)
     router.start()
 
-    with pytest.raises(ConfigurationError, match=r"no-such-topic.*--create --topic no-such-topic"):
+    with pytest.raises(ConfigurationError, match=r"no-such-topic.*--topic no-such-topic --create-topic"):
         router.wait_closed(TIMEOUT)
 
 

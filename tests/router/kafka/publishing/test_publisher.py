@@ -131,7 +131,7 @@ def test_unknown_topic_is_named_with_the_command_that_creates_it(
     publisher = make_publisher(properties={"topic.metadata.propagation.max.ms": 50})
     with pytest.raises(KafkaPublishError) as caught:
         publisher.publish("evnets", Message(b"payload", uuid="one"))
-    command = f"--bootstrap-server {mock_cluster.bootstrap_servers} --create --topic evnets"
+    command = f"--brokers {mock_cluster.bootstrap_servers} --topic evnets --create-topic 4"
 
     assert command in caught.value.failures["one"]
     with pytest.raises(KafkaPublishError):
