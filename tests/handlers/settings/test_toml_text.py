@@ -1,4 +1,4 @@
-"""Settings written as TOML: the documented file changes nothing and says what the docstrings say; what is in force tells its source."""
+"""Settings written as TOML: the documented file changes nothing, and what is in force tells its source."""
 
 import re
 import tomllib
