@@ -43,12 +43,27 @@ def load_settings(
     Raises:
         ConfigurationError: a mistake, one line: the file or variable, the section and key, the value unless it is secret.
     """
+    return _settings_of(find_given(path, environ, store=store))
+
+
+def find_given(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, *, store: str | None = None
+) -> dict[tuple[str, str], Given]:
+    """Return what file and environment set, by section and key, each with its place; see `load_settings`.
+
+    Raises:
+        ConfigurationError: a key that is none, or a value of another type.
+    """
     environ = os.environ if environ is None else environ
     path = named_file(environ) if path is None else path
     _check_separators(environ)
     given = {(each.section, each.key): _checked(each) for each in [*read_file(path), *read_environment(environ)]}
     if store is not None:
         given["clickhouse", "dsn"] = Given("clickhouse", "dsn", _checked_store(store), "--store")
+    return given
+
+
+def _settings_of(given: Mapping[tuple[str, str], Given]) -> Settings:
     sections: dict[str, dict[str, Given]] = {}
     for (section, key), each in given.items():
         sections.setdefault(section, {})[key] = each
@@ -63,11 +78,12 @@ def load_settings(
 @cache
 def known_settings() -> dict[str, dict[str, Any]]:
     """Return every key of every section, with its type."""
-    return {section: get_type_hints(kind) for section, kind in _sections().items()}
+    return {section: get_type_hints(kind) for section, kind in known_sections().items()}
 
 
 @cache
-def _sections() -> dict[str, type[msgspec.Struct]]:
+def known_sections() -> dict[str, type[msgspec.Struct]]:
+    """Return the type of every section, by its name."""
     hints = get_type_hints(Settings)
     return {section: (get_args(hint) or (hint,))[0] for section, hint in hints.items()}
 
@@ -106,7 +122,7 @@ def _build(section: str, given: Mapping[str, Given]) -> Any:
     values = msgspec.structs.asdict(default) if isinstance(default, LaneConfig) else {}
     values |= {key: each.value for key, each in given.items() if key}
     try:
-        return _sections()[section](**values)
+        return known_sections()[section](**values)
     except ConfigurationError as error:
         raise _located(section, given, str(error)) from None
 

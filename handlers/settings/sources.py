@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from millstream.router import ConfigurationError
 
@@ -18,6 +19,10 @@ PREFIX = "MILLSTREAM_"
 CONFIG_VARIABLE = "MILLSTREAM_CONFIG"
 """Names another file, as `--config` does."""
 SEPARATOR = "__"
+_NAME = r"""\s*([\w-]+|"[^"]*"|'[^']*')\s*"""
+_TABLE = re.compile(rf"\s*\[{_NAME}(?:\.{_NAME})?")
+"""A header, `[section]` or that of a table in it."""
+_KEY = re.compile(rf"{_NAME}(?:\.{_NAME})?[=.]")
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -28,6 +33,7 @@ class Given(msgspec.Struct, frozen=True):
         value: as it was written; text where it comes from the environment.
         place: the file, or the variable.
         is_variable: whether it comes from the environment.
+        line: where in the file, from 1; 0: not known, or no file.
     """
 
     section: str
@@ -35,6 +41,12 @@ class Given(msgspec.Struct, frozen=True):
     value: Any
     place: str
     is_variable: bool = False
+    line: int = 0
+
+    @property
+    def origin(self) -> str:
+        """Where it was found, with the line."""
+        return f"{self.place}, line {self.line}" if self.line else self.place
 
 
 def variable_name(section: str, key: str) -> str:
@@ -58,13 +70,16 @@ def read_file(path: Path | None) -> list[Given]:
         if not DEFAULT_FILE.exists():
             return []
         path = DEFAULT_FILE
-    return list(_values(str(path), _parse(path)))
+    text, document = _parse(path)
+    lines = find_lines(text)
+    return [replace(each, line=lines.get((each.section, each.key), 0)) for each in _values(str(path), document)]
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         # Editors on Windows put a byte order mark before the text.
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        return text, tomllib.loads(text)
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -81,6 +96,28 @@ def _toml_error(path: Path, text: str) -> str:
     if found is None:
         return f"{path}: {text}"
     return f"{path}, line {found[2]}, column {found[3]}: {found[1]}"
+
+
+def find_lines(text: str) -> dict[tuple[str, str], int]:
+    """Return the line, from 1, on which each section and key of a TOML *text* is set; one inside an inline table is left out.
+
+    By the form of the lines: `tomllib` does not tell.
+    """
+    lines: dict[tuple[str, str], int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if table := _TABLE.match(line):
+            section, key = _bare(table[1]), _bare(table[2] or "")
+            lines.setdefault((section, key), number)
+        elif found := _KEY.match(line):
+            names = [_bare(name) for name in found.groups() if name]
+            place = (section, names[0]) if section else tuple(names) if len(names) > 1 else ("", "")
+            lines.setdefault((place[0], place[1]), number)
+    return lines
+
+
+def _bare(name: str) -> str:
+    return name.strip("\"'")
 
 
 def _values(place: str, document: Mapping[str, Any]) -> Iterator[Given]:

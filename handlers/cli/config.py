@@ -1,0 +1,63 @@
+"""`millstream config`: a documented settings file, and what is in force."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from millstream.handlers.settings.loading import find_given
+from millstream.handlers.settings.sections import Settings
+from millstream.handlers.settings.sources import DEFAULT_FILE
+from millstream.handlers.settings.toml_text import in_force, template
+from millstream.router import ConfigurationError
+
+from .options import given_options, global_options
+
+STDOUT = Path("-")
+
+
+@click.group()
+def config() -> None:
+    """Write a documented settings file, or show which settings are in force."""
+
+
+@config.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_FILE)
+def init(file: Path) -> None:
+    """Write a settings FILE with every setting, what it means and its default, as comments: it changes nothing.
+
+    Without FILE: millstream.toml in the current folder. "-" writes to the standard output. A file that is there is left as it is.
+
+    \b
+    Example:
+      millstream config init
+    """
+    if file == STDOUT:
+        sys.stdout.write(template())
+        return
+    try:
+        # No secret is in it, but soon may be: nobody else is to read it.
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_text(template(), encoding="utf-8")
+    except FileExistsError:
+        raise ConfigurationError(f"{file} is there already, and stays as it is: name another file") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {file}: {error.strerror}") from error
+    click.echo(f"{file} written; millstream config check shows what is in force")
+
+
+@config.command()
+@global_options
+def check(settings: Settings) -> None:
+    """Show every setting that is in force, as TOML, and where it comes from: file and line, variable, option or default.
+
+    Secrets are masked. Exit code 2 where a setting is wrong, with the place in one line.
+
+    \b
+    Example:
+      millstream config check --config millstream.toml
+    """
+    options = given_options()
+    sys.stdout.write(in_force(settings, find_given(options.config, store=options.store)))
