@@ -26,7 +26,7 @@ WRONG = {
     "shared-consuming": ("router/kafka/security.py", "import millstream.router.kafka.consuming.errors"),
     "middleware-handlers": ("middleware/retry.py", "import millstream.handlers.events.event"),
     "middleware-kafka": ("middleware/throttle.py", "import millstream.router.kafka.log"),
-    "store-batching": ("handlers/store/table.py", "import millstream.handlers.batching.config"),
+    "batching-store": ("handlers/batching/config.py", "import millstream.handlers.store.dsn"),
     "batching-events": ("handlers/batching/buffer.py", "import millstream.handlers.events.event"),
     "events-settings": ("handlers/events/service.py", "import millstream.handlers.settings.sections"),
     "settings-lanes": ("handlers/settings/sources.py", "import millstream.handlers.lanes.parts"),
