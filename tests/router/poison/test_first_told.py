@@ -32,7 +32,8 @@ def test_the_first_message_that_is_set_aside_is_told_with_its_reason(log_lines):
 
 def test_nothing_is_told_before_its_record_is_safe(log_lines):
     """A line that says "set aside" is true."""
-    worker = SinkWorker("orders", PoisonTopic(RecordingPublisher([ConnectionError("away")]), "orders-dlq"))
+    away = RecordingPublisher([ConnectionError("away")] * 10_000)
+    worker = SinkWorker("orders", PoisonTopic(away, "orders-dlq"))
     worker.take(Message(b"x"), ValueError("bad"))
     worker.start()
     assert eventually(lambda: log_lines)
