@@ -39,7 +39,7 @@ def check(name: str, result: object, batch: Batch) -> BatchResult:
             raise _wrong(name, f"names what is no place in the batch: {error}") from error
         _require_each_once(name, named, places)
     if done := _text(sorted(batch.left.intersection(result.done))):
-        raise _wrong(name, f"says that {done} of {len(batch)} are done, but a table has left them, as the router halts")
+        raise _wrong(name, f"says that {done} of {len(batch)} are done, but a table has left them, as the router ends")
     return result
 
 

@@ -89,7 +89,7 @@ class Batch(tuple[BatchMessage, ...]):
     refused: set[int]
     """The places that a table has refused: beside them `None` is no outcome, as nobody would hear of them."""
     left: set[int]
-    """The places that a table has left, as the router halts: no outcome may call them done."""
+    """The places that a table has left, as the router halts or closes: no outcome may call them done."""
     listener: Callable[[Batch, Iterable[Outcome]], bool] | None
     """Told by `report`; set by who processes it."""
     is_late: Callable[[], bool]

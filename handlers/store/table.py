@@ -103,7 +103,7 @@ class ClickHouseTable:
             rewrite: make the canonical JSON of a message, tried once before the store's word on what *line* made counts.
 
         Returns:
-            An outcome for each message: stored, refused by *line* or by the store, or left, as the router halts.
+            An outcome for each message: stored, refused by *line* or by the store, or left, as the router halts or closes.
 
         Raises:
             HaltedError: *line* returned no bytes, or *batch* is in the table with another *line*: no attempt mends that.
