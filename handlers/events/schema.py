@@ -1,6 +1,7 @@
 """The table that events are kept in: FlexPrice's, with every time in UTC and a deduplication window."""
 
 from millstream.handlers.store.identifiers import quote_identifier, quote_table
+from millstream.handlers.store.table_shape import ColumnShape, IndexShape, TableShape
 
 EVENT_COLUMNS = (
     "id",
@@ -25,36 +26,53 @@ insert whose outcome stays unknown for longer has to be read back. Measured: 60 
 the time of an insert between windows of 100, 1,000 and 10,000 (the last filled to 2,400).
 """
 
-_TABLE = """\
-CREATE TABLE IF NOT EXISTS {table}
-(
-    id String,
-    tenant_id String,
-    external_customer_id String,
-    environment_id String,
-    event_name String,
-    customer_id Nullable(String),
-    source Nullable(String),
-    timestamp DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'),
-    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'),
-    properties String DEFAULT '{{}}',
-    CONSTRAINT check_event_name CHECK event_name != '',
-    CONSTRAINT check_tenant_id CHECK tenant_id != '',
-    CONSTRAINT check_event_id CHECK id != '',
-    CONSTRAINT check_environment_id CHECK environment_id != '',
-    INDEX bf_external_customer_id external_customer_id TYPE bloom_filter GRANULARITY 8192,
-    INDEX set_event_name event_name TYPE set(0) GRANULARITY 8192,
-    INDEX set_source source TYPE set(0) GRANULARITY 8192
+EVENTS_TABLE = TableShape(
+    columns=(
+        ColumnShape("id", "String"),
+        ColumnShape("tenant_id", "String"),
+        ColumnShape("external_customer_id", "String"),
+        ColumnShape("environment_id", "String"),
+        ColumnShape("event_name", "String"),
+        ColumnShape("customer_id", "Nullable(String)"),
+        ColumnShape("source", "Nullable(String)"),
+        ColumnShape("timestamp", "DateTime64(3, 'UTC')", "now64(3, 'UTC')"),
+        ColumnShape("ingested_at", "DateTime64(3, 'UTC')", "now64(3, 'UTC')"),
+        ColumnShape("properties", "String", "'{}'"),
+    ),
+    constraints={
+        "check_event_name": "event_name != ''",
+        "check_tenant_id": "tenant_id != ''",
+        "check_event_id": "id != ''",
+        "check_environment_id": "environment_id != ''",
+    },
+    indexes={
+        "bf_external_customer_id": IndexShape("external_customer_id", "bloom_filter", 8192),
+        "set_event_name": IndexShape("event_name", "set(0)", 8192),
+        "set_source": IndexShape("source", "set(0)", 8192),
+    },
+    engine="ReplacingMergeTree",
+    version="ingested_at",
+    partition_key="toYYYYMMDD(timestamp)",
+    primary_key="tenant_id, environment_id",
+    sorting_key="tenant_id, environment_id, timestamp, id",
+    settings={
+        "index_granularity": 16384,
+        "parts_to_delay_insert": 200,
+        "parts_to_throw_insert": 400,
+        "max_bytes_to_merge_at_max_space_in_pool": 5368709120,
+    },
+    deduplication_window=DEDUPLICATION_WINDOW,
 )
-ENGINE = ReplacingMergeTree(ingested_at)
-PARTITION BY toYYYYMMDD(timestamp)
-PRIMARY KEY (tenant_id, environment_id)
-ORDER BY (tenant_id, environment_id, timestamp, id)
-SETTINGS index_granularity = 16384,
-    parts_to_delay_insert = 200,
-    parts_to_throw_insert = 400,
-    max_bytes_to_merge_at_max_space_in_pool = 5368709120,
-    non_replicated_deduplication_window = {window}"""
+"""Older tables are brought to this by `millstream migrate`."""
+
+
+def create_database(database: str) -> str:
+    """Give the statement that creates the database where there is none.
+
+    Raises:
+        ConfigurationError: the name is no identifier.
+    """
+    return f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}"
 
 
 def create_events_table(database: str, table: str) -> list[str]:
@@ -63,7 +81,4 @@ def create_events_table(database: str, table: str) -> list[str]:
     Raises:
         ConfigurationError: one of the names is no identifier.
     """
-    return [
-        f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}",
-        _TABLE.format(table=quote_table(database, table), window=DEDUPLICATION_WINDOW),
-    ]
+    return [create_database(database), EVENTS_TABLE.create(quote_table(database, table))]
