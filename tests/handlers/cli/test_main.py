@@ -144,7 +144,19 @@ def test_help_and_version_are_on_stdout(tmp_path: Path, capsys) -> None:
         ("publish", {"--topic", "--brokers", "--create-topic", "--poison", "--max-poison"}),
         ("run", {"--store", "--brokers", "--once", "--instance", "--workers", "--reload", "--interval"}),
         ("query", {"--store", "--format", "--write"}),
-        ("migrate", {"--store"}),
+        (
+            "migrate",
+            {
+                "--store",
+                "--brokers",
+                "--dry-run",
+                "--topics",
+                "--partitions",
+                "--dlq-partitions",
+                "--replication-factor",
+                "--dlq-retention-days",
+            },
+        ),
     ],
 )
 def test_a_command_offers_what_means_something_to_it(tmp_path: Path, capsys, name: str, own: set[str]) -> None:

@@ -1,13 +1,12 @@
-"""`millstream query` and `millstream migrate` on a real embedded store."""
+"""`millstream query` on a real embedded store."""
 
 from pathlib import Path
 
 import pytest
 
 from millstream.handlers.cli.query import query
-from millstream.handlers.store import Store
 from tests.handlers.cli.command_aids import run
-from tests.handlers.cli.main_in_process import run_main
+from tests.handlers.cli.embedded_place import Place
 
 VALUES = """SELECT 18446744073709551615 AS big, toDecimal128('1.10', 2) AS decimal, 0.1 AS float, 'tab\\there, "q"' AS text,
  CAST(NULL AS Nullable(String)) AS missing, toDateTime64('2015-05-17 10:05:03.123', 3, 'UTC') AS time, [1, 2] AS list"""
@@ -81,27 +80,6 @@ def test_options_may_have_spaces_in_their_values(sql, tmp_path) -> None:
         read = query.make_context("query", arguments).params
 
         assert (read["sql"], read["config"]) == (sql, path)
-
-
-class Place:
-    """The embedded store of the test process, one database in it, and the options that lead there."""
-
-    def __init__(self, store: Store, folder: Path, database: str, tmp_path: Path) -> None:
-        self.store = store
-        self.database = database
-        self.folder = tmp_path
-        config = tmp_path / "millstream.toml"
-        config.write_text(f"[clickhouse]\ndsn = 'chdb://{folder}'\ndatabase = '{database}'\n")
-
-    def run(self, *arguments: str) -> int:
-        """Call the command line and return its exit code."""
-        return run_main(*arguments, folder=self.folder)
-
-
-@pytest.fixture
-def place(chdb_store: Store, chdb_folder: Path, database: str, tmp_path: Path) -> Place:
-    """A folder whose settings lead to an empty database of the embedded store."""
-    return Place(chdb_store, chdb_folder, database, tmp_path)
 
 
 @pytest.mark.parametrize(("form", "line"), ROUND_TRIPS)
@@ -210,46 +188,6 @@ def test_writing_is_allowed_when_asked_for(place: Place, capsysbinary) -> None:
 
     assert codes == [0, 0, 0]
     assert capsysbinary.readouterr() == (b"3\n", b"")
-
-
-def test_migrate_makes_the_table_once(place: Place, capsys) -> None:
-    """The second time it says that all was there; the rows of the first stay."""
-    name = f"{place.database}.events"
-    codes = [place.run("migrate")]
-    first = capsys.readouterr().out.splitlines()
-    line = "('1', 'x', 't', 'e', 'n')"
-    place.store.command(
-        f"INSERT INTO {name} (id, external_customer_id, tenant_id, environment_id, event_name) VALUES {line}"
-    )
-    codes.append(place.run("migrate"))
-    second = capsys.readouterr().out.splitlines()
-    codes.append(place.run("query", "SELECT count() FROM events FINAL"))
-
-    assert codes == [0, 0, 0]
-    assert first[1:] == [f"database {place.database}: was there", f"table {name}: created"]
-    assert second[1:] == [f"database {place.database}: was there", f"table {name}: was there"]
-    assert capsys.readouterr().out == "1\n"
-
-
-@pytest.mark.slow
-def test_migrate_makes_folder_and_database(tmp_path: Path) -> None:
-    """In an empty folder everything is made, and what is then queried is that database; the SQL may come from stdin."""
-    made = run("migrate", cwd=tmp_path, MILLSTREAM_CLICKHOUSE__DATABASE="usage")
-    counted = run(
-        "query",
-        "-",
-        cwd=tmp_path,
-        stdin=b"SELECT count()\nFROM events FINAL;\n",
-        MILLSTREAM_CLICKHOUSE__DATABASE="usage",
-    )
-
-    assert made.stdout.decode().splitlines() == [
-        "store chdb://millstream-data",
-        "database usage: created",
-        "table usage.events: created",
-    ]
-    assert (made.returncode, made.stderr) == (0, b"")
-    assert (counted.returncode, counted.stdout, counted.stderr) == (0, b"0\n", b"")
 
 
 @pytest.mark.slow
