@@ -8,17 +8,33 @@ from typing import Literal, TypeVar
 
 import confluent_kafka
 import msgspec
-from confluent_kafka import ConsumerGroupType, KafkaException, TopicCollection
-from confluent_kafka.admin import ConfigResource, TopicDescription  # type: ignore[attr-defined] # the stubs leave them out
+from confluent_kafka import ConsumerGroupType, KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # the stubs leave them out
+    ConfigResource,
+    ConsumerGroupDescription,
+    TopicDescription,
+)
 
+from ..clock import MONOTONIC
 from ..errors import MillstreamError, TransientError
 from .client_config import KafkaClientConfig
 from .errors import UNKNOWN_TOPIC
-from .patient_admin import PatientAdmin
+from .lag import REFUSALS
+from .patient_admin import LOOK_AGAIN_SECONDS, PatientAdmin
 from .probe import EVERYWHERE
 
 PROTOCOLS = "group.coordinator.rebalance.protocols"
 """The broker's setting that lists the protocols it has for groups; brokers before 3.7 have none of that name."""
+MOVING = frozenset(
+    {
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""What is said of a group whose broker is only just taking it over, as on a cluster where nobody has had one yet."""
+REFUSED_SECONDS = 1.0
+"""When a look is over where every address refuses connections: that is known at once, and more waiting does not change it."""
 
 Answer = TypeVar("Answer")
 
@@ -73,15 +89,21 @@ class Inspector:
     def brokers(self) -> list[int]:
         """Return the ids of the brokers that are up."""
         try:
+            return self._brokers(min(REFUSED_SECONDS, self._timeout))
+        except TransientError as error:
+            if self._admin.outage:
+                raise TransientError(f"no broker can be reached: {self._admin.outage}") from None
+            if self._timeout <= REFUSED_SECONDS:
+                raise error from None
+        return self._brokers(self._timeout - REFUSED_SECONDS)
+
+    def _brokers(self, timeout: float) -> list[int]:
+        try:
             answer = self._admin.ask(
-                lambda seconds: self._admin.client.list_topics(EVERYWHERE, timeout=seconds), self._timeout
+                lambda seconds: self._admin.client.list_topics(EVERYWHERE, timeout=seconds), timeout
             )
         except KafkaException as error:
-            explained = self._admin.explain("the brokers cannot be asked", error.args[0])
-            outage = self._admin.outage
-            if isinstance(explained, TransientError) and outage:
-                raise TransientError(f"no broker can be reached: {outage}") from None
-            raise explained from None
+            raise self._admin.explain("the brokers cannot be asked", error.args[0]) from None
         return sorted(answer.brokers)
 
     def topics(self, names: Collection[str]) -> dict[str, TopicFacts | MillstreamError | None]:
@@ -106,10 +128,7 @@ class Inspector:
 
     def group(self, name: str) -> GroupFacts:
         """Return what a group is like; one that nobody knows has no members."""
-        asked = self._admin.client.describe_consumer_groups(
-            [name], include_authorized_operations=True, request_timeout=self._timeout
-        )
-        found = self._answer(f"group {name!r} cannot be looked at", asked[name])
+        found = self._describe_group(name, MONOTONIC.now() + self._timeout)
         return GroupFacts(
             "consumer" if found.type == ConsumerGroupType.CONSUMER else "classic",
             found.partition_assignor or "",
@@ -117,6 +136,21 @@ class Inspector:
             frozenset(each.group_instance_id for each in found.members if each.group_instance_id),
             _rights(found.authorized_operations),
         )
+
+    def _describe_group(self, name: str, deadline: float) -> ConsumerGroupDescription:
+        while True:
+            left = max(LOOK_AGAIN_SECONDS, deadline - MONOTONIC.now())
+            asked = self._admin.client.describe_consumer_groups(
+                [name], include_authorized_operations=True, request_timeout=left
+            )
+            try:
+                found: ConsumerGroupDescription = self._admin.wait(asked[name])
+            except KafkaException as error:
+                if error.args[0].code() not in MOVING or MONOTONIC.now() >= deadline:
+                    raise self._admin.explain(f"group {name!r} cannot be looked at", error.args[0], REFUSALS) from None
+            else:
+                return found
+            self._admin.client.poll(LOOK_AGAIN_SECONDS)
 
     def group_protocols(self, broker: int) -> frozenset[str]:
         """Return the protocols that *broker* has for groups, `classic` alone where it does not speak of them."""
