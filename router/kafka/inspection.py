@@ -103,7 +103,7 @@ class Inspector:
                 lambda seconds: self._admin.client.list_topics(EVERYWHERE, timeout=seconds), timeout
             )
         except KafkaException as error:
-            raise self._admin.explain("the brokers cannot be asked", error.args[0]) from None
+            raise self._admin.explain("no broker answers", error.args[0]) from None
         return sorted(answer.brokers)
 
     def topics(self, names: Collection[str]) -> dict[str, TopicFacts | MillstreamError | None]:

@@ -10,7 +10,7 @@ from millstream.handlers.events import LaneConfig
 from millstream.handlers.events.service import HANDLERS
 from millstream.handlers.lanes.attacher import LaneAttacher
 from millstream.handlers.settings.sections import LANES, Settings
-from millstream.router import ConfigurationError, KafkaSubscriberConfig, MillstreamError
+from millstream.router import ConfigurationError, KafkaSubscriberConfig, MillstreamError, TransientError
 from millstream.router.kafka.inspection import Inspector, TopicFacts
 from millstream.router.kafka.lag import GroupLag
 from millstream.router.kafka.names import name_of
@@ -50,7 +50,8 @@ class KafkaChecks:
             inspector = Inspector(config, ANSWER_SECONDS)
             brokers = inspector.brokers()
         except MillstreamError as error:
-            yield failure(subject, str(error))
+            mend = "; start them, or mend kafka.brokers" if isinstance(error, TransientError) else ""
+            yield failure(subject, f"{error}{mend}")
             yield skipped("topics, groups", "not looked at, as no broker answers")
             return
         yield ok(subject, f"{len(brokers)} broker{'s' if len(brokers) != 1 else ''} up")

@@ -11,14 +11,14 @@ from pathlib import Path
 from millstream.handlers.settings.sections import ClickHouseConfig
 from millstream.handlers.store import Store
 from millstream.handlers.store.chdb_folder import check_not_in_use
-from millstream.router import ConfigurationError, MillstreamError
+from millstream.router import ConfigurationError, MillstreamError, TransientError
 
 from .clocks import check_clock
 from .findings import Finding, attempt_all, failure, ok, skipped, warning
 from .opening import open_for_looking
 from .rights import check_rights
 from .sent import check_settings
-from .table import TableChecks
+from .table import NO_TABLE, TableChecks
 from .versions import judge_version
 
 VERSION_QUERY = "SELECT version()"
@@ -46,7 +46,8 @@ class StoreChecks:
         try:
             store = open_for_looking(self._config)
         except MillstreamError as error:
-            yield failure(self._subject, str(error))
+            mend = "start it, or mend" if isinstance(error, TransientError) else "mend"
+            yield failure(self._subject, f"{error}; {mend} clickhouse.dsn (or --store)")
             yield skipped("engine, clock, table, rights, settings", "not looked at, as the store does not let us in")
             return
         with contextlib.closing(store):
@@ -77,7 +78,10 @@ class StoreChecks:
                 ("engine", lambda: check_version(store, table.has_views)),
                 ("clock", lambda: check_clock(store)),
                 (table.subject, table.run),
-                ("rights", lambda: check_rights(store, table.name) if table.is_there else ()),
+                (
+                    "rights",
+                    lambda: check_rights(store, table.name) if table.is_there else [skipped("rights", NO_TABLE)],
+                ),
                 ("settings of an INSERT", lambda: check_settings(store, config)),
             ]
         )

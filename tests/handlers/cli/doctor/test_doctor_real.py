@@ -199,13 +199,3 @@ def test_views_of_the_table_are_seen(place, admin):
 
     assert not had
     assert TableChecks(admin, config).has_views()
-
-
-def test_a_fresh_folder_is_no_failure_and_stays_empty(tmp_path, capsys):
-    """Without settings, brokers and a store: what is there, what is not, and nothing is made."""
-    code = run_main("doctor", folder=tmp_path)
-    lines = capsys.readouterr().out.splitlines()
-
-    assert code == 0
-    assert [line.split(":")[0] for line in lines] == ["ok   versions", "warn brokers", "warn store chdb"]
-    assert list(tmp_path.iterdir()) == []
