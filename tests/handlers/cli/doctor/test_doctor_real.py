@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 import pytest
 from confluent_kafka import Consumer
 
+from millstream.handlers.cli.doctor import kafka_checks, opening
 from millstream.handlers.cli.doctor.table import TableChecks
 from millstream.handlers.settings.sections import ClickHouseConfig
+from millstream.router import MONOTONIC
 from tests.handlers.cli.command_aids import write_events
 from tests.handlers.cli.main_in_process import run_main
 from tests.router.kafka.real_kafka import PASSWORD, USER, wait_until
@@ -113,6 +115,42 @@ def test_a_server_that_is_too_old_is_found(place, capsys, faulty_clickhouse, adm
 
     assert (code, [line[:23] for line in bad_lines(lines)]) == (2, ["FAIL engine: ClickHouse"])
     assert f"ClickHouse 20{version[2:]} is too old" in bad_lines(lines)[0]
+
+
+def test_a_proxy_that_drops_settings_is_found(place, capsys, faulty_clickhouse):
+    """An INSERT through it would be asynchronous, whatever it says."""
+    faulty_clickhouse.dropped.add("async_insert")
+    place.dsn = faulty_clickhouse.address(database=place.database)
+    code, lines = place.doctor(capsys)
+
+    assert (code, len(bad_lines(lines))) == (2, 1)
+    assert (
+        "FAIL settings of an INSERT: sent, but not in force: async_insert is 1, not 0: does a proxy"
+        in bad_lines(lines)[0]
+    )
+
+
+def test_servers_that_do_not_answer_are_given_up(place, capsys, own_kafka, breakable_clickhouse, monkeypatch):
+    """Connections are taken and nothing comes: each side is left after one answer that did not come."""
+    for module in (kafka_checks, opening):
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 1.0)
+    place.brokers = own_kafka.bootstrap_servers
+    own_kafka.freeze()
+    breakable_clickhouse.freeze()
+    began = MONOTONIC.now()
+    code, lines = place.doctor(capsys)
+    took = MONOTONIC.now() - began
+    own_kafka.thaw()
+    breakable_clickhouse.thaw()  # before its database is dropped
+
+    assert code == 2
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["FAIL", "brokers"],
+        ["skip", "topics,"],
+        ["FAIL", "store"],
+        ["skip", "engine,"],
+    ]
+    assert took < 30
 
 
 @pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
