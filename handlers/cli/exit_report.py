@@ -66,13 +66,13 @@ def _report_usage(error: click.ClickException) -> int:
 def _say(text: str) -> None:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     for line in lines[:MAX_LINES]:
-        _write(f"millstream: {_clean(line)}")
+        _write(f"millstream: {clean(line)}")
 
 
-def _clean(line: str) -> str:
-    # A file name or an answer of the store may hold anything, also what a terminal would obey.
+def clean(line: str, limit: int = MAX_LINE_LENGTH) -> str:
+    """Return *line* with at most *limit* characters, and none that a terminal would obey: answers may have such."""
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-    return shown if len(shown) <= MAX_LINE_LENGTH else shown[: MAX_LINE_LENGTH - 1] + "…"
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _write(text: str) -> None:

@@ -20,7 +20,7 @@ from .exit_report import report
 from .options import GlobalOptions, global_option_declarations
 
 PROGRAM = "millstream"
-COMMANDS = ("demo", "ingest", "publish", "run", "query", "migrate", "config")
+COMMANDS = ("demo", "ingest", "publish", "run", "query", "migrate", "doctor", "config")
 """Each in a module of its name, in the order of the help."""
 
 

@@ -13,6 +13,7 @@ from millstream.router import MONOTONIC, Clock, PermanentError, TransientError
 
 from .outage import Outage
 from .post_processing import PostProcessor
+from .probe import is_probe
 from .repository import EventRepository
 from .similar_keys import SimilarKeys
 
@@ -50,6 +51,8 @@ class _Progress:
     def __init__(self) -> None:
         self.stored: BatchResult | None = None
         """Once nothing more is to be stored of it."""
+        self.rows = 0
+        """How many rows that are, once they are stored."""
         self.unpublished: list[int] | None = None
         self.publish_attempts = 0
 
@@ -81,8 +84,7 @@ class BatchConsumption:
         progress: _Progress = batch.progress
         stored = self._store(batch, progress, repository)
         not_published = self._publish(batch, progress, stored)
-        rows = len(stored.done) * repository.rows_per_event
-        self._log(batch, stored, rows, len(not_published), self._clock.now() - started)
+        self._log(batch, stored, progress.rows, len(not_published), self._clock.now() - started)
         if not not_published:
             return stored
         done = [place for place in stored.done if place not in not_published]
@@ -102,7 +104,8 @@ class BatchConsumption:
         self.outage.note_success()
         progress.stored = stored
         events = len(stored.done)
-        self._count(events=events, rows=events * repository.rows_per_event, refused=len(stored.failures))
+        progress.rows = repository.count_rows(batch, stored.done)
+        self._count(events=events, rows=progress.rows, refused=len(stored.failures))
         return stored
 
     def _publish(self, batch: Batch, progress: _Progress, stored: BatchResult) -> dict[int, BaseException]:
@@ -110,8 +113,10 @@ class BatchConsumption:
         if processor is None:
             return {}
         if progress.unpublished is None:
-            progress.unpublished = list(stored.done)
+            progress.unpublished = [place for place in stored.done if not is_probe(batch[place].item)]
         places = progress.unpublished
+        if not places:
+            return {}
         failed = processor.publish([batch[place].item for place in places], [batch[place].payload for place in places])
         progress.unpublished = [places[index] for index in failed]
         progress.publish_attempts += 1

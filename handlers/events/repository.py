@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Collection
 
 from millstream.handlers.batching import Batch, BatchMessage, BatchResult
 from millstream.handlers.store import (
@@ -17,6 +18,7 @@ from millstream.router import ConfigurationError
 
 from .billing import BillingConfig, billing_line
 from .event import Event, canonical_line, day_number
+from .probe import is_probe
 from .raw_line import store_line
 from .schema import EVENT_COLUMNS, create_events_table
 
@@ -29,7 +31,7 @@ class EventRepository:
     Args:
         store: an open store.
         database, table: where events go.
-        billing: adds one billing row per event, in the same INSERT; `None` adds none.
+        billing: adds one billing row per event, in the same INSERT; `None` adds none. A probe of `doctor` gets none.
 
     Example:
         >>> from millstream.handlers.testing import FakeStore
@@ -131,12 +133,20 @@ class EventRepository:
         return self._with_billing(_canonical(each), each.item)
 
     def _with_billing(self, line: bytes, event: Event) -> bytes:
-        return line if self.billing is None else b"%b\n%b" % (line, billing_line(event, self.billing))
+        # Without billing nobody comes here.
+        return (
+            line if self.billing is None or is_probe(event) else b"%b\n%b" % (line, billing_line(event, self.billing))
+        )
 
     @property
     def rows_per_event(self) -> int:
         """Rows that one event becomes: itself, and its billing row."""
         return 1 if self.billing is None else 2
+
+    def count_rows(self, batch: Batch, places: Collection[int]) -> int:
+        """Return how many rows the events at *places* of *batch* become: a probe of `doctor` has no billing row."""
+        probes = 0 if self.billing is None else sum(is_probe(batch[place].item) for place in places)
+        return len(places) * self.rows_per_event - probes
 
     def insert_count(self) -> int:
         """Return the INSERTs the engine has counted since it started; see `Store.insert_count`."""

@@ -18,7 +18,7 @@ from .failures import insert_error, query_error
 from .folder_connections import FolderConnections
 from .insert_settings import SETTINGS_QUERY, SettingState, insert_settings
 from .protocols import InsertSettings, LineFormat, Result, Store
-from .server_connections import ServerConnections
+from .server_connections import QUERY_TIMEOUT, Limits, ServerConnections
 from .short_answers import short_answer
 from .statement import answers_rows, checked_statement, is_short
 from .waiting import open_patiently
@@ -37,6 +37,7 @@ def open_store(
     insert_deadline: float = 60.0,
     create: bool = True,
     wait: float = 0.0,
+    query_timeout: float = QUERY_TIMEOUT,
 ) -> Store:
     """Open a store; blocks until it answered once.
 
@@ -47,6 +48,7 @@ def open_store(
         create: make a chDB folder that is missing.
         wait: seconds to wait for a server that cannot be reached, asking every 2 s; `math.inf` is for as long as it takes. It
             is said once, and once when it is back.
+        query_timeout: seconds of silence after which a query to a server is given up.
 
     Raises:
         ConfigurationError: the address is wrong, chDB is not installed, its folder is unusable, in use by another
@@ -56,16 +58,19 @@ def open_store(
     dsn = StoreDsn.parse(dsn) if isinstance(dsn, str) else dsn
     if insert_deadline <= 0:
         raise ConfigurationError(f"insert_deadline={insert_deadline} must be above 0 seconds")
+    if query_timeout <= 0:
+        raise ConfigurationError(f"query_timeout={query_timeout} must be above 0 seconds")
     if wait < 0:
         raise ConfigurationError(f"wait={wait} must be at least 0 seconds")
     name = dsn.database if database is None else database
-    return open_patiently(lambda: _open(dsn, name, insert_deadline, create=create), within=wait)
+    limits = Limits(insert_deadline, query_timeout)
+    return open_patiently(lambda: _open(dsn, name, limits, create=create), within=wait)
 
 
-def _open(dsn: StoreDsn, database: str | None, insert_deadline: float, *, create: bool) -> Store:
+def _open(dsn: StoreDsn, database: str | None, limits: Limits, *, create: bool) -> Store:
     if dsn.folder is not None:
-        return _ClickHouseStore(dsn, FolderConnections(dsn, dsn.folder, database, create=create), insert_deadline)
-    return _ClickHouseStore(dsn, ServerConnections(dsn, database, insert_deadline), insert_deadline)
+        return _ClickHouseStore(dsn, FolderConnections(dsn, dsn.folder, database, create=create), limits.insert)
+    return _ClickHouseStore(dsn, ServerConnections(dsn, database, limits), limits.insert)
 
 
 class _Connections(Protocol):

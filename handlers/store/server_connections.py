@@ -5,25 +5,35 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from millstream.router.errors import ConfigurationError, StateError
 
 from .driver import Client, DriverError, open_server, take_apart
 from .dsn import StoreDsn
 from .failures import opening_error
 
-QUERY_TIMEOUT = 300
+QUERY_TIMEOUT = 300.0
 """Seconds of silence after which a query is given up, as the driver has it."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Seconds of silence after which a request is given up: an INSERT, and a query."""
+
+    insert: float
+    query: float = QUERY_TIMEOUT
 
 
 class ServerConnections:
     """Two clients, each for any number of threads at once: inserts end at the deadline, queries may take longer."""
 
-    def __init__(self, dsn: StoreDsn, database: str | None, insert_deadline: float) -> None:
+    def __init__(self, dsn: StoreDsn, database: str | None, limits: Limits) -> None:
         self._dsn = dsn
         self._database = database
         self._lock = threading.Lock()
         self._is_closed = False
-        self._writer = _open(dsn, insert_deadline)
+        self._limits = limits
+        self._writer = _open(dsn, limits.insert)
         self._reader: Client | None = None
 
     @contextlib.contextmanager
@@ -40,7 +50,7 @@ class ServerConnections:
             if self._is_closed:
                 raise StateError("the store is closed")
             if self._reader is None:
-                self._reader = _open(self._dsn, QUERY_TIMEOUT)
+                self._reader = _open(self._dsn, self._limits.query)
                 self._reader.database = self._database
         # The server answers only when the query has ended: an error half-way is an error, not a text among the rows.
         yield self._reader, {"wait_end_of_query": 1, **({"readonly": 1} if read_only else {})}

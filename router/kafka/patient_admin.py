@@ -54,6 +54,12 @@ class PatientAdmin:
         self._watch = ConnectionWatch(config)
         self.client = open_client(AdminClient, config, client_properties(config), self._watch.on_error)
 
+    @property
+    def outage(self) -> str:
+        """Why no broker can be reached; empty while one can, or nobody knows."""
+        self.client.poll(0)
+        return self._watch.outage
+
     def wait(self, answer: Future[Answer]) -> Answer:
         """Return *answer*, which has a time limit of its own, once it is there; ends when we are refused."""
         while True:

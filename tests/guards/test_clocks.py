@@ -21,6 +21,7 @@ FOR_PEOPLE = {
     "router/poison/record.py",  # when a message was set aside
     "router/memory/pubsub.py",  # when a message was published, as a broker says it
     "handlers/events/outage.py",  # since when the store is away
+    "handlers/cli/doctor/clocks.py",  # whether it is the server's as well
 }
 """Where a moment is written down, and nothing is reckoned with it."""
 

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -69,6 +69,10 @@ class FaultServer(ThreadingHTTPServer):
         self.tokens: list[str] = []
         """The token of each INSERT that came, whatever became of it."""
         self.has_ended = threading.Event()
+        self.dropped: set[str] = set()
+        """Parameters of a request that do not come through, as a proxy may do it."""
+        self.replaced: tuple[bytes, bytes] | None = None
+        """What every answer has in place of something else, as long as that."""
         self._script: deque[Fault] = deque()
 
     def address(self, user: str | None = None, database: str = "") -> str:
@@ -121,10 +125,18 @@ class _Handler(BaseHTTPRequestHandler):
         target = self.server.target
         with contextlib.closing(http.client.HTTPConnection(target.hostname, target.port, timeout=ANSWER_SECONDS)) as to:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in _OF_ONE_HOP}
-            to.request("POST", self.path, body, kept)
+            if self.server.replaced is not None:
+                kept = {name: value for name, value in kept.items() if name.lower() != "accept-encoding"}
+            to.request("POST", self._path(), body, kept)
             answer = to.getresponse()
             headers = {name: value for name, value in answer.getheaders() if name.lower() not in _OF_ONE_HOP}
-            return answer.status, headers, answer.read()
+            return answer.status, headers, answer.read().replace(*self.server.replaced or (b"", b""))
+
+    def _path(self) -> str:
+        parts = urlsplit(self.path)
+        asked = parse_qsl(parts.query, keep_blank_values=True)
+        passed = [(name, value) for name, value in asked if name not in self.server.dropped]
+        return self.path if len(passed) == len(asked) else f"{parts.path}?{urlencode(passed)}"
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(status)

@@ -24,8 +24,18 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "clickhouse"
 START_TIMEOUT = 400.0
 """Seconds for a start, the first one with its download included; less than what ends a run that hangs."""
 
-USERS = ("default", "hostile", "locked", "locked_right", "read_only", "few_partitions", "little_memory", "reader")
-"""Without passwords, each with the profile of its name; the last one has no right to insert."""
+USERS = (
+    "default",
+    "hostile",
+    "locked",
+    "locked_right",
+    "read_only",
+    "few_partitions",
+    "little_memory",
+    "reader",
+    "writer",
+)
+"""Without passwords, each with the profile of its name; the last two have only the right to read, and to insert."""
 DOWN = "down"
 """The cluster whose one shard never answers."""
 TWO_SHARDS = "two_shards"
@@ -53,6 +63,7 @@ _USERS = """\
     <few_partitions><max_partitions_per_insert_block>7</max_partitions_per_insert_block></few_partitions>
     <little_memory><max_memory_usage>12000000</max_memory_usage></little_memory>
     <reader/>
+    <writer/>
   </profiles>
   <users>{users}</users>
   <quotas><default/></quotas>
@@ -62,7 +73,10 @@ _USER = """
     <{name}><password/><networks><ip>::/0</ip></networks><profile>{name}</profile><quota>default</quota>
       {rights}</{name}>"""
 _ALL_RIGHTS = "<access_management>1</access_management>"
-_RIGHTS = {"reader": "<grants><query>GRANT SELECT, SHOW ON *.*</query></grants>"}
+_RIGHTS = {
+    "reader": "<grants><query>GRANT SELECT, SHOW ON *.*</query></grants>",
+    "writer": "<grants><query>GRANT INSERT ON *.*</query></grants>",
+}
 
 _numbers = itertools.count(1)
 _run = uuid.uuid4().hex[:8]

@@ -82,3 +82,9 @@ def test_a_wait_below_nothing_is_refused():
     """As any setting that makes no sense."""
     with pytest.raises(ConfigurationError, match="wait=-1 must be at least 0 seconds"):
         open_store("chdb://nowhere", wait=-1)
+
+
+def test_no_time_at_all_for_a_query_is_refused():
+    """Every one would be given up."""
+    with pytest.raises(ConfigurationError, match="query_timeout=0 must be above 0 seconds"):
+        open_store("chdb://nowhere", query_timeout=0)
