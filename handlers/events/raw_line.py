@@ -4,11 +4,19 @@
   first value silently where msgspec took the last. That needs all columns in one payload.
 - A time whose year, as it is written, is not one of 1970 to 2299: the store reads date and time before it looks at the
   offset, and 23.10 to 26.3 bring a year that they do not know to one that they do, a day away.
+
+`store_line` says so of one event; `store_lines` of many, at a tenth of the cost, by counts over all their bytes.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import islice
+from operator import attrgetter
+
+import msgspec
 
 from .event import Event, canonical_line
 from .instant import END, EPOCH
@@ -16,6 +24,15 @@ from .schema import EVENT_COLUMNS
 
 _FIRST_YEAR, _LAST_YEAR = EPOCH.year, END.year - 1
 _KEYS = tuple(b'"%b"' % column.encode() for column in EVENT_COLUMNS)
+
+LOOKED_AT_ONCE = 500
+"""Events: their bytes fit into the nearer caches of a core, and what is odd about one costs no more of the others."""
+_SURELY = timedelta(days=1)
+_FIRST, _LAST = EPOCH + _SURELY, END - _SURELY
+"""No offset is as long as a day: between these a time is in one of those years as it is written, too."""
+_OPTIONAL = tuple(field.name for field in msgspec.structs.fields(Event) if not field.required)
+_REQUIRED = len(msgspec.structs.fields(Event)) - len(_OPTIONAL)
+_NO_PROPERTIES = next(field.default for field in msgspec.structs.fields(Event) if field.name == "properties")
 
 
 def store_line(event: Event, payload: bytes) -> bytes:
@@ -28,6 +45,54 @@ def store_line(event: Event, payload: bytes) -> bytes:
     if b"\\" not in payload and all(payload.count(key) <= 1 for key in _KEYS):
         return payload
     return canonical_line(event) if _has_repeated_key(payload) else payload
+
+
+def store_lines(events: Iterable[Event], payloads: Iterable[bytes]) -> list[bytes]:
+    """Return the `store_line` of each of *events*, which were decoded from *payloads*."""
+    lines: list[bytes] = []
+    rest_of_events, rest_of_payloads = iter(events), iter(payloads)
+    while some := list(islice(rest_of_events, LOOKED_AT_ONCE)):
+        theirs = list(islice(rest_of_payloads, LOOKED_AT_ONCE))
+        lines += theirs if _are_plain(some, theirs) else map(store_line, some, theirs)
+    return lines
+
+
+def _are_plain(events: Sequence[Event], payloads: Sequence[bytes]) -> bool:
+    """Whether all years are good, and no payload has a key twice."""
+    times = [event.timestamp for event in events]
+    if not _FIRST <= min(times) <= max(times) < _LAST:
+        return False
+    whole = b"".join(payloads)
+    full = [event for event in events if event.customer_id is not None and event.source is not None]
+    if not full and b"null" not in whole:
+        return True
+    properties = b"".join([event.properties for event in events])
+    if b"\\" in whole and whole.count(b"\\") != properties.count(b"\\"):
+        return False
+    return _have_no_other_text(events, whole, properties) or _have_each_once(events, whole, properties)
+
+
+def _have_no_other_text(events: Sequence[Event], whole: bytes, properties: bytes) -> bool:
+    """Whether outside of the properties stands nothing but the keys of what is set in an event, and its texts.
+
+    There each quote begins or ends one of them, as none is escaped. A payload has at least those of its event, so the sums are
+    equal only where all are.
+    """
+    texts = len([event for event in events if event.external_customer_id is not None])
+    texts += len([event for event in events if event.customer_id is not None])
+    texts += len([event for event in events if event.source is not None])
+    keys = texts + len([event for event in events if event.properties is not _NO_PROPERTIES])
+    return whole.count(b'"') - properties.count(b'"') == 2 * (keys + texts) + 4 * _REQUIRED * len(events)
+
+
+def _have_each_once(events: Sequence[Event], whole: bytes, properties: bytes) -> bool:
+    """Whether no known key stands more often outside of the properties than there are events with it; unknown ones may."""
+    for name, key in zip(EVENT_COLUMNS, _KEYS, strict=True):
+        nothing = _NO_PROPERTIES if name == "properties" else None
+        values = map(attrgetter(name), events)
+        if whole.count(key) - properties.count(key) != sum([value is not nothing for value in values]):
+            return False
+    return True
 
 
 def _has_repeated_key(payload: bytes) -> bool:

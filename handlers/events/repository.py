@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Collection
 
-from millstream.handlers.batching import Batch, BatchMessage, BatchResult
+from millstream.handlers.batching import Batch, BatchResult
 from millstream.handlers.store import (
     ClickHouseTable,
     QueryError,
@@ -16,11 +16,11 @@ from millstream.handlers.store import (
 )
 from millstream.router import ConfigurationError
 
-from .billing import BillingConfig, billing_line
-from .event import Event, canonical_line, day_number
-from .probe import is_probe
-from .raw_line import store_line
+from .billing import BillingConfig
+from .event_rows import EventDay, EventLine
 from .schema import EVENT_COLUMNS, create_events_table
+
+_DAY = EventDay()
 
 
 class EventRepository:
@@ -48,6 +48,7 @@ class EventRepository:
         self.billing = billing
         self.database = database
         self.table_name = table
+        self._line, self._rewrite = EventLine(billing), EventLine(billing, is_canonical=True)
         self._table = ClickHouseTable(store, database=database, table=table, columns=EVENT_COLUMNS)
 
     @classmethod
@@ -103,6 +104,7 @@ class EventRepository:
         """Return the same repository, on the same store, but that it adds no billing rows."""
         other = copy.copy(self)
         other.billing = None
+        other._line, other._rewrite = EventLine(), EventLine(is_canonical=True)
         return other
 
     def close(self) -> None:
@@ -119,24 +121,11 @@ class EventRepository:
 
         Called again with the same batch after an error, it goes on where it stopped; see `ClickHouseTable.store`.
         """
-        line, rewrite = (_line, _canonical) if self.billing is None else (self._billed_line, self._billed_canonical)
-        return self._table.store(batch, line, partition=_day, rewrite=rewrite)
+        return self._table.store(batch, self._line, partition=_DAY, rewrite=self._rewrite)
 
     def inserts(self, batch: Batch) -> int:
         """Return how many INSERTs were sent for *batch*, failed ones included."""
         return self._table.inserts(batch)
-
-    def _billed_line(self, each: BatchMessage) -> bytes:
-        return self._with_billing(_line(each), each.item)
-
-    def _billed_canonical(self, each: BatchMessage) -> bytes:
-        return self._with_billing(_canonical(each), each.item)
-
-    def _with_billing(self, line: bytes, event: Event) -> bytes:
-        # Without billing nobody comes here.
-        return (
-            line if self.billing is None or is_probe(event) else b"%b\n%b" % (line, billing_line(event, self.billing))
-        )
 
     @property
     def rows_per_event(self) -> int:
@@ -151,15 +140,3 @@ class EventRepository:
     def insert_count(self) -> int:
         """Return the INSERTs the engine has counted since it started; see `Store.insert_count`."""
         return self.store.insert_count()
-
-
-def _line(each: BatchMessage) -> bytes:
-    return store_line(each.item, each.message.payload if each.part is None else each.part)
-
-
-def _canonical(each: BatchMessage) -> bytes:
-    return canonical_line(each.item)
-
-
-def _day(each: BatchMessage) -> int:
-    return day_number(each.item)

@@ -35,7 +35,8 @@ class BatchPlan:
 
     def has_line(self, line: Line) -> bool:
         """Whether *line* is the one that its rows are from; made anew by a `lambda` or a `def` it still is."""
-        return line == self._line or _code(line) == _code(self._line)
+        code = _code(line)
+        return line == self._line or (code is not None and code == _code(self._line))
 
     def run(self, batch: Batch) -> BatchResult:
         """Send what is not yet known to be stored, and tell *batch* between cycles what became of its messages so far.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -15,13 +16,31 @@ Partition = Callable[[BatchMessage], int]
 """Tells a number for the partition of the table that the rows of a message belong to, such as the day."""
 
 
+@runtime_checkable
+class ManyLines(Protocol):
+    """A `Line` that also makes those of many messages at once, at less cost than one by one."""
+
+    def many(self, batch: Sequence[BatchMessage]) -> list[bytes]:
+        """Return what a call for each message of *batch* would have, in their order; or raise, and be called for each."""
+        ...
+
+
+@runtime_checkable
+class ManyPartitions(Protocol):
+    """A `Partition` that also tells those of many messages at once."""
+
+    def many(self, batch: Sequence[BatchMessage], limit: int) -> list[int] | None:
+        """Return what a call for each message of *batch* would have; `None` where that surely is no more than *limit* numbers."""
+        ...
+
+
 class BatchRows(msgspec.Struct, frozen=True):
     """What the messages of a batch became.
 
     Args:
         units: the lines of each message that has any, in their order.
         places: the place in the batch of the message behind each unit, ascending.
-        days: the partition of each unit; `None` when nobody says.
+        days: the partition of each unit; `None` when nobody says, or when there are no more than an INSERT may touch.
         failures: why a message became no unit, by its place.
     """
 
@@ -31,8 +50,16 @@ class BatchRows(msgspec.Struct, frozen=True):
     failures: dict[int, Exception]
 
 
-def make_rows(batch: Sequence[BatchMessage], line: Line, partition: Partition | None) -> BatchRows:
+def make_rows(
+    batch: Sequence[BatchMessage], line: Line, partition: Partition | None, max_partitions: int = 1
+) -> BatchRows:
     """Make the rows of *batch*; a message for which *line* or *partition* raises is refused with that error.
+
+    Args:
+        batch: the messages.
+        line: makes the JSON of each; a `ManyLines` that of all.
+        partition: tells the partition of each; a `ManyPartitions` that of all. `None`: nobody does.
+        max_partitions: how many of these one INSERT may touch.
 
     Raises:
         HaltedError: *line* returned something else than bytes: a mistake in the program, which no waiting mends.
@@ -40,11 +67,19 @@ def make_rows(batch: Sequence[BatchMessage], line: Line, partition: Partition | 
     """
     try:
         # By the loop of `map`: to look at each message for an error would cost as much again.
-        units = list(map(bytes.strip, map(line, batch)))
-        days = None if partition is None else list(map(partition, batch))
+        units = list(map(bytes.strip, line.many(batch) if isinstance(line, ManyLines) else map(line, batch)))
+        days = _days(batch, partition, max_partitions)
     except Exception:  # noqa: BLE001 - what makes a line is the user's
         return _one_by_one(batch, line, partition)
     return BatchRows(units, range(len(units)), days, {}) if all(units) else _one_by_one(batch, line, partition)
+
+
+def _days(batch: Sequence[BatchMessage], partition: Partition | None, max_partitions: int) -> Sequence[int] | None:
+    if partition is None:
+        return None
+    return (
+        partition.many(batch, max_partitions) if isinstance(partition, ManyPartitions) else list(map(partition, batch))
+    )
 
 
 def _one_by_one(batch: Sequence[BatchMessage], line: Line, partition: Partition | None) -> BatchRows:

@@ -1,0 +1,61 @@
+"""What events become in their table: lines and days, of one or of many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from millstream.handlers.batching import BatchMessage
+
+from .billing import BillingConfig, billing_line
+from .event import Event, canonical_line, day_number
+from .probe import is_probe
+from .raw_line import store_line, store_lines
+
+
+class EventLine:
+    """Makes the line of an event, with its billing row where that is configured; see `Line` and `ManyLines`.
+
+    Args:
+        billing: adds a billing row; `None`: adds none.
+        is_canonical: writes each event anew, rather than sending its bytes as they came.
+    """
+
+    def __init__(self, billing: BillingConfig | None = None, *, is_canonical: bool = False) -> None:
+        self._billing = billing
+        self._is_canonical = is_canonical
+
+    def __call__(self, each: BatchMessage) -> bytes:
+        """Return the line of one event."""
+        line = canonical_line(each.item) if self._is_canonical else store_line(each.item, each.payload)
+        return line if self._billing is None else _billed(line, each.item, self._billing)
+
+    def many(self, batch: Sequence[BatchMessage]) -> list[bytes]:
+        """Return the lines of all of *batch*."""
+        if self._is_canonical:
+            return list(map(self, batch))
+        lines = store_lines((each.item for each in batch), (each.payload for each in batch))
+        billing = self._billing
+        if billing is None:
+            return lines
+        return [_billed(line, each.item, billing) for line, each in zip(lines, batch, strict=True)]
+
+
+def _billed(line: bytes, event: Event, billing: BillingConfig) -> bytes:
+    return line if is_probe(event) else b"%b\n%b" % (line, billing_line(event, billing))
+
+
+class EventDay:
+    """Tells the day of an event, which is its partition; see `Partition` and `ManyPartitions`."""
+
+    def __call__(self, each: BatchMessage) -> int:
+        """Return the day of one event, counted from 1970-01-01 in UTC."""
+        return day_number(each.item)
+
+    def many(self, batch: Sequence[BatchMessage], limit: int) -> list[int] | None:
+        """Return the days of all of *batch*; `None` where they surely are at most *limit* different ones."""
+        times = [each.item.timestamp for each in batch]
+        # Times less than n days apart lie in n + 1 days at most.
+        if times and max(times) - min(times) < timedelta(days=limit - 1):
+            return None
+        return [day_number(each.item) for each in batch]
