@@ -33,6 +33,9 @@ class CorrelationID:
         {'correlation_id': '42'}
     """
 
+    passes_success = True
+    """Tells the router that a message whose handler succeeds need not come by here; see `Middleware`."""
+
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
         """Wrap *next_handler*."""
 

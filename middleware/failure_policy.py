@@ -38,6 +38,9 @@ class FailurePolicy:
     judges_errors = True
     """As that of `PoisonQueue`: what it passes on is not for the sink."""
 
+    passes_success = True
+    """Tells the router that a message whose handler succeeds need not come by here; see `Middleware`."""
+
     def __init__(self, *, retry: Retry | None = DEFAULT_RETRY, poison: bool = True, recover: bool = True) -> None:
         if retry is not None:
             require_instance("FailurePolicy(retry)", retry, Retry, "Retry(…), or None for no retries")

@@ -20,6 +20,9 @@ class InstantAck:
         True
     """
 
+    passes_success = True
+    """Tells the router that a message whose handler succeeds need not come by here; see `Middleware`."""
+
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
         """Wrap *next_handler*."""
 

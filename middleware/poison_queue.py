@@ -42,6 +42,9 @@ class PoisonQueue:
     judges_errors = True
     """Tells the router that what passes is not for the sink, however often the message comes again."""
 
+    passes_success = True
+    """Tells the router that a message whose handler succeeds need not come by here; see `Middleware`."""
+
     def __init__(self, *, filter: Callable[[Exception], bool] | None = None) -> None:  # noqa: A002 - what it is
         require_function("filter", filter, ERROR)
         self._filter = filter

@@ -27,6 +27,9 @@ class Recoverer:
         millstream.router.errors.RecoveredPanicError: ...
     """
 
+    passes_success = True
+    """Tells the router that a message whose handler succeeds need not come by here; see `Middleware`."""
+
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
         """Wrap *next_handler*."""
 

@@ -67,6 +67,9 @@ class Retry:
     retries_errors = True
     """Lets the router warn at its start where nothing inside lets an error out to it."""
 
+    passes_success = True
+    """Tells the router that a message whose handler succeeds need not come by here; see `Middleware`."""
+
     def __init__(
         self,
         *,

@@ -23,6 +23,7 @@ from .delivery.context import Context, DeadlineExceeded, Scope
 from .delivery.hold import Hold
 from .delivery.message import Message
 from .delivery.offset_book import OffsetBook
+from .delivery.run import MessageRun
 from .errors import (
     Cancelled,
     ConfigurationError,
@@ -57,6 +58,7 @@ from .protocols import (
     AssignmentListener,
     ChecksTopics,
     ClosesSlowly,
+    DeliversRuns,
     FindsTopics,
     HandlerFunc,
     InGroup,
@@ -68,6 +70,7 @@ from .protocols import (
     Subscriber,
     Subscription,
     Supervised,
+    TakeRun,
     TellsLastError,
     Worker,
 )
@@ -90,6 +93,7 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "DeadlineExceeded",
+    "DeliversRuns",
     "ExitCode",
     "FindsTopics",
     "ForcedExit",
@@ -107,6 +111,7 @@ __all__ = [
     "Located",
     "LooksAhead",
     "Message",
+    "MessageRun",
     "MessageTooLarge",
     "Middleware",
     "MillstreamError",
@@ -134,6 +139,7 @@ __all__ = [
     "Subscription",
     "SubscriptionClosed",
     "Supervised",
+    "TakeRun",
     "TellsLastError",
     "TransientError",
     "UndrainedError",

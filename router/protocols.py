@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from .delivery.assignment import Assignment
 from .delivery.message import Message
 from .delivery.offset_book import OffsetBook
+from .delivery.run import Entry, MessageRun
 
 
 class HandlerFunc(Protocol):
@@ -31,6 +32,18 @@ class HandlerFunc(Protocol):
         ...
 
 
+class TakeRun(Protocol):
+    """What handles many messages at once, in place of a `HandlerFunc`; see `Handler.take_runs`."""
+
+    def __call__(self, run: MessageRun, /) -> bool:
+        """Handle all messages of *run*, as a call for each would, and return True; or none of them, and return False.
+
+        Then, and where it raises an error that is some message's fault, each goes through the chain by itself. What holds *run*,
+        or releases it, does so for all of them.
+        """
+        ...
+
+
 class Middleware(Protocol):
     """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router.
 
@@ -39,8 +52,10 @@ class Middleware(Protocol):
     One that changes the message changes a copy, `message = message.copy()`, and passes that on: what was delivered then stays as
     it came, for each further attempt and for the poison record.
 
-    Two attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one, and
-    `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again.
+    Attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one;
+    `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again; and
+    `passes_success`, that it does nothing to a message whose handler returns nothing: where all of a chain say so, a handler that
+    takes runs gets them past the chain.
     """
 
     def __call__(self, next_handler: HandlerFunc, /) -> HandlerFunc:
@@ -135,6 +150,15 @@ class ClosesSlowly(Subscription, Protocol):
 
     def begin_close(self, seconds: float = ..., /) -> None:
         """Begin to close and return, so that several close side by side; in *seconds*, if given."""
+        ...
+
+
+@runtime_checkable
+class DeliversRuns(Subscription, Protocol):
+    """A subscription that delivers messages in runs to a handler that takes them so."""
+
+    def receive_entries(self, max_messages: int, timeout: float) -> list[Entry]:
+        """Return the next chunk as `receive` does: messages, or runs of up to *max_messages* altogether."""
         ...
 
 

@@ -1,9 +1,11 @@
 """Batching: generic, knows neither events nor ClickHouse."""
 
-from .batch import Batch, BatchMessage, BatchResult, ProcessBatch, Trigger
+from .batch import Batch, BatchResult, ProcessBatch, Trigger
+from .batch_message import BatchMessage
 from .batcher import MessageBatcher
 from .config import BatchConfig
 from .gate import InsertGate
+from .rows import Rows
 
 __all__ = [
     "Batch",
@@ -13,5 +15,6 @@ __all__ = [
     "InsertGate",
     "MessageBatcher",
     "ProcessBatch",
+    "Rows",
     "Trigger",
 ]

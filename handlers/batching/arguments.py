@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from millstream.router import ConfigurationError, Message
 from millstream.router.callables import described, require_callable
+from millstream.router.delivery.run import Entry
 
-from .batch import BatchMessage
+from .batch_message import BatchMessage
 from .config import BatchConfig
 
 WRITE = "pass BatchMessage(message, item)"
@@ -25,12 +26,12 @@ def require_right(name: str, config: object, process_batch: object) -> None:
     require_callable(f"batcher {name!r}: process_batch", process_batch, "the batch")
 
 
-def require_given(name: str, message: Message) -> None:
-    """Raise where *message* comes from a router: it starts its batchers first, so the batcher *name* that is not started is none.
+def require_given(name: str, entry: Entry) -> None:
+    """Raise where *entry* comes from a router: it starts its batchers first, so the batcher *name* that is not started is none.
 
     Nobody would flush what it has when the router closes, nor when a partition goes.
     """
-    assignment = message.assignment
+    assignment = entry.assignment
     if assignment is not None and assignment.route is not None:
         raise ConfigurationError(
             f"batcher {name!r} gets messages of handler {assignment.route.handler!r} but was not given to the router:"

@@ -4,44 +4,12 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
-import msgspec
-
-from millstream.router import Context, Message
-
-
-class BatchMessage(msgspec.Struct, gc=False, eq=False):
-    """One thing to process, and the message it came in.
-
-    Args:
-        message: what carries it; held by the batcher until the thing is stored.
-        item: the parsed content, such as an `Event`.
-        index: its place in a message that brings several; 0 otherwise.
-        part: its own bytes in a message that brings several; `None`: the whole payload is.
-
-    Example:
-        >>> one = BatchMessage(Message(b'{"id": 1}'), item={"id": 1})
-        >>> one.payload, one.item["id"]
-        (b'{"id": 1}', 1)
-    """
-
-    message: Message
-    item: Any
-    index: int = 0
-    part: bytes | None = None
-
-    @property
-    def context(self) -> Context:
-        """The context of its message."""
-        return self.message.context
-
-    @property
-    def payload(self) -> bytes:
-        """The bytes that it came as, which are what it weighs in a batch."""
-        return self.message.payload if self.part is None else self.part
+from .batch_message import BatchMessage
+from .rows import Row, Rows
 
 
 class Trigger(enum.Enum):
@@ -69,8 +37,13 @@ Outcome = tuple[int, BaseException | None]
 """A place in a batch, and why that message cannot be processed; `None`: its part is done."""
 
 
-class Batch(tuple[BatchMessage, ...]):
+class Batch(Sequence[BatchMessage]):
     """A closed batch: fixed rows in a fixed order under one token, kept through all its retries.
+
+    Args:
+        messages: its rows.
+        trigger: why it was closed.
+        size_bytes: what its rows weigh.
 
     Example:
         >>> batch = Batch([BatchMessage(Message(b"one"), 1), BatchMessage(Message(b"two"), 2)])
@@ -78,6 +51,8 @@ class Batch(tuple[BatchMessage, ...]):
         (2, [1, 2], 32)
     """
 
+    rows: Rows
+    """What it consists of: to take many at a time, without a look at each."""
     token: str
     """Names this exact row set; drawn at the closing, never derived from content: deleted rows must be able to come back."""
     trigger: Trigger | None
@@ -95,21 +70,32 @@ class Batch(tuple[BatchMessage, ...]):
     is_late: Callable[[], bool]
     """Whether the time to close is nearly over: what takes many steps ends with the one in hand, and calls `report`."""
 
-    def __new__(
-        cls, messages: Iterable[BatchMessage] = (), *, trigger: Trigger | None = None, size_bytes: int = 0
-    ) -> Batch:
-        """Close a batch of *messages*."""
-        batch = super().__new__(cls, messages)
-        batch.token = uuid.uuid4().hex
-        batch.trigger = trigger
-        batch.size_bytes = size_bytes
-        batch.progress = None
-        batch.plans = {}
-        batch.refused = set()
-        batch.left = set()
-        batch.listener = None
-        batch.is_late = _never
-        return batch
+    def __init__(self, messages: Iterable[Row] = (), *, trigger: Trigger | None = None, size_bytes: int = 0) -> None:
+        self.rows = Rows(messages)
+        self.token = uuid.uuid4().hex
+        self.trigger = trigger
+        self.size_bytes = size_bytes
+        self.progress = None
+        self.plans = {}
+        self.refused = set()
+        self.left = set()
+        self.listener = None
+        self.is_late = _never
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> BatchMessage: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[BatchMessage]: ...
+
+    def __getitem__(self, place: int | slice) -> BatchMessage | Sequence[BatchMessage]:
+        return self.rows[place]
+
+    def __iter__(self) -> Iterator[BatchMessage]:
+        return iter(self.rows)
 
     def report(self, outcomes: Iterable[Outcome]) -> bool:
         """Tell of messages whose outcome is known while the others of the batch take long: those that failed go to the sink now.
@@ -126,10 +112,10 @@ class Batch(tuple[BatchMessage, ...]):
 
     def without_void(self) -> Batch:
         """Return the batch, never sent yet, without what nobody waits for any more: a new row set, so a new token."""
-        if not any(each.message.is_void for each in self):
+        kept = Rows(self.rows.without_void())
+        if len(kept) == len(self):
             return self
-        kept = [each for each in self if not each.message.is_void]
-        return Batch(kept, trigger=self.trigger, size_bytes=sum(len(each.payload) for each in kept))
+        return Batch(self.rows.without_void(), trigger=self.trigger, size_bytes=sum(map(len, kept.payloads())))
 
 
 def _never() -> bool:

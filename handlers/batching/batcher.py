@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-
-from loguru import logger
+from typing import Any
 
 from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
 from millstream.router.delivery.outliving import outliving
+from millstream.router.delivery.run import Entry, MessageRun
 from millstream.router.worker_thread import WorkerThread
 
 from .arguments import require_given, require_items, require_right
-from .batch import FLUSH_LINES, Batch, BatchMessage, ProcessBatch, Trigger
+from .batch import Batch, ProcessBatch, Trigger
+from .batch_message import BatchMessage
+from .batch_run import BatchRun
 from .buffer import BatchBuffer
 from .config import BatchConfig
 from .flush import Flush
 from .gate import InsertGate
+from .log_lines import log_closed, log_done, log_lost, log_started
 
 ROOM_SECONDS = 0.05
 """How often `add` looks whether it should give up waiting for room."""
@@ -27,13 +30,12 @@ class MessageBatcher:
 
     `add` holds the message and returns; the hold is released when `process_batch` has done its part. A worker: give it to
     `Router.add_worker`, which starts and drains it; messages of a router's handler are refused while nobody has started it.
-    Without a router it starts at the first `add`; then call `drain`.
+    Without a router it starts at the first `add`; call `drain` then.
 
     Args:
-        config: when to flush and how to retry.
-        process_batch: see `ProcessBatch`.
+        config, process_batch: when to flush and how to retry; and what to do, see `ProcessBatch`.
         name: what its thread and its log lines are called.
-        gate: shared by batchers that insert into one store; *rank* says who goes first (0 before 1).
+        gate, rank: shared by batchers that insert into one store; the *rank* says who goes first (0 before 1).
         clock: what tells the time.
 
     Raises:
@@ -76,9 +78,8 @@ class MessageBatcher:
         """Whether what it has is committed already: lost with the process."""
         self._in_hand = 0
         self._thread = WorkerThread(name, self._run)
-        self._flush = Flush(
-            self, config, process_batch, gate=InsertGate() if gate is None else gate, rank=rank, clock=clock
-        )
+        gate = InsertGate() if gate is None else gate
+        self._flush = Flush(self, config, process_batch, gate=gate, rank=rank, clock=clock)
         self.flushes = 0
         """Batches done."""
         self.messages = 0
@@ -96,7 +97,7 @@ class MessageBatcher:
         """
         try:
             if self._is_full or not self._is_started:
-                self._prepare(item)
+                self._prepare(item.message)
             message = item.message
             if not message.delivery.hold(self, item.index, message.assignment):
                 return
@@ -124,7 +125,7 @@ class MessageBatcher:
         """
         try:
             if items and (self._is_full or not self._is_started):
-                self._prepare(items[0])
+                self._prepare(items[0].message)
             with self._lock:
                 if self._has_ended:
                     raise Cancelled
@@ -143,6 +144,24 @@ class MessageBatcher:
             return False
         return self._buffer.add(item, len(item.payload))
 
+    def add_run(self, run: MessageRun, items: list[Any]) -> None:
+        """Hold the messages of *run*, of which *items* were parsed, one of each, and put them into the next batch; see `add`.
+
+        Raises:
+            Cancelled, HaltedError, ConfigurationError: as for `add`.
+        """
+        if self._is_full or not self._is_started:
+            self._prepare(run)
+        if not run.delivery.hold(self, 0, run.assignment):
+            return
+        with self._lock:
+            if self._has_ended:
+                raise Cancelled
+            if self._buffer.add_run(BatchRun(run, items)):
+                self._buffer.start_age(self._clock.now())
+                self._is_full = self._buffer.is_full or self._flush.is_blocked
+                self._condition.notify_all()
+
     def add_unheld(self, item: BatchMessage) -> None:
         """Put *item* into the next batch, and let its message be committed before that is done: at most once.
 
@@ -151,7 +170,7 @@ class MessageBatcher:
         self.is_unheld = True
         try:
             if self._is_full or not self._is_started:
-                self._prepare(item)
+                self._prepare(item.message)
             message = item.message
             # Held for as long as it takes to add it, which also tells a repetition.
             if not message.delivery.hold(self, item.index, message.assignment):
@@ -162,13 +181,13 @@ class MessageBatcher:
         self.add(BatchMessage(outliving(message), item.item, item.index, item.part))
         message.delivery.release(self, item.index)
 
-    def _prepare(self, item: BatchMessage) -> None:
+    def _prepare(self, entry: Entry) -> None:
         if self._drain_deadline is not None:
             raise Cancelled
         if not self._is_started:
-            require_given(self.name, item.message)
+            require_given(self.name, entry)
         self.start()
-        context = item.context
+        context = entry.context
         with self._condition:
             while self._flush.is_blocked or self._buffer.is_full:
                 if self._thread.error is not None:
@@ -186,13 +205,7 @@ class MessageBatcher:
             if self._is_started:
                 return
             self._is_started = True
-        config = self.config
-        logger.bind(
-            batcher=self.name,
-            batch_size=config.batch_size,
-            flush_interval=config.flush_interval,
-            max_retries=config.max_retries,
-        ).info("message batcher started")
+        log_started(self.name, self.config)
         self._thread.start()
 
     @property
@@ -216,7 +229,7 @@ class MessageBatcher:
         return self._flush.retries
 
     def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
-        """Flush what is here, ahead of any other lane, and return at once."""
+        """Flush what is here, ahead of any other lane; returns at once."""
         with self._condition:
             self._is_urgent = True
             self._buffer.request(Trigger.REVOKE)
@@ -241,20 +254,17 @@ class MessageBatcher:
         ended = self._thread.join(deadline)
         self._flush.give_up()
         if self.is_unheld and (lost := len(self._buffer) + self._in_hand):
-            logger.bind(batcher=self.name).error(
-                "{messages} messages are not known to be stored, and not delivered again: their lane is at_most_once",
-                messages=lost,
-            )
+            log_lost(self.name, lost)
         return ended and self._buffer.is_empty and self._flush.is_done
 
     def _run(self) -> None:
         while (batch := self._next_batch()) is not None:
-            self._log_trigger(batch)
+            log_closed(self.name, batch)
             self._in_hand = len(batch)
             if self._flush.run(batch):
                 self.flushes += 1
                 self.messages += len(batch)
-                logger.bind(batcher=self.name, batch_size=len(batch)).info("batch flush successful")
+                log_done(self.name, batch)
             with self._condition:
                 self._buffer.done(batch)
                 self._is_full = self._buffer.is_full or self._flush.is_blocked
@@ -288,8 +298,3 @@ class MessageBatcher:
     def is_urgent(self) -> bool:
         """Whether a revoke or the shutdown waits for the flush."""
         return self._is_urgent
-
-    def _log_trigger(self, batch: Batch) -> None:
-        log = logger.bind(batcher=self.name, messages=len(batch), bytes=batch.size_bytes)
-        log.debug("batching event from message queue")
-        log.info(FLUSH_LINES[batch.trigger or Trigger.SHUTDOWN])

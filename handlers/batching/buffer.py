@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from .batch import Batch, BatchMessage, Trigger
+from .batch import Batch, Trigger
+from .batch_message import BatchMessage
+from .batch_run import BatchRun
 from .config import BatchConfig
+from .rows import Row
 
 
 class BatchBuffer:
@@ -22,7 +25,9 @@ class BatchBuffer:
         self._config = config
         self._batch_size = config.batch_size
         self._max_bytes = config.max_batch_bytes
-        self._rows: deque[BatchMessage] = deque()
+        self._rows: deque[Row] = deque()
+        self._more = 0
+        """Rows beyond the entries of `_rows`: those of runs, but for one each."""
         self._oldest: float | None = None
         self._requested: Trigger | None = None
 
@@ -33,8 +38,18 @@ class BatchBuffer:
         before = self.size_bytes
         self.size_bytes = after = before + size_bytes
         self.room_bytes = room = self.room_bytes - size_bytes
-        count = len(rows)
+        count = len(rows) + self._more
         return count == 1 or count == self._batch_size or room <= 0 or before < self._max_bytes <= after
+
+    def add_run(self, run: BatchRun) -> bool:
+        """Append the rows of *run*; returns what `add` would for one of them at least."""
+        size_bytes, count = run.size_bytes, len(self)
+        before, self.size_bytes = self.size_bytes, self.size_bytes + size_bytes
+        self.room_bytes -= size_bytes
+        self._rows.append(run)
+        self._more += run.count - 1
+        fills = count < self._batch_size <= len(self) or before < self._max_bytes <= self.size_bytes
+        return count == 0 or fills or self.room_bytes <= 0
 
     @property
     def is_empty(self) -> bool:
@@ -62,7 +77,7 @@ class BatchBuffer:
             return None
         if self._requested is not None:
             return self._requested
-        if len(self._rows) >= self._config.batch_size:
+        if len(self) >= self._config.batch_size:
             return Trigger.SIZE
         if self.size_bytes >= self._config.max_batch_bytes:
             return Trigger.BYTES
@@ -77,20 +92,46 @@ class BatchBuffer:
 
     def pop_batch(self, trigger: Trigger) -> Batch:
         """Close the next batch and take it out, at most `max_batch_size` rows and `max_batch_bytes`, but at least one row."""
-        rows: list[BatchMessage] = []
-        size_bytes = 0
-        while self._rows and len(rows) < self._config.limit:
+        rows: list[Row] = []
+        count = size_bytes = 0
+        limit, max_bytes = self._config.limit, self._config.max_batch_bytes
+        while self._rows and count < limit:
             row = self._rows[0]
-            row_bytes = len(row.message.payload if row.part is None else row.part)
-            if rows and size_bytes + row_bytes > self._config.max_batch_bytes:
-                break
-            size_bytes += row_bytes
-            rows.append(self._rows.popleft())
+            if isinstance(row, BatchRun):
+                part = self._pop_run(row, limit - count, max_bytes - size_bytes, is_first=not rows)
+                if part is None:
+                    break
+                row = part
+                count += part.count
+                size_bytes += part.size_bytes
+            else:
+                # Written out: a call for each message would cost more than all the rest.
+                row_bytes = len(row.message.payload if row.part is None else row.part)
+                if rows and size_bytes + row_bytes > max_bytes:
+                    break
+                self._rows.popleft()
+                count += 1
+                size_bytes += row_bytes
+            rows.append(row)
         self.size_bytes -= size_bytes
         if not self._rows:
             # Rows that stay keep the older time: flushed a little early, never late.
             self._oldest = self._requested = None
         return Batch(rows, trigger=trigger, size_bytes=size_bytes)
+
+    def _pop_run(self, run: BatchRun, limit: int, max_bytes: int, *, is_first: bool) -> BatchRun | None:
+        """Take out *run*, which is first, or as many of its rows as fit; `None` where not one does. The first row always does."""
+        fitting = run.count if run.size_bytes <= max_bytes else run.rows_within(max_bytes)
+        taken = min(max(fitting, int(is_first)), limit)
+        if taken == 0:
+            return None
+        if taken == run.count:
+            self._rows.popleft()
+            self._more -= taken - 1
+            return run
+        head, self._rows[0] = run.cut(taken)
+        self._more -= taken
+        return head
 
     def done(self, batch: Batch) -> None:
         """Give the bytes of a *batch* back."""
@@ -98,8 +139,9 @@ class BatchBuffer:
 
     def discard_void(self) -> None:
         """Drop the rows that nobody waits for any more."""
-        kept = deque(row for row in self._rows if not row.message.is_void)
-        kept_bytes = sum(len(row.payload) for row in kept)
+        kept = deque(row for row in self._rows if not _is_void(row))
+        kept_bytes = sum(map(_size, kept))
+        self._more = sum(map(_count, kept)) - len(kept)
         self._rows = kept
         self.room_bytes += self.size_bytes - kept_bytes
         self.size_bytes = kept_bytes
@@ -107,4 +149,16 @@ class BatchBuffer:
             self._oldest = self._requested = None
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + self._more
+
+
+def _count(row: Row) -> int:
+    return row.count if isinstance(row, BatchRun) else 1
+
+
+def _size(row: Row) -> int:
+    return row.size_bytes if isinstance(row, BatchRun) else len(row.payload)
+
+
+def _is_void(row: Row) -> bool:
+    return row.is_void if isinstance(row, BatchRun) else row.message.is_void

@@ -11,12 +11,14 @@ from loguru import logger
 
 from millstream.middleware import Backoff
 from millstream.router import Clock, HaltedError, TransientError
+from millstream.router.delivery.message import Assigned
 from millstream.router.delivery.mistakes import Mistakes
 from millstream.router.errors import reason_of
 from millstream.router.worker_thread import LastError
 
 from .account import check
-from .batch import Batch, BatchMessage, BatchResult, Outcome, ProcessBatch
+from .batch import Batch, BatchResult, Outcome, ProcessBatch
+from .batch_message import BatchMessage
 from .config import BatchConfig
 from .decision import Decision, Verdict, decide
 from .gate import URGENT, InsertGate
@@ -169,7 +171,7 @@ class Flush:
         log.log(level, "batch not processed, it will be tried again: {error}", error=reason_of(error))
         if not self._sleep(decision.after):
             return False
-        if all(each.message.is_void for each in batch):
+        if batch.rows.is_void:
             # None of its partitions is ours any more: whoever has them now reads these messages again.
             self.is_done = True
             self.is_blocked = False
@@ -193,10 +195,10 @@ class Flush:
                 done += 1
                 continue
             each = batch[place]
-            self._count_done(each, done)
+            self._count_done(each.message.assignment, done)
             done = 0
             self._fail(each, error)
-        self._count_done(batch[0], done)
+        self._count_done(batch.rows.first_assignment, done)
         return not (_is_halted(batch) or self.is_late())
 
     def _fail(self, each: BatchMessage, error: BaseException) -> None:
@@ -207,9 +209,8 @@ class Flush:
         if is_another_part and assignment is not None and assignment.route is not None:
             assignment.route.count_failed(self._owner, error)
 
-    def _count_done(self, last: BatchMessage, count: int) -> None:
-        """Tell the sink of *count* messages that are done, of which *last* is one or the next."""
-        assignment = last.message.assignment
+    def _count_done(self, assignment: Assigned | None, count: int) -> None:
+        """Tell the sink of *count* messages that are done; one of them, or the next, came by *assignment*."""
         if assignment is not None and assignment.route is not None:
             assignment.route.count_done(self._owner, count)
 
@@ -218,12 +219,10 @@ class Flush:
         if result.failures or self._told or result.left:
             self._settle_each(batch, result)
         else:
-            for each in batch:
-                each.message.delivery.release(owner, each.index)
-            self._count_done(batch[-1], len(batch))
-        for assignment in {id(each.message.assignment): each.message.assignment for each in batch}.values():
-            if assignment is not None:
-                assignment.wake()
+            batch.rows.release(owner)
+            self._count_done(batch.rows.last_assignment, len(batch))
+        for assignment in batch.rows.assignments():
+            assignment.wake()
 
     def _settle_each(self, batch: Batch, result: BatchResult) -> None:
         failures, left = result.failures, frozenset(result.left)
@@ -233,18 +232,18 @@ class Flush:
                 continue
             if place in failures:
                 # Before it fails: the sink judges it by those that were done before.
-                self._count_done(each, done)
+                self._count_done(each.message.assignment, done)
                 done = 0
                 if place not in self._told:
                     self._fail(each, failures[place])
             else:
                 each.message.delivery.release(self._owner, each.index)
                 done += place not in self._told
-        self._count_done(batch[-1], done)
+        self._count_done(batch.rows.last_assignment, done)
 
 
 def _is_halted(batch: Batch) -> bool:
-    assignment = batch[0].message.assignment
+    assignment = batch.rows.first_assignment
     return assignment is not None and assignment.route is not None and assignment.route.is_halted
 
 

@@ -79,7 +79,7 @@ class BatchConsumption:
         started = self._clock.now()
         batch = messages if isinstance(messages, Batch) else Batch(messages)
         if batch.progress is None:
-            self._similar_keys.look_at([each.payload for each in batch])
+            self._similar_keys.look_at(batch.rows.payloads())
             batch.progress = _Progress()
         progress: _Progress = batch.progress
         stored = self._store(batch, progress, repository)
@@ -112,12 +112,13 @@ class BatchConsumption:
         processor = self._post_processor
         if processor is None:
             return {}
+        items, payloads = batch.rows.items(), batch.rows.payloads()
         if progress.unpublished is None:
-            progress.unpublished = [place for place in stored.done if not is_probe(batch[place].item)]
+            progress.unpublished = [place for place in stored.done if not is_probe(items[place])]
         places = progress.unpublished
         if not places:
             return {}
-        failed = processor.publish([batch[place].item for place in places], [batch[place].payload for place in places])
+        failed = processor.publish([items[place] for place in places], [payloads[place] for place in places])
         progress.unpublished = [places[index] for index in failed]
         progress.publish_attempts += 1
         if failed and progress.publish_attempts <= processor.max_retries:

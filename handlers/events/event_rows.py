@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
-from millstream.handlers.batching import BatchMessage
+from millstream.handlers.batching import BatchMessage, Rows
 
 from .billing import BillingConfig, billing_line
 from .event import Event, canonical_line, day_number
@@ -30,19 +29,15 @@ class EventLine:
         line = canonical_line(each.item) if self._is_canonical else store_line(each.item, each.payload)
         return line if self._billing is None else _billed(line, each.item, self._billing)
 
-    def many(self, batch: Sequence[BatchMessage]) -> list[bytes]:
+    def many(self, batch: Rows) -> list[bytes]:
         """Return the lines of all of *batch*."""
         if self._is_canonical:
             return list(map(self, batch))
-        lines = store_lines((each.item for each in batch), (each.payload for each in batch))
-        billing = self._billing
+        events = batch.items()
+        lines, billing = store_lines(events, batch.payloads()), self._billing
         if billing is None:
             return lines
-        return [_billed(line, each.item, billing) for line, each in zip(lines, batch, strict=True)]
-
-
-def _billed(line: bytes, event: Event, billing: BillingConfig) -> bytes:
-    return line if is_probe(event) else b"%b\n%b" % (line, billing_line(event, billing))
+        return [_billed(line, event, billing) for line, event in zip(lines, events, strict=True)]
 
 
 class EventDay:
@@ -52,10 +47,11 @@ class EventDay:
         """Return the day of one event, counted from 1970-01-01 in UTC."""
         return day_number(each.item)
 
-    def many(self, batch: Sequence[BatchMessage], limit: int) -> list[int] | None:
+    def many(self, batch: Rows, limit: int) -> list[int] | None:
         """Return the days of all of *batch*; `None` where they surely are at most *limit* different ones."""
-        times = [each.item.timestamp for each in batch]
+        events = batch.items()
+        times = [event.timestamp for event in events]
         # Times less than n days apart lie in n + 1 days at most.
         if times and max(times) - min(times) < timedelta(days=limit - 1):
             return None
-        return [day_number(each.item) for each in batch]
+        return list(map(day_number, events))

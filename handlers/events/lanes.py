@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
 
 import msgspec
 from loguru import logger
@@ -21,6 +21,7 @@ from millstream.router import (
     Subscriber,
 )
 from millstream.router.callables import described
+from millstream.router.delivery.run import MessageRun
 from millstream.router.poison import Poison, choice_named
 from millstream.router.protocols import InGroup
 
@@ -106,6 +107,8 @@ BULK = LaneConfig(
 
 UnheldFunc = Callable[[MessageBatcher, Message], None]
 """Parses a message and hands what it brings to a batcher, which does not hold it."""
+DecodeMany = Callable[[Sequence[bytes]], list[Any] | None]
+"""Parses payloads, one thing each; `None`: one of them may be odd."""
 
 
 class Lane:
@@ -117,6 +120,7 @@ class Lane:
         batcher: flushes what *function* has added; its rank says how it stands to other lanes.
         unheld: does what *function* does, but so that nothing holds the message: with `delivery="at_most_once"`.
         default: its settings where none are given; whoever registers it so wants it, enabled or not.
+        decode: parses many payloads of one event each as *function* would, or returns `None`; without it all go one by one.
     """
 
     def __init__(
@@ -126,12 +130,14 @@ class Lane:
         batcher: MessageBatcher,
         unheld: UnheldFunc,
         default: LaneConfig,
+        decode: DecodeMany | None = None,
     ) -> None:
         self.handler = handler
         self.function = function
         self.batcher = batcher
         self._unheld = unheld
         self._default = default
+        self._decode = decode
 
     def attach(
         self,
@@ -178,6 +184,8 @@ class Lane:
         )
         if config.rate_limit is not None:
             handler.add_middleware(Throttle(config.rate_limit, burst=max(1, round(config.rate_limit * BURST_SECONDS))))
+        if self._decode is not None and config.delivery == "at_least_once":
+            handler.take_runs(self._take_run)
         router.add_worker(self.batcher)
         batching = self.batcher.config
         logger.bind(
@@ -191,6 +199,13 @@ class Lane:
             delivery=config.delivery,
         ).info("registered batching event consumption handler")
         return handler
+
+    def _take_run(self, run: MessageRun) -> bool:
+        items = None if self._decode is None else self._decode(run.payloads)
+        if items is None:
+            return False
+        self.batcher.add_run(run, items)
+        return True
 
     def _process_unheld(self, message: Message) -> None:
         self._unheld(self.batcher, message)

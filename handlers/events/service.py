@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from millstream.handlers.batching import (
     BatchConfig,
@@ -19,6 +20,7 @@ from millstream.router.poison import Poison
 from .bulk import DecodedBatch, all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
+from .decode_many import decode_events
 from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig, UnheldFunc
 from .outage import Outage
 from .post_processing import PostProcessor
@@ -253,20 +255,18 @@ class EventConsumptionService:
         self,
         default: LaneConfig,
         function: HandlerFunc,
-        batcher: str,
+        name: str,
         *,
         rank: int = 1,
         process: ProcessBatch | None = None,
         unheld: UnheldFunc | None = None,
     ) -> Lane:
         process = self.process_batch if process is None else process
-        return Lane(
-            HANDLERS[batcher],
-            function,
-            MessageBatcher(self.batch_config, process, name=batcher, gate=self._gate, rank=rank, clock=self._clock),
-            self._process_unheld if unheld is None else unheld,
-            default,
-        )
+        batcher = MessageBatcher(self.batch_config, process, name=name, gate=self._gate, rank=rank, clock=self._clock)
+        if unheld is not None:
+            return Lane(HANDLERS[name], function, batcher, unheld, default)
+        decode = partial(decode_events, max_message_bytes=self._max_message_bytes)
+        return Lane(HANDLERS[name], function, batcher, self._process_unheld, default, decode)
 
     def _process_unheld(self, batcher: MessageBatcher, message: Message) -> None:
         event = decode_event(message.payload, max_message_bytes=self._max_message_bytes)

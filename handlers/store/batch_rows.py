@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from millstream.handlers.batching import BatchMessage
+from millstream.handlers.batching import BatchMessage, Rows
 from millstream.router.errors import HaltedError, PermanentError, TransientError, is_about_us
 
 Line = Callable[[BatchMessage], bytes]
@@ -20,7 +20,7 @@ Partition = Callable[[BatchMessage], int]
 class ManyLines(Protocol):
     """A `Line` that also makes those of many messages at once, at less cost than one by one."""
 
-    def many(self, batch: Sequence[BatchMessage]) -> list[bytes]:
+    def many(self, batch: Rows) -> list[bytes]:
         """Return what a call for each message of *batch* would have, in their order; or raise, and be called for each."""
         ...
 
@@ -29,7 +29,7 @@ class ManyLines(Protocol):
 class ManyPartitions(Protocol):
     """A `Partition` that also tells those of many messages at once."""
 
-    def many(self, batch: Sequence[BatchMessage], limit: int) -> list[int] | None:
+    def many(self, batch: Rows, limit: int) -> list[int] | None:
         """Return what a call for each message of *batch* would have; `None` where that surely is no more than *limit* numbers."""
         ...
 
@@ -50,9 +50,7 @@ class BatchRows(msgspec.Struct, frozen=True):
     failures: dict[int, Exception]
 
 
-def make_rows(
-    batch: Sequence[BatchMessage], line: Line, partition: Partition | None, max_partitions: int = 1
-) -> BatchRows:
+def make_rows(batch: Rows, line: Line, partition: Partition | None, max_partitions: int = 1) -> BatchRows:
     """Make the rows of *batch*; a message for which *line* or *partition* raises is refused with that error.
 
     Args:
@@ -74,7 +72,7 @@ def make_rows(
     return BatchRows(units, range(len(units)), days, {}) if all(units) else _one_by_one(batch, line, partition)
 
 
-def _days(batch: Sequence[BatchMessage], partition: Partition | None, max_partitions: int) -> Sequence[int] | None:
+def _days(batch: Rows, partition: Partition | None, max_partitions: int) -> Sequence[int] | None:
     if partition is None:
         return None
     return (
@@ -100,7 +98,7 @@ def _one_by_one(batch: Sequence[BatchMessage], line: Line, partition: Partition 
     return BatchRows(units, places, days, failures)
 
 
-def make_rewrite(batch: Sequence[BatchMessage], rows: BatchRows, rewrite: Line) -> Callable[[int], bytes]:
+def make_rewrite(batch: Rows, rows: BatchRows, rewrite: Line) -> Callable[[int], bytes]:
     """Return what makes the canonical form of a unit, by its index; the unit itself where *rewrite* raises for its message.
 
     Args:

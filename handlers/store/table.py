@@ -127,8 +127,8 @@ class ClickHouseTable:
         return 0 if found is None else found.plan.inserts
 
     def _batch_plan(self, batch: Batch, line: Line, partition: Partition | None, rewrite: Line | None) -> BatchPlan:
-        rows = make_rows(batch, line, partition, self.max_partitions_per_insert)
-        again = None if rewrite is None else make_rewrite(tuple(batch), rows, rewrite)
+        rows = make_rows(batch.rows, line, partition, self.max_partitions_per_insert)
+        again = None if rewrite is None else make_rewrite(batch.rows, rows, rewrite)
         plan = self.plan(rows.units, batch.token, days=rows.days, rewrite=again)
         return BatchPlan(rows, plan, line, self.full_name)
 

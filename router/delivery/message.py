@@ -137,6 +137,7 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
     assignment: Assigned | None = None
     delivery: Delivery = msgspec.field(default_factory=Delivery)
     """What has become of it; for subscriptions, routers and workers."""
+    more: ClassVar[int] = 0  # see `MessageRun.more`
     unread: ClassVar[object] = None
     """What uuid, key and metadata are still to be read from, where a transport reads them only when somebody asks."""
 

@@ -7,7 +7,8 @@ Rules:
 - with nothing pending below it, what is committed is the reader's position, where that is known (`reach`): it stands behind what
   never becomes a message, such as the markers of transactions, aborted records, and a tail that was compacted away;
 - a book refuses an offset that is not above its newest: the log was rewound, which starts a new epoch with a new book;
-- once its assignment has closed a book stands still: what settles later belongs to whoever has the partition now.
+- once its assignment has closed a book stands still: what settles later belongs to whoever has the partition now;
+- a run of messages stands in it as one, until it was cut or divided: its pieces take its place once it is the first, or the last.
 
 Each message enters once and leaves once, so the cost per message is constant, whatever the order of settling.
 """
@@ -17,7 +18,8 @@ from collections.abc import Sequence
 
 from .assignment import Assignment
 from .message import Message
-from .settlement import ACKED, RUNNING
+from .run import Entry, MessageRun
+from .settlement import ACKED, DIVIDED, RUNNING
 
 MAX_PENDING = 250_000
 """Offsets a partition may be past its commit: what one stuck row can make a successor read again (about 10 s of work)."""
@@ -49,7 +51,9 @@ class OffsetBook:
         """The last offset that is done with: that of the newest message, or the one below the position that was reached."""
         self._reached: int | None = None
         """The position that may be committed once nothing is pending below it."""
-        self._pending: deque[Message] = deque()
+        self._pending: deque[Entry] = deque()
+        self._more = 0
+        """Messages pending beyond the entries of `_pending`: those of runs, but for one each."""
         self._runs: deque[tuple[int, int]] = deque()
         """The last offset and the bytes of each run that was accounted for."""
 
@@ -77,6 +81,15 @@ class OffsetBook:
         self._pending.extend(messages)
         return True
 
+    def append_run(self, run: MessageRun) -> bool:
+        """Take in the messages of *run* as one; returns False, and does nothing, when it begins below the newest."""
+        if run.first <= self.newest:
+            return False
+        self.newest = run.offset
+        self._pending.append(run)
+        self._more += run.more
+        return True
+
     def reach(self, position: int) -> None:
         """Take note that every message below the offset *position* was taken in: there is nothing else.
 
@@ -95,11 +108,14 @@ class OffsetBook:
             return 0
         pending = self._pending
         popleft = pending.popleft
-        before = len(pending)
+        before = len(pending) + self._more
         last = None
         while pending:
             delivery = pending[0].delivery
             if delivery.chain == RUNNING or delivery.verdict != ACKED:
+                if delivery.chain == DIVIDED:
+                    self._replace_first()
+                    continue
                 break
             # `is_open` is read before `extra`: `Delivery.fail` writes in the opposite order.
             if (delivery.is_open or delivery.extra is not None) and not delivery.is_settled:
@@ -107,17 +123,32 @@ class OffsetBook:
             if delivery.context is not None:
                 delivery.context.end()
             last = popleft()
+            if self._more:
+                self._more -= last.more
         if last is not None:
             self.next_offset = last.offset + 1
             self._let_runs_go(last.offset)
         if self._reached is not None:
             self._catch_up(self._reached)
-        count = before - len(pending)
+        count = before - len(pending) - self._more
         self.settled += count
         return count
 
+    def _replace_first(self) -> None:
+        """Put the pieces of the first entry, a run, into its place."""
+        run = self._pending.popleft()
+        pieces = _pieces_of(run)
+        self._pending.extendleft(reversed(pieces))
+        self._more += sum([piece.more for piece in pieces]) - run.more
+
+    def _replace_last(self) -> None:
+        run = self._pending.pop()
+        pieces = _pieces_of(run)
+        self._pending.extend(pieces)
+        self._more += sum([piece.more for piece in pieces]) - run.more
+
     def _catch_up(self, position: int) -> None:
-        if self._pending and self._pending[0].offset < position:
+        if self._pending and self._pending[0].offset < position:  # of a run its last: it is below, as all of it are
             return
         self._reached = None
         if self.next_offset is None or position > self.next_offset:
@@ -131,12 +162,19 @@ class OffsetBook:
     def discard_unstarted(self) -> int:
         """Drop the messages at the end that nobody has started on; returns how many. For a revoke: nobody need wait for them."""
         pending = self._pending
-        before = len(pending)
-        while pending and not pending[-1].delivery.is_started:
-            dropped = pending.pop()
-            if self._reached is not None and dropped.offset < self._reached:
+        before = self.pending
+        while pending:
+            last = pending[-1]
+            if last.delivery.chain == DIVIDED:
+                self._replace_last()
+                continue
+            if last.delivery.is_started:
+                break
+            pending.pop()
+            self._more -= last.more
+            if self._reached is not None and last.offset < self._reached:
                 self._reached = None  # it comes to whoever has the partition next
-        return before - len(pending)
+        return before - self.pending
 
     @property
     def may_settle(self) -> bool:
@@ -150,22 +188,29 @@ class OffsetBook:
     @property
     def pending(self) -> int:
         """Messages delivered and not settled (or settled behind one that is not)."""
-        return len(self._pending)
+        return len(self._pending) + self._more
 
     @property
     def is_full(self) -> bool:
         """Whether the assignment has as many offsets past its commit as it may."""
-        return len(self._pending) >= self._max_pending
+        return self.pending >= self._max_pending
 
     @property
     def room(self) -> int:
         """How many more messages the assignment may have past its commit."""
-        return max(0, self._max_pending - len(self._pending))
+        return max(0, self._max_pending - self.pending)
 
     @property
-    def oldest(self) -> Message | None:
-        """The message that keeps the commit back, or `None`. From any thread."""
+    def oldest(self) -> Entry | None:
+        """What keeps the commit back, a message or a run of them, or `None`. From any thread."""
         try:
-            return self._pending[0]
+            found = self._pending[0]
         except IndexError:
             return None
+        while isinstance(found, MessageRun) and found.delivery.chain == DIVIDED:
+            found = next((piece for piece in found.pieces if not piece.delivery.is_settled), found.pieces[-1])
+        return found
+
+
+def _pieces_of(entry: Entry) -> Sequence[Entry]:
+    return entry.pieces if isinstance(entry, MessageRun) else (entry,)

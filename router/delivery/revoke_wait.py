@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .assignment import Routing
-from .message import Message
 from .offset_book import OffsetBook
+from .run import Entry
 
 USER_HOLD_SECONDS = 1.0
 """How long holds of the user's own count: nobody tells them to hurry, unlike a worker, which was asked to flush, or a poison
@@ -51,8 +51,8 @@ class RevokeWait:
         return now < self._users_until or not _is_held_by_user(front, book.assignment.route)
 
 
-def _is_held_by_user(message: Message, route: Routing | None) -> bool:
-    """Tell whether anybody holds *message* whom the revoke did not ask to finish: no worker of its *route*."""
-    if message.is_void:
+def _is_held_by_user(entry: Entry, route: Routing | None) -> bool:
+    """Tell whether anybody holds *entry* whom the revoke did not ask to finish: no worker of its *route*."""
+    if entry.is_void:
         return False  # the poison sink has it, whoever else still holds it
-    return any(route is None or not route.has_worker(owner) for owner in message.delivery.owners)
+    return any(route is None or not route.has_worker(owner) for owner in entry.delivery.owners)

@@ -1,6 +1,7 @@
 """When a message is settled: the rules of the delivery contract, and the only place that keeps them.
 
-- *Chain*: `NO_CHAIN` (no router has it), `RUNNING` (the chain's own hold: nothing settles before it returns), `RETURNED`.
+- *Chain*: `NO_CHAIN` (no router has it), `RUNNING` (the chain's own hold: nothing settles before it returns), `RETURNED`; of a
+  run also `DIVIDED` (its pieces have deliveries of their own, and this one never settles).
 - *Verdict*: `UNDECIDED`, `ACKED`, `NACKED`. The first word counts until a redelivery starts over.
 - *Holds*: the first one lies inside the delivery (`owner`, `part`, `is_open`), because nearly every message has at most
   one; further holds, failures and poison live in `Extra`, which most deliveries never get.
@@ -29,7 +30,7 @@ from .extra import Extra
 from .failure import Failure
 from .parts import Divisible, Division
 
-NO_CHAIN, RUNNING, RETURNED = 0, 1, 2
+NO_CHAIN, RUNNING, RETURNED, DIVIDED = 0, 1, 2, 3
 UNDECIDED, ACKED, NACKED = 0, 1, 2
 
 RARE = threading.Lock()

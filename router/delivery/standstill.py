@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from loguru import logger
 
-from .message import Message
 from .offset_book import OffsetBook
+from .run import Entry, first_offset
+from .settlement import NACKED
 
 LOOK_SECONDS = 0.5
 """Between looks: far below any limit that makes sense, and nothing beside what it looks at."""
@@ -38,41 +39,41 @@ class StandstillWatch:
         self._next_look = now + min(LOOK_SECONDS, self._seconds)
         fronts: dict[int, _Front] = {}
         for book in books:
-            front, message = self._fronts.get(id(book)), book.oldest
-            if front is not None and front.message is message:
+            front, oldest = self._fronts.get(id(book)), book.oldest
+            if front is not None and oldest is not None and front.offset == first_offset(oldest):
                 if not front.is_reported and now - front.since >= self._seconds:
                     front.is_reported = True
-                    _warn(book, front.message, now - front.since)
+                    _warn(book, oldest, now - front.since)
                 fronts[id(book)] = front
                 continue
             if front is not None and front.is_reported:
                 _say_it_goes_on(book, now - front.since)
-            if message is not None:
-                fronts[id(book)] = _Front(message, now)
+            if oldest is not None:
+                fronts[id(book)] = _Front(first_offset(oldest), now)
         self._fronts = fronts
 
 
 class _Front:
-    """The first unsettled message of a book and since when it has been that."""
+    """The offset of the first unsettled message of a book and since when it has been that."""
 
-    __slots__ = ("is_reported", "message", "since")
+    __slots__ = ("is_reported", "offset", "since")
 
-    def __init__(self, message: Message, since: float) -> None:
-        self.message = message
+    def __init__(self, offset: int, since: float) -> None:
+        self.offset = offset
         self.since = since
         self.is_reported = False
 
 
-def _warn(book: OffsetBook, message: Message, seconds: float) -> None:
-    place = book.assignment
+def _warn(book: OffsetBook, oldest: Entry, seconds: float) -> None:
+    place, offset = book.assignment, first_offset(oldest)
     state = "intake from it has stopped" if book.is_full else f"{book.pending} messages wait behind the commit"
-    logger.bind(topic=place.topic, partition=place.partition, offset=message.offset, pending=book.pending).warning(
+    logger.bind(topic=place.topic, partition=place.partition, offset=offset, pending=book.pending).warning(
         "the commit of {}[{}] has stood still at offset {} for {:.1f} s: {}; {}",
         place.topic,
         place.partition,
-        message.offset,
+        offset,
         seconds,
-        keeper_of(message),
+        keeper_of(oldest),
         state,
     )
 
@@ -84,24 +85,23 @@ def _say_it_goes_on(book: OffsetBook, seconds: float) -> None:
     )
 
 
-def keeper_of(message: Message) -> str:
-    """Return who or what keeps *message* from being settled, for people."""
-    route = None if message.assignment is None else message.assignment.route
-    handler = "its handler" if route is None else f"handler {route.handler!r}"
-    if message.delivery.is_running:
-        times = message.redeliveries
+def keeper_of(entry: Entry) -> str:
+    """Return who or what keeps *entry* from being settled, for people."""
+    route, delivery = None if entry.assignment is None else entry.assignment.route, entry.delivery
+    handler, times = "its handler" if route is None else f"handler {route.handler!r}", delivery.redeliveries
+    if delivery.is_running:
         return (
             f"{handler} has failed {times} times, and has it again now or soon"
             if times
             else f"{handler} has not returned"
         )
-    owners = message.delivery.owners
+    owners = delivery.owners
     if owners:
         return "held by " + ", ".join(sorted({owner_name(owner) for owner in owners}))
-    if message.failures:
+    if delivery.failures:
         return "its poison record is not confirmed"
-    if message.redeliveries or message.is_nacked:
-        return f"{handler} has failed {message.redeliveries + message.is_nacked} times, it is delivered again"
+    if times or delivery.verdict == NACKED:
+        return f"{handler} has failed {times + (delivery.verdict == NACKED)} times, it is delivered again"
     return "not yet acked" if route is None else f"not yet handled by {handler}"
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..errors import StateError
 from ..poison.choices import REDELIVER, Poison, chosen
-from ..protocols import ChecksTopics, HandlerFunc, Middleware, Publisher, Subscriber
+from ..protocols import ChecksTopics, HandlerFunc, Middleware, Publisher, Subscriber, TakeRun
 from .chain import require_middlewares
 from .registration import require_concurrency, require_reader
 
@@ -28,6 +28,11 @@ class Work(Protocol):
     @property
     def failure(self) -> Exception | None:
         """Why a message waits to be delivered again."""
+        ...
+
+    @property
+    def way(self) -> str:
+        """How messages come to its function."""
         ...
 
     def leave(self) -> None:
@@ -73,6 +78,8 @@ class Handler:
         self.poison = chosen(name, poison)
         self.concurrency = concurrency
         self.middlewares: list[Middleware] = []
+        self.take_run: TakeRun | None = None
+        """What handles many messages at once, where the chain allows; see `take_runs`."""
         self._work: Work | None = None
         self._started = threading.Event()
         self._stopped = threading.Event()
@@ -88,6 +95,19 @@ class Handler:
             raise StateError(f"handler {self.name!r} has started: add middleware before Router.run()")
         require_middlewares(middlewares)
         self.middlewares.extend(middlewares)
+
+    def take_runs(self, take_run: TakeRun) -> None:
+        """Let *take_run* handle many messages at once, past the chain, where it can: it does what the function does with each.
+
+        It can where every middleware says `passes_success`, the handler publishes nothing and has one thread, and its
+        subscription delivers runs (`DeliversRuns`), as those of Kafka do. `describe` tells.
+
+        Raises:
+            StateError: the router has started.
+        """
+        if self._work is not None:
+            raise StateError(f"handler {self.name!r} has started: call take_runs before Router.run()")
+        self.take_run = take_run
 
     def stop(self) -> None:
         """Stop taking in messages and return at once; what it has in hand is finished, flushed and committed.
@@ -125,6 +145,11 @@ class Handler:
     def failure(self) -> Exception | None:
         """What was raised for a message that waits to be delivered again; `None` while none waits. Of several, the last."""
         return None if self._work is None else self._work.failure
+
+    def describe(self) -> str:
+        """Return, in a line, what it consumes and how: in runs, past its chain, or message by message, and why."""
+        way = "not started" if self._work is None else f"handles messages {self._work.way}"
+        return f"handler {self.name!r} on {self.topic!r}: {way}"
 
     def mark_started(self, work: Work) -> None:
         """Note that the router runs it. For the router."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 from loguru import logger
 
@@ -17,7 +18,16 @@ from ..errors import ConfigurationError, HaltedError, text_of_error
 from ..own_process import OwnProcess
 from ..poison.sinks import make_sink
 from ..poison.storm import StormGuard, StormLimits
-from ..protocols import ClosesSlowly, HandlerFunc, Middleware, Publisher, Subscriber, Subscription, Worker
+from ..protocols import (
+    ClosesSlowly,
+    DeliversRuns,
+    HandlerFunc,
+    Middleware,
+    Publisher,
+    Subscriber,
+    Subscription,
+    Worker,
+)
 from ..worker_thread import WorkerThread
 from .chain import build_chain, warn_of_useless_retries
 from .departure import Departure
@@ -25,7 +35,9 @@ from .fan_out import FanOut
 from .handler import Handler
 from .outgoing import Outgoing
 from .returned import checked
+from .run_runner import RunRunner
 from .runner import Retries, Runner, Source
+from .ways import why_one_by_one
 
 LOOK_AGAIN_SECONDS = 0.001
 """Between looks at whether a chain still runs on a revoked partition; a chain step takes microseconds to milliseconds."""
@@ -77,9 +89,12 @@ class HandlerRun:
         self._fan_out: FanOut | None = None
         self._departure = Departure(handler.name, scope, self._all_workers, close_timeout)
         self._outgoing = Outgoing(handler.name, handler.publish_topic, publisher)
-        chain = [*middlewares, *handler.middlewares]
+        chain = self._middlewares = [*middlewares, *handler.middlewares]
         self._is_judged = any(getattr(each, "judges_errors", False) for each in chain)
         self._chain = self._build_chain(chain)
+
+    way = "not yet"
+    """How it handles messages; known once it is started."""
 
     @property
     def name(self) -> str:
@@ -104,8 +119,10 @@ class HandlerRun:
             self.sink_worker.start()
         subscription = self.subscription = self.subscriber.subscribe(self.handler.topic, self)
         name, count = self.handler.name, self.handler.concurrency
+        why = why_one_by_one(self.handler, self._middlewares, subscription)
+        self.way = f"message by message through its chain, as {why}" if why else "in runs, past its chain"
         if count == 1:
-            self._runners = [self._runner(name, subscription, _by_assignment)]
+            self._runners = [self._runner(name, subscription, _by_assignment, in_runs=not why)]
         else:
             self._fan_out = FanOut(name, subscription, count)
             shares = enumerate(self._fan_out.shares)
@@ -114,14 +131,19 @@ class HandlerRun:
             thread.start()
         self.handler.mark_started(self)
         logger.bind(handler=name, topic=self.handler.topic).info("handler started")
+        logger.bind(handler=name).debug("messages are handled {way}", way=self.way)
 
-    def _runner(self, name: str, source: Source, order_key: Callable[[Message], Hashable]) -> Runner:
-        worker = self.sink_worker
-        return Runner(
-            name,
-            source,
-            self._chain,
-            self._outgoing.send,
+    def _runner(
+        self, name: str, source: Source, order_key: Callable[[Message], Hashable], *, in_runs: bool = False
+    ) -> Runner:
+        worker, take_run = self.sink_worker, self.handler.take_run
+        make: Callable[..., Runner] = partial(Runner, source=source)
+        if in_runs and isinstance(source, DeliversRuns) and take_run is not None:
+            make = partial(RunRunner, source=source, take_run=take_run)
+        return make(
+            name=name,
+            chain=self._chain,
+            publish=self._outgoing.send,
             sink=self.sink,
             retries=self._retries,
             is_judged=self._is_judged,

@@ -17,6 +17,7 @@ from ..delivery.assignment import Assignment
 from ..delivery.message import Assigned, Message, PoisonSink
 from ..delivery.mistakes import tell_mistake
 from ..delivery.parking import Parking
+from ..delivery.run import Entry
 from ..delivery.settlement import ACKED, NACKED, RETURNED, RUNNING
 from ..errors import Cancelled, PermanentError, PublishError, SubscriptionClosed, TransientError, is_about_us, text_of
 from ..protocols import HandlerFunc
@@ -144,14 +145,19 @@ class Runner:
         if self._is_blocked():
             self._pause.wait(timeout)
             return
-        chunk = self._source.receive(CHUNK_MESSAGES, timeout)
+        self._take_in(timeout)
+        self.current = None
+
+    def _take_in(self, timeout: float) -> None:
+        self._take_messages(self._source.receive(CHUNK_MESSAGES, timeout))
+
+    def _take_messages(self, chunk: Sequence[Message]) -> None:
         messages = self._chunk = iter(chunk)
         self._received += len(chunk)
-        if parking:
+        if self._parking:
             self._dispatch_some(messages)
         else:
             self._dispatch(messages)
-        self.current = None
 
     def _dispatch(self, messages: Iterator[Message], chain: HandlerFunc | None = None) -> None:
         """Take *messages* through the chain. `Delivery.begin` and `finish` are written out, for speed."""
@@ -220,12 +226,15 @@ class Runner:
 
         While nothing is closing nobody else will get it: a handler raised the signal by itself, which is a nack.
         """
-        assignment = message.assignment
+        if not self._is_cut_short(message):
+            self._failed(message, Nacked())
+
+    def _is_cut_short(self, entry: Entry) -> bool:
+        """Whether *entry* was cancelled because its router or its partition closes."""
+        assignment = entry.assignment
         if assignment is not None and assignment.scope.is_closing:
             self._is_stopping = True  # what was handled after it could not be committed, and would be handled twice
-        if self._is_stopping or (assignment is not None and assignment.is_closing):
-            return
-        self._failed(message, Nacked())
+        return self._is_stopping or (assignment is not None and assignment.is_closing)
 
     def _failed(self, message: Message, error: Exception) -> None:
         self.thread.last_error.note(error)

@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...clock import MONOTONIC
 from ...delivery.assignment import Assignment
-from ...delivery.message import Message
+from ...delivery.run import Entry, MessageRun
 from ...errors import SubscriptionClosed
 
 
 class _Chunk:
-    """Messages, and the bytes that they were counted for: once, though they are accounted for twice."""
+    """Messages and runs, and the number and bytes that they were counted for: once, though they are accounted for twice."""
 
-    __slots__ = ("bytes", "messages")
+    __slots__ = ("bytes", "count", "entries")
 
-    def __init__(self, messages: list[Message], size: int | None = None) -> None:
-        self.messages = messages
-        self.bytes = sum([len(message.payload) for message in messages]) if size is None else size
+    def __init__(self, entries: list[Entry], count: int, size: int) -> None:
+        self.entries = entries
+        self.count = count
+        self.bytes = size
 
-    def part(self, messages: list[Message]) -> _Chunk:
-        """Return some of its *messages* with their share of the bytes."""
-        return _Chunk(messages, self.bytes * len(messages) // len(self.messages))
+    def part(self, entries: list[Entry]) -> _Chunk:
+        """Return some of its *entries* with their share of the bytes."""
+        count = count_messages(entries)
+        return _Chunk(entries, count, self.bytes * count // self.count)
+
+    def cut(self, count: int) -> tuple[list[Entry], list[Entry]]:
+        """Return what makes its first *count* messages, and the others; a run between them is cut."""
+        for place, entry in enumerate(self.entries):
+            if count <= entry.more:
+                if count == 0 or not isinstance(entry, MessageRun):
+                    return self.entries[:place], self.entries[place:]
+                head, tail = entry.cut(count)
+                return [*self.entries[:place], head], [tail, *self.entries[place + 1 :]]
+            count -= 1 + entry.more
+        return self.entries, []
+
+
+def count_messages(entries: Iterable[Entry]) -> int:
+    """Return how many messages *entries* are."""
+    return sum([1 + entry.more for entry in entries])
+
+
+def _payload_bytes(entry: Entry) -> int:
+    return sum(map(len, entry.payloads)) if isinstance(entry, MessageRun) else len(entry.payload)
 
 
 class DeliveryBuffer:
@@ -44,26 +66,28 @@ class DeliveryBuffer:
         self._is_woken = False
         self._error: BaseException | None = None
 
-    def put(self, chunk: list[Message], size: int | None = None) -> None:
+    def put(self, chunk: Sequence[Entry], count: int | None = None, size: int | None = None) -> None:
         """Append *chunk*, also when that goes past the bound: it was fetched, and nothing is dropped.
 
         Args:
-            chunk: the messages.
+            chunk: the messages, one by one or in runs.
+            count: how many messages that is; by default they are counted.
             size: what they count for in bytes; by default their payloads.
         """
         if not chunk:
             return
-        counted = _Chunk(chunk, size)
+        count = count_messages(chunk) if count is None else count
+        counted = _Chunk(list(chunk), count, sum(map(_payload_bytes, chunk)) if size is None else size)
         with self._condition:
             self._chunks.append(counted)
             self._account(counted, 1)
             self._condition.notify_all()
 
     def _account(self, chunk: _Chunk, sign: int) -> None:
-        self._count += sign * len(chunk.messages)
+        self._count += sign * chunk.count
         self._bytes += sign * chunk.bytes
 
-    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+    def receive(self, max_messages: int, timeout: float) -> list[Entry]:
         """Return the next messages; see `Subscription.receive`. Raises what `fail` was given. `[]` early after a `wake`."""
         deadline = MONOTONIC.now() + timeout
         with self._condition:
@@ -80,13 +104,15 @@ class DeliveryBuffer:
                 MONOTONIC.wait_until(self._condition, deadline)
             chunk = self._chunks.popleft()
             self._account(chunk, -1)
-            if len(chunk.messages) > max_messages:
-                rest = chunk.part(chunk.messages[max_messages:])
+            taken = chunk.entries
+            if chunk.count > max_messages:
+                taken, left = chunk.cut(max_messages)
+                rest = chunk.part(left)
                 self._chunks.appendleft(rest)
                 self._account(rest, 1)
             if self.has_room:
                 self._condition.notify_all()
-            return chunk.messages[:max_messages]
+            return taken
 
     @property
     def messages(self) -> int:
@@ -118,10 +144,10 @@ class DeliveryBuffer:
         gone = set(map(id, assignments))
         with self._condition:
             kept = [
-                chunk.part([each for each in chunk.messages if id(each.assignment) not in gone])
+                chunk.part([each for each in chunk.entries if id(each.assignment) not in gone])
                 for chunk in self._chunks
             ]
-            self._chunks = deque(chunk for chunk in kept if chunk.messages)
+            self._chunks = deque(chunk for chunk in kept if chunk.entries)
             self._count = self._bytes = 0
             for chunk in self._chunks:
                 self._account(chunk, 1)

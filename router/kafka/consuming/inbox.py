@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ...clock import MONOTONIC
 from ...delivery.assignment import Assignment
-from ...delivery.message import Message
+from ...delivery.run import Entry
 from ..config import KafkaSubscriberConfig
 from .delivery_buffer import DeliveryBuffer
 from .redeliveries import Redeliveries
@@ -21,13 +21,15 @@ class Inbox:
 
     def __init__(self, config: KafkaSubscriberConfig) -> None:
         self.buffer = DeliveryBuffer(config.buffer_messages, config.buffer_bytes)
+        self.takes_runs = False
+        """Whether whoever receives takes messages in runs."""
         self.redeliveries = Redeliveries(config.nack_resend_delay, self.buffer.wake)
 
-    def receive(self, max_messages: int, timeout: float) -> list[Message]:
+    def receive(self, max_messages: int, timeout: float) -> list[Entry]:
         """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""
         deadline = MONOTONIC.now() + timeout
         while True:
-            messages = self.redeliveries.take_due(max_messages)
+            messages = list[Entry](self.redeliveries.take_due(max_messages))
             if not messages:
                 left = max(0.0, deadline - MONOTONIC.now())
                 messages = self.buffer.receive(max_messages, self.redeliveries.limit(left))

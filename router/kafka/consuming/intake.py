@@ -11,6 +11,7 @@ from confluent_kafka import Consumer
 from ...delivery.assignment import Assignment
 from ..config import KafkaSubscriberConfig
 from .brake import Brake
+from .delivery_buffer import count_messages
 from .inbox import Inbox
 from .oversize import set_aside
 from .owned_partitions import OwnedPartitions
@@ -49,15 +50,16 @@ class Intake:
 
     def unpack(self, records: Sequence[Any]) -> Unpacked:
         """Return the messages of *records*, each in its book. Raises what `on_error` raises."""
-        return self._unpacker.unpack(records)
+        return self._unpacker.unpack(records, in_runs=self._inbox.takes_runs)
 
     def take(self, unpacked: Unpacked) -> bool:
         """Pass on what fits; returns whether there was anything."""
-        messages, size, largest = unpacked
-        if largest > self._max_message_bytes:
-            messages = set_aside(messages, self._max_message_bytes)
-        self._inbox.buffer.put(messages, size)
-        return bool(messages)
+        entries, size, count = unpacked.entries, unpacked.size, unpacked.messages
+        if unpacked.largest > self._max_message_bytes:
+            entries = set_aside(entries, self._max_message_bytes)
+            count = count_messages(entries)
+        self._inbox.buffer.put(entries, count, size)
+        return bool(entries)
 
     def forget(self, gone: Iterable[Assignment]) -> None:
         """Drop what nobody has begun to handle of *gone*."""

@@ -157,7 +157,7 @@ class PollLoop:
         self._client.identity.look(MONOTONIC.now(), self._owned.epoch)  # first: it takes as long as joining
         self._member.keep_up()
         unpacked = self._intake.unpack(self._client.consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
-        self._signs_of_life.look(has_messages=bool(unpacked.messages))
+        self._signs_of_life.look(has_messages=bool(unpacked.entries))
         has_messages = self._intake.take(unpacked)
         now = MONOTONIC.now()
         self._topic_watch.look(now, has_partitions=bool(self._owned.books))

@@ -14,6 +14,7 @@ from confluent_kafka import Message as Record
 
 from ...delivery.content import Content
 from ...delivery.message import Assigned, Message
+from ...delivery.run import MessageRun
 from ...delivery.settlement import NO_CHAIN
 from ..marshaler import UUID_HEADER, metadata_of
 
@@ -94,3 +95,55 @@ for _name, _late in (("uuid", _uuid), ("metadata", _metadata), ("key", _key), ("
 
 UNREAD: dict[str, str] = {}
 """Stands in the field of the metadata until the record is read; nobody gets to see it."""
+
+
+class ReceivedRun(MessageRun, gc=False, eq=False, kw_only=True):
+    """A run of records, in which nothing but the payloads is read yet. There may be gaps between their offsets.
+
+    Args:
+        records: one for each payload.
+        sample: the place of a message that was made to look at it, as its record is read but once; -1: none was.
+    """
+
+    records: list[Record]
+    sample: int = -1
+    sampled: Message | None = None
+
+    def make_messages(self) -> list[Message]:
+        """Return a message for each record."""
+        topic, partition, assignment = self.assignment.topic, self.assignment.partition, self.assignment
+        messages: list[Message] = [
+            ReceivedMessage(payload, "", UNREAD, topic, partition, record.offset() or 0, assignment, record)
+            for payload, record in zip(self.payloads, self.records, strict=True)
+        ]
+        if self.sampled is not None:
+            messages[self.sample] = self.sampled
+        return messages
+
+    def make_parts(self, count: int) -> tuple[ReceivedRun, ReceivedRun]:
+        """Return the runs of the first *count* records and of the others."""
+        return self._part(0, count), self._part(count, len(self.records))
+
+    def _part(self, start: int, end: int) -> ReceivedRun:
+        records = self.records[start:end]
+        has_sample = start <= self.sample < end
+        return ReceivedRun(
+            self.payloads[start:end],
+            self.assignment,
+            records[0].offset() or 0,
+            records[-1].offset() or 0,
+            records=records,
+            sample=self.sample - start if has_sample else -1,
+            sampled=self.sampled if has_sample else None,
+        )
+
+    def look_at(self, place: int) -> Message:
+        """Return the message at *place*, to read it; only one of each run is made so."""
+        if self.sampled is None:
+            record, assignment = self.records[place], self.assignment
+            where = assignment.topic, assignment.partition, record.offset() or 0
+            self.sample, self.sampled = (
+                place,
+                ReceivedMessage(self.payloads[place], "", UNREAD, *where, assignment, record),
+            )
+        return self.sampled

@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from confluent_kafka import Consumer, KafkaError
 from loguru import logger
@@ -15,6 +15,7 @@ from ...clock import MONOTONIC
 from ...delivery.assignment import Assignment
 from ...delivery.message import Message
 from ...delivery.offset_book import OffsetBook
+from ...delivery.run import Entry, messages_of
 from ...errors import ConfigurationError, UndrainedError
 from ...protocols import AssignmentListener
 from ...worker_thread import WorkerThread
@@ -156,6 +157,14 @@ class KafkaSubscription:
 
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return the next chunk; see `Subscription.receive`. Raises what the poll thread died of."""
+        entries = self._inbox.receive(max_messages, timeout)
+        if self._inbox.takes_runs:  # by somebody before
+            entries = [each for entry in entries for each in messages_of(entry)]
+        return cast("list[Message]", entries)
+
+    def receive_entries(self, max_messages: int, timeout: float) -> list[Entry]:
+        """Return the next chunk, from the second call on in runs; see `DeliversRuns`."""
+        self._inbox.takes_runs = True
         return self._inbox.receive(max_messages, timeout)
 
     def statistics(self) -> SubscriptionStatistics:

@@ -15,17 +15,20 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError
 
 from ...delivery.assignment import Assignment
-from ...delivery.message import Message
 from ...delivery.offset_book import OffsetBook
+from ...delivery.run import Entry
 from .besides import Besides
 from .owned_partitions import OwnedPartitions
-from .received import UNREAD, ReceivedMessage
+from .received import UNREAD, ReceivedMessage, ReceivedRun
 
 
 class Unpacked(NamedTuple):
     """What came of one poll."""
 
-    messages: list[Message]
+    entries: list[Entry]
+    """Messages, one by one or in runs."""
+    messages: int
+    """How many they are."""
     size: int
     """Bytes of their payloads, and about those of their keys and headers."""
     largest: int
@@ -52,9 +55,65 @@ class Unpacker:
         self._on_rewound = on_rewound
         self._besides = Besides()
 
-    def unpack(self, records: Sequence[Any]) -> Unpacked:
-        """Return the messages of *records*, each in its book."""
-        messages: list[Message] = []
+    def unpack(self, records: Sequence[Any], *, in_runs: bool = False) -> Unpacked:
+        """Return the messages of *records*, each in its book, one by one or in runs."""
+        return self._unpack_runs(records) if in_runs else self._unpack_messages(records)
+
+    def _unpack_runs(self, records: Sequence[Any]) -> Unpacked:
+        runs: list[Entry] = []
+        books = self._owned.books
+        partition, book, newest, first = -1, None, -1, -1
+        payloads, theirs = list[bytes](), list[Any]()  # of the run at hand, which begins at the offset *first*
+        size = largest = 0
+        for record in records:
+            if record.error() is not None:
+                size += self._end_run(book, runs, payloads, theirs, first, newest)
+                partition, book, payloads, theirs = -1, None, [], []
+                self._take_other(record)
+                continue
+            if record.partition() != partition:
+                size += self._end_run(book, runs, payloads, theirs, first, newest)
+                partition, payloads, theirs = record.partition(), [], []
+                book = books.get(partition)
+                newest = -1 if book is None else book.newest
+            if book is None:
+                continue
+            offset = record.offset()
+            if offset <= newest:
+                size += self._end_run(book, runs, payloads, theirs, first, newest)
+                book, payloads, theirs = self._renewed(book), [], []
+            if not theirs:
+                first = offset
+            newest = offset
+            payload = record.value() or b""
+            if len(payload) > largest:
+                largest = len(payload)
+            payloads.append(payload)
+            theirs.append(record)
+        size += self._end_run(book, runs, payloads, theirs, first, newest)
+        return Unpacked(runs, sum([1 + run.more for run in runs]), size, largest)
+
+    def _end_run(
+        self,
+        book: OffsetBook | None,
+        runs: list[Entry],
+        payloads: list[bytes],
+        records: list[Any],
+        first: int,
+        last: int,
+    ) -> int:
+        """Put the run at hand into its book and to the others; returns the bytes that it counts for."""
+        if book is None or not records:
+            return 0
+        run = ReceivedRun(payloads, book.assignment, first, last, records=records)
+        book.append_run(run)
+        size = sum(map(len, payloads)) + self._besides.of_run(run)
+        book.account(size)
+        runs.append(run)
+        return size
+
+    def _unpack_messages(self, records: Sequence[Any]) -> Unpacked:
+        messages: list[ReceivedMessage] = []
         append, books, topic = messages.append, self._owned.books, self._owned.topic
         partition, book, newest = -1, None, -1
         size = largest = first = before = 0  # the run at hand begins with message *first*, after *before* bytes
@@ -85,7 +144,7 @@ class Unpacker:
                 largest = length
             append(ReceivedMessage(payload, "", UNREAD, topic, partition, offset, assignment, record))
         size += self._take_in(book, messages[first:], size - before)
-        return Unpacked(messages, size, largest)
+        return Unpacked(list[Entry](messages), len(messages), size, largest)
 
     def _take_other(self, record: Any) -> None:
         """Take in what is no message; what came before it is in its book."""
@@ -103,7 +162,7 @@ class Unpacker:
         self._on_rewound(old, new)
         return self._owned.books[new.partition]
 
-    def _take_in(self, book: OffsetBook | None, run: list[Message], size: int) -> int:
+    def _take_in(self, book: OffsetBook | None, run: list[ReceivedMessage], size: int) -> int:
         """Put a run into its book at once, as a call for each message would cost as much as making it; *size* is of its payloads.
 
         Returns what it counts for besides.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millstream.handlers.batching import BatchMessage
+from millstream.handlers.batching import BatchMessage, Rows
 from millstream.handlers.events import BillingConfig, canonical_line, decode_event
 from millstream.handlers.events.event_rows import EventDay, EventLine
 from millstream.handlers.events.raw_line import LOOKED_AT_ONCE, store_line, store_lines
@@ -21,15 +21,15 @@ TWICE = FULL[:-1] + b',"id":"second"}'
 """What the store would read differently, as it stops at the last column."""
 
 
-def messages(*payloads: bytes) -> list[BatchMessage]:
+def messages(*payloads: bytes) -> Rows:
     """Give each payload as a batch has it."""
-    return [BatchMessage(Message(payload), decode_event(payload)) for payload in payloads]
+    return Rows(BatchMessage(Message(payload), decode_event(payload)) for payload in payloads)
 
 
-def events_at(*times: datetime) -> list[BatchMessage]:
+def events_at(*times: datetime) -> Rows:
     """Give an event at each of *times* as a batch has it."""
     event = decode_event(COMPACT)
-    return [BatchMessage(Message(b""), msgspec.structs.replace(event, timestamp=time)) for time in times]
+    return Rows(BatchMessage(Message(b""), msgspec.structs.replace(event, timestamp=time)) for time in times)
 
 
 def lines_of(payloads: list[bytes]) -> list[bytes]:

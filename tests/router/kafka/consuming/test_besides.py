@@ -66,7 +66,7 @@ def test_few_records_are_read_and_each_of_them_once():
     messages = [
         message
         for start in range(0, len(records), 100)
-        for message in unpack.unpack(records[start : start + 100]).messages
+        for message in unpack.unpack(records[start : start + 100]).entries
     ]
     read = [record for record in records if record.reads]
     texts = [message.metadata for message in messages]

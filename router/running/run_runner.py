@@ -1,0 +1,56 @@
+"""A runner that gives a handler many messages at once, past a chain that has nothing to do with good ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..delivery.run import Entry, MessageRun, messages_of
+from ..delivery.settlement import NO_CHAIN
+from ..errors import Cancelled, is_about_us
+from ..protocols import DeliversRuns, TakeRun
+from .runner import CHUNK_MESSAGES, Runner
+
+
+class RunRunner(Runner):
+    """Handles runs whole where the handler takes them; what it does not take goes through the chain, message by message.
+
+    Args:
+        source: delivers runs.
+        take_run: of the handler.
+        options: as of `Runner`.
+    """
+
+    def __init__(self, source: DeliversRuns, take_run: TakeRun, **options: Any) -> None:
+        super().__init__(source=source, **options)
+        self._receive_entries = source.receive_entries
+        self._take_run = take_run
+
+    def _take_in(self, timeout: float) -> None:
+        for entry in self._receive_entries(CHUNK_MESSAGES, timeout):
+            self.current = assignment = entry.assignment
+            if self._is_stopping or (assignment is not None and assignment.is_closing):
+                continue
+            if self._parking.holds(assignment) or not self._is_taken(entry):
+                self._take_messages(messages_of(entry))
+
+    def _is_taken(self, entry: Entry) -> bool:
+        if not isinstance(entry, MessageRun):
+            return False
+        delivery, count = entry.delivery, 1 + entry.more
+        delivery.begin()
+        self._received += count
+        try:
+            if self._take_run(entry):
+                delivery.finish()
+                return True
+        except Cancelled:
+            if self._is_cut_short(entry):
+                return True
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a panic, too: what becomes of it is the chain's to say, for each message
+            if is_about_us(error):
+                raise
+        delivery.chain = NO_CHAIN
+        self._received -= count
+        return False
