@@ -55,3 +55,7 @@ class EventDay:
         if times and max(times) - min(times) < timedelta(days=limit - 1):
             return None
         return list(map(day_number, events))
+
+
+def _billed(line: bytes, event: Event, billing: BillingConfig) -> bytes:
+    return line if is_probe(event) else b"%b\n%b" % (line, billing_line(event, billing))

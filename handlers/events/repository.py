@@ -18,6 +18,7 @@ from millstream.router import ConfigurationError
 
 from .billing import BillingConfig
 from .event_rows import EventDay, EventLine
+from .probe import is_probe
 from .schema import EVENT_COLUMNS, create_events_table
 
 _DAY = EventDay()
@@ -134,8 +135,10 @@ class EventRepository:
 
     def count_rows(self, batch: Batch, places: Collection[int]) -> int:
         """Return how many rows the events at *places* of *batch* become: a probe of `doctor` has no billing row."""
-        probes = 0 if self.billing is None else sum(is_probe(batch[place].item) for place in places)
-        return len(places) * self.rows_per_event - probes
+        if self.billing is None:
+            return len(places)
+        items = batch.rows.items()
+        return len(places) * self.rows_per_event - sum([is_probe(items[place]) for place in places])
 
     def insert_count(self) -> int:
         """Return the INSERTs the engine has counted since it started; see `Store.insert_count`."""
