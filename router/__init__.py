@@ -4,7 +4,9 @@ The life of a message, from its record to the commit of its offset:
 
 1. A poll brings records (`kafka/consuming/poll_loop.py`); each becomes a `Message` in the `OffsetBook` of its partition
    (`kafka/consuming/unpacking.py`, `delivery/offset_book.py`) and waits in a buffer (`kafka/consuming/delivery_buffer.py`).
-2. A handler's thread receives a chunk and marks each message as running, so that nothing settles it (`running/runner.py`).
+2. A handler's thread receives a chunk and marks each message as running, so that nothing settles it (`running/runner.py`). Where
+   nobody in its chain wants to see each message, those of a partition come as one run, which settles as a message does, and is
+   divided when somebody looks at one of them (`delivery/run.py`, `running/run_runner.py`, `running/ways.py`).
 3. It goes through the chain, router-level middleware outside (`running/chain.py`), to the handler.
 4. A batching handler holds it (`Delivery.hold` in `delivery/settlement.py`), puts it into its batch and returns at once.
 5. The chain has returned: the runner writes `verdict = ACKED` and `chain = RETURNED`. It tells nobody, which is cheap.
