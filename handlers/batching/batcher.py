@@ -152,7 +152,7 @@ class MessageBatcher:
         """
         if self._is_full or not self._is_started:
             self._prepare(run)
-        if not run.delivery.hold(self, 0, run.assignment):
+        if not run.hold(self):
             return
         with self._lock:
             if self._has_ended:

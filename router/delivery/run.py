@@ -5,18 +5,24 @@ takes it whole, a worker holds and releases it whole. Whoever has it may cut it 
 its messages, where one of them goes another way: then each piece has a delivery of its own, which begins as that of the run
 stood, and the offset book puts the pieces into the place of the run.
 
-One thread has a run at a time, and only that one cuts or divides it; the thread of the book may look at it meanwhile.
+One owner holds a run at a time, and only its thread cuts or divides it. That may happen while the handler that gave it the run
+has not returned: `finish` and giving way exclude each other. The thread of the book looks at all of this without a lock.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import msgspec
 
+from ..errors import StateError
 from .context import Context
 from .message import Assigned, Message
 from .settlement import DIVIDED, UNDECIDED, Delivery
+
+_GIVING_WAY = threading.Lock()
+"""Taken once or twice for a run, so one is enough for all."""
 
 
 class MessageRun(msgspec.Struct, gc=False, eq=False):
@@ -58,20 +64,45 @@ class MessageRun(msgspec.Struct, gc=False, eq=False):
         """The context of all of its messages, made anew."""
         return Context(self.assignment)
 
+    def hold(self, owner: object) -> bool:
+        """Keep all of it from being committed until *owner* has released it; returns whether the hold is new.
+
+        Raises:
+            StateError: somebody else holds it, or the handler has returned.
+            Cancelled: the partition is no longer ours.
+        """
+        if self.delivery.owner is not None and self.delivery.owner is not owner:
+            raise StateError(
+                "a run is held by one owner: return False from take_run where several are to hold its messages"
+            )
+        return self.delivery.hold(owner, 0, self.assignment)
+
+    def finish(self) -> None:
+        """The handler has taken it: so it counts as acked, whole or in the pieces that it has become meanwhile."""
+        with _GIVING_WAY:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.delivery.chain != DIVIDED:
+            self.delivery.finish()
+            return
+        for piece in self.pieces:
+            if isinstance(piece, MessageRun):
+                piece._finish()
+            else:
+                piece.delivery.finish()
+
     def divide(self) -> Sequence[Message]:
         """Return its messages, which have taken its place. For a run that is whole."""
         messages = self.make_messages()
-        for message in messages:
-            message.delivery = self._delivery_of_piece()
         self._give_way_to(messages)
         return messages
 
     def cut(self, count: int) -> tuple[MessageRun, MessageRun]:
         """Return the run of its first *count* messages, and that of the others. For a run that is whole, and longer."""
-        head, tail = self.make_parts(count)
-        head.delivery, tail.delivery = self._delivery_of_piece(), self._delivery_of_piece()
-        self._give_way_to((head, tail))
-        return head, tail
+        parts = self.make_parts(count)
+        self._give_way_to(parts)
+        return parts
 
     def make_messages(self) -> list[Message]:
         """Return a new message for each payload. For `divide`."""
@@ -88,17 +119,17 @@ class MessageRun(msgspec.Struct, gc=False, eq=False):
         head = MessageRun(self.payloads[:count], assignment, self.first, middle - 1)
         return head, MessageRun(self.payloads[count:], assignment, middle, self.offset)
 
-    def _delivery_of_piece(self) -> Delivery:
-        whole = self.delivery
-        return Delivery(
-            chain=whole.chain, verdict=whole.verdict, owner=whole.owner, part=whole.part, is_open=whole.is_open
-        )
-
     def _give_way_to(self, pieces: Sequence[Message | MessageRun]) -> None:
-        # In this order: a book that looks meanwhile sees a run that has not settled, or all of its pieces.
-        self.pieces = pieces
-        self.delivery.verdict = UNDECIDED
-        self.delivery.chain = DIVIDED
+        whole = self.delivery
+        with _GIVING_WAY:
+            for piece in pieces:
+                state = piece.delivery
+                state.chain, state.verdict = whole.chain, whole.verdict
+                state.owner, state.part, state.is_open = whole.owner, whole.part, whole.is_open
+            # In this order: a book that looks meanwhile sees a run that has not settled, or all of its pieces.
+            self.pieces = pieces
+            whole.verdict = UNDECIDED
+            whole.chain = DIVIDED
 
 
 Entry = Message | MessageRun

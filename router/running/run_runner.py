@@ -6,7 +6,7 @@ from typing import Any
 
 from ..delivery.run import Entry, MessageRun, messages_of
 from ..delivery.settlement import NO_CHAIN
-from ..errors import Cancelled, is_about_us
+from ..errors import Cancelled, HaltedError, is_about_us, text_of_error
 from ..protocols import DeliversRuns, TakeRun
 from .runner import CHUNK_MESSAGES, Runner
 
@@ -41,7 +41,7 @@ class RunRunner(Runner):
         self._received += count
         try:
             if self._take_run(entry):
-                delivery.finish()
+                entry.finish()
                 return True
         except Cancelled:
             if self._is_cut_short(entry):
@@ -51,6 +51,17 @@ class RunRunner(Runner):
         except BaseException as error:  # a panic, too: what becomes of it is the chain's to say, for each message
             if is_about_us(error):
                 raise
+            self._require_unheld(entry, error)
+        else:
+            self._require_unheld(entry)
         delivery.chain = NO_CHAIN
         self._received -= count
         return False
+
+    def _require_unheld(self, run: MessageRun, error: BaseException | None = None) -> None:
+        """Raise where a run that is handled message by message now is in a batch already: all of it would be stored twice."""
+        if run.delivery.owner is not None:
+            did = "returned False" if error is None else f"raised {text_of_error(error)}"
+            raise HaltedError(
+                f"take_run of handler {self.name!r} {did} after it gave the run to a batcher: do that last"
+            )

@@ -153,6 +153,29 @@ def test_error_of_our_own_plumbing_stops_the_router_and_commits_nothing():
     assert subscriber.subscription.committed() is None
 
 
+@pytest.mark.parametrize(("after", "did"), [(None, "returned False"), (ValueError("oh"), "raised oh")])
+def test_run_that_was_given_away_and_then_declined_stops_the_router(after, did):
+    """Expect no message to be handled a second time: the mistake is told, and nothing is committed."""
+    handler = RecordingHandler()
+
+    def give_away(run):
+        run.hold(handler)
+        if after is not None:
+            raise after
+
+    router, subscriber = consumer(handler, Takes(give_away))
+
+    def deliver_until_it_ends():
+        with running(router):
+            subscriber.subscription.deliver(b"0", b"1")
+            assert eventually(lambda: router.is_closed)
+
+    with pytest.raises(HaltedError, match=f"{did} after it gave the run to a batcher"):
+        deliver_until_it_ends()
+    assert handler.payloads == []
+    assert subscriber.subscription.committed() is None
+
+
 def test_revoke_in_the_middle_of_a_chunk_leaves_what_was_not_begun():
     """Expect the run in hand to be finished, and those behind it, of the partition that goes, to be left alone."""
     began, go_on = threading.Event(), threading.Event()
