@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ class BatchRun(msgspec.Struct, gc=False, eq=False):
     """
 
     run: MessageRun
-    items: list[Any]
+    items: Sequence[Any]
     size_bytes: int = 0
     """What they weigh."""
 

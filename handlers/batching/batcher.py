@@ -144,7 +144,7 @@ class MessageBatcher:
             return False
         return self._buffer.add(item, len(item.payload))
 
-    def add_run(self, run: MessageRun, items: list[Any]) -> None:
+    def add_run(self, run: MessageRun, items: Sequence[Any]) -> None:
         """Hold the messages of *run*, of which *items* were parsed, one of each, and put them into the next batch; see `add`.
 
         Raises:

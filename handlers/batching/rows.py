@@ -62,6 +62,22 @@ class Rows(Sequence[BatchMessage]):
             payloads += row.run.payloads if isinstance(row, BatchRun) else (row.payload,)
         return payloads
 
+    def parts(self) -> Iterator[tuple[Sequence[Any], list[bytes]]]:
+        """Yield the items and payloads of each run by itself, and of what stands between runs together."""
+        items: list[Any] = []
+        payloads: list[bytes] = []
+        for row in self._rows:
+            if not isinstance(row, BatchRun):
+                items.append(row.item)
+                payloads.append(row.payload)
+                continue
+            if items:
+                yield items, payloads
+                items, payloads = [], []
+            yield row.items, row.run.payloads
+        if items:
+            yield items, payloads
+
     def assignments(self) -> list[Assigned]:
         """Return the assignments that they came by, each once; none for messages of no subscription."""
         found = {id(each): each for row in self._rows if (each := _assignment_of(row)) is not None}

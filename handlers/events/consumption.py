@@ -62,6 +62,8 @@ class BatchConsumption:
 
     def __init__(self, post_processor: PostProcessor | None, clock: Clock = MONOTONIC) -> None:
         self._post_processor = post_processor
+        self.tells_others = post_processor is not None
+        """Whether post-processing is told of each event."""
         self._clock = clock
         self._lock = threading.Lock()
         self._stats = ConsumptionStats()
@@ -112,6 +114,7 @@ class BatchConsumption:
         processor = self._post_processor
         if processor is None:
             return {}
+        # Not before somebody is to be told: items may have to be read again.
         items, payloads = batch.rows.items(), batch.rows.payloads()
         if progress.unpublished is None:
             progress.unpublished = [place for place in stored.done if not is_probe(items[place])]

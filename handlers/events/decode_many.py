@@ -6,18 +6,18 @@ bytes, or by a list. Whatever could be odd is left to it, event by event: here n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import overload
 
 import msgspec
 
+from .decode import decode_event
 from .event import Event
-from .instant import END, EPOCH, may_escape_time
+from .instant import may_escape_time
 from .nesting import SURELY_SHALLOW_BYTES, may_be_too_deep
+from .raw_line import FIRST_SURE, LAST_SURE, have_keys_once
 
-_DAY = timedelta(days=1)
-_FIRST_SURE, _LAST_SURE = EPOCH + _DAY, END - _DAY
-"""Between these a time is within the years of the store as it is written, too: no offset is as long as a day."""
 _OPEN, _CLOSE = b"{}"
 
 _decode = msgspec.json.Decoder(Event).decode_lines
@@ -25,7 +25,59 @@ _decode = msgspec.json.Decoder(Event).decode_lines
 _read_objects = msgspec.json.Decoder(dict).decode_lines
 
 
-def decode_events(payloads: Sequence[bytes], *, max_message_bytes: int) -> list[Event] | None:
+class DecodedEvents(Sequence[Event]):
+    """Valid events, made again where somebody looks at one: to keep all of them costs more than to read a few twice.
+
+    Args:
+        payloads: one event each.
+        events: the events, where most of them will be looked at.
+        earliest, latest: no event is before or after these.
+        is_plain: whether each payload is the line that stores its event; otherwise `store_line` has to say so of each.
+    """
+
+    __slots__ = ("_events", "_payloads", "earliest", "is_plain", "latest")
+
+    def __init__(
+        self,
+        payloads: Sequence[bytes],
+        events: Sequence[Event] | None,
+        earliest: datetime,
+        latest: datetime,
+        *,
+        is_plain: bool,
+    ) -> None:
+        self.earliest = earliest
+        self.latest = latest
+        self.is_plain = is_plain
+        self._payloads = payloads
+        self._events = events
+
+    def __len__(self) -> int:
+        return len(self._payloads)
+
+    @overload
+    def __getitem__(self, place: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> DecodedEvents: ...
+
+    def __getitem__(self, place: int | slice) -> Event | DecodedEvents:
+        if isinstance(place, slice):
+            events = None if self._events is None else self._events[place]
+            return DecodedEvents(self._payloads[place], events, self.earliest, self.latest, is_plain=self.is_plain)
+        return _again(self._payloads[place]) if self._events is None else self._events[place]
+
+    def __iter__(self) -> Iterator[Event]:
+        return map(_again, self._payloads) if self._events is None else iter(self._events)
+
+
+def _again(payload: bytes) -> Event:
+    return decode_event(payload, max_message_bytes=len(payload))
+
+
+def decode_events(
+    payloads: Sequence[bytes], *, max_message_bytes: int, keeps_events: bool = False
+) -> DecodedEvents | None:
     """Decode and check *payloads*, one event each; `None`: at least one may be odd, so ask `decode_event` about each."""
     lines = b"\n".join(payloads)
     try:
@@ -35,21 +87,23 @@ def decode_events(payloads: Sequence[bytes], *, max_message_bytes: int) -> list[
             return None
         events = _decode(lines)
         text = lines.decode()
-        _read_objects(b"\n".join([event.properties for event in events]))
+        properties = b"\n".join([event.properties for event in events])
+        _read_objects(properties)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
         return None
     times = [event.timestamp for event in events]
     earliest, latest = min(times), max(times)
     if (
         len(events) != len(payloads)
-        or not _FIRST_SURE <= earliest <= latest < _LAST_SURE
+        or not FIRST_SURE <= earliest <= latest < LAST_SURE
         or [event for event in events if not event.external_customer_id and not _has_customer(event)]
         or _may_be_rounded(text)
         or ("\\" in text and may_escape_time(lines))
         or not _are_short(payloads, len(lines), max_message_bytes)
     ):
         return None
-    return events
+    is_plain = have_keys_once(events, lines, properties)
+    return DecodedEvents(payloads, events if keeps_events else None, earliest, latest, is_plain=is_plain)
 
 
 def _has_customer(event: Event) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from millstream.handlers.batching import BatchMessage, Rows
 
 from .billing import BillingConfig, billing_line
+from .decode_many import DecodedEvents
 from .event import Event, canonical_line, day_number
 from .probe import is_probe
 from .raw_line import store_line, store_lines
@@ -33,11 +35,14 @@ class EventLine:
         """Return the lines of all of *batch*."""
         if self._is_canonical:
             return list(map(self, batch))
-        events = batch.items()
-        lines, billing = store_lines(events, batch.payloads()), self._billing
+        lines: list[bytes] = []
+        for events, payloads in batch.parts():
+            is_plain = isinstance(events, DecodedEvents) and events.is_plain
+            lines += payloads if is_plain else store_lines(events, payloads)
+        billing = self._billing
         if billing is None:
             return lines
-        return [_billed(line, event, billing) for line, event in zip(lines, events, strict=True)]
+        return [_billed(line, event, billing) for line, event in zip(lines, batch.items(), strict=True)]
 
 
 class EventDay:
@@ -49,12 +54,18 @@ class EventDay:
 
     def many(self, batch: Rows, limit: int) -> list[int] | None:
         """Return the days of all of *batch*; `None` where they surely are at most *limit* different ones."""
-        events = batch.items()
-        times = [event.timestamp for event in events]
+        bounds = [moment for events, _ in batch.parts() for moment in _bounds(events)]
         # Times less than n days apart lie in n + 1 days at most.
-        if times and max(times) - min(times) < timedelta(days=limit - 1):
+        if bounds and max(bounds) - min(bounds) < timedelta(days=limit - 1):
             return None
-        return list(map(day_number, events))
+        return list(map(day_number, batch.items()))
+
+
+def _bounds(events: Sequence[Event]) -> tuple[datetime, datetime]:
+    if isinstance(events, DecodedEvents):
+        return events.earliest, events.latest
+    times = [event.timestamp for event in events]
+    return min(times), max(times)
 
 
 def _billed(line: bytes, event: Event, billing: BillingConfig) -> bytes:

@@ -107,7 +107,7 @@ BULK = LaneConfig(
 
 UnheldFunc = Callable[[MessageBatcher, Message], None]
 """Parses a message and hands what it brings to a batcher, which does not hold it."""
-DecodeMany = Callable[[Sequence[bytes]], list[Any] | None]
+DecodeMany = Callable[[Sequence[bytes]], Sequence[Any] | None]
 """Parses payloads, one thing each; `None`: one of them may be odd."""
 
 

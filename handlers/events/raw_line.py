@@ -27,8 +27,8 @@ _KEYS = tuple(b'"%b"' % column.encode() for column in EVENT_COLUMNS)
 
 LOOKED_AT_ONCE = 500
 """Events: their bytes fit into the nearer caches of a core, and what is odd about one costs no more of the others."""
-_SURELY = timedelta(days=1)
-_FIRST, _LAST = EPOCH + _SURELY, END - _SURELY
+_DAY = timedelta(days=1)
+FIRST_SURE, LAST_SURE = EPOCH + _DAY, END - _DAY
 """No offset is as long as a day: between these a time is in one of those years as it is written, too."""
 _OPTIONAL = tuple(field.name for field in msgspec.structs.fields(Event) if not field.required)
 _REQUIRED = len(msgspec.structs.fields(Event)) - len(_OPTIONAL)
@@ -58,18 +58,26 @@ def store_lines(events: Iterable[Event], payloads: Iterable[bytes]) -> list[byte
 
 
 def _are_plain(events: Sequence[Event], payloads: Sequence[bytes]) -> bool:
-    """Whether all years are good, and no payload has a key twice."""
     times = [event.timestamp for event in events]
-    if not _FIRST <= min(times) <= max(times) < _LAST:
+    if not FIRST_SURE <= min(times) <= max(times) < LAST_SURE:
         return False
-    whole = b"".join(payloads)
+    return have_keys_once(events, b"".join(payloads), b"".join([event.properties for event in events]))
+
+
+def have_keys_once(events: Sequence[Event], payloads: bytes, properties: bytes) -> bool:
+    """Return whether no event has a key twice that the store could read differently.
+
+    Args:
+        events: at least one.
+        payloads: of all, joined; nothing between them has a quote, a letter or a backslash.
+        properties: the same of the events' properties.
+    """
     full = [event for event in events if event.customer_id is not None and event.source is not None]
-    if not full and b"null" not in whole:
+    if not full and b"null" not in payloads:
         return True
-    properties = b"".join([event.properties for event in events])
-    if b"\\" in whole and whole.count(b"\\") != properties.count(b"\\"):
+    if b"\\" in payloads and payloads.count(b"\\") != properties.count(b"\\"):
         return False
-    return _have_no_other_text(events, whole, properties) or _have_each_once(events, whole, properties)
+    return _have_no_other_text(events, payloads, properties) or _have_each_once(events, payloads, properties)
 
 
 def _have_no_other_text(events: Sequence[Event], whole: bytes, properties: bytes) -> bool:

@@ -265,7 +265,8 @@ class EventConsumptionService:
         batcher = MessageBatcher(self.batch_config, process, name=name, gate=self._gate, rank=rank, clock=self._clock)
         if unheld is not None:
             return Lane(HANDLERS[name], function, batcher, unheld, default)
-        decode = partial(decode_events, max_message_bytes=self._max_message_bytes)
+        keeps = self.repository.billing is not None or self._consumption.tells_others
+        decode = partial(decode_events, max_message_bytes=self._max_message_bytes, keeps_events=keeps)
         return Lane(HANDLERS[name], function, batcher, self._process_unheld, default, decode)
 
     def _process_unheld(self, batcher: MessageBatcher, message: Message) -> None:
