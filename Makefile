@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	echo "make demo      events through the router into an embedded ClickHouse, with tables at the end"
 	echo "make test      the tests that need nothing but Python: half a minute"
-	echo "make check     format, lint, types (make lint), then the slow tests (make slow): a quarter of an hour"
+	echo "make check     format, lint, types, sources (make lint), then the slow tests (make slow): a quarter of an hour"
 	echo "make soak      the long forms of some tests, for a release or a suspicion"
 	echo "make bench     the benchmarks"
 	echo "make mutants   break each guarantee on purpose: its test must turn red"
@@ -61,6 +61,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy --no-error-summary tests/typing/api.py
 	$(BIN)/python -m mypy --no-error-summary examples
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python -m pytest -q -m static tests/guards tests/docs
 
 slow: $(COMPILED)
 	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(SLOW_WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)

@@ -59,6 +59,7 @@ def test_the_first_names_of_the_package_are_among_them():
     assert len(CLASSES) > 30
 
 
+@pytest.mark.static
 def test_no_other_docstring_holds_an_example_that_nothing_runs():
     """One of a function, a method or a module would be taken for one that is tested."""
     tested = {inspect.cleandoc(thing.__doc__) for thing in CLASSES.values()}

@@ -30,6 +30,7 @@ def test_every_fault_has_one_row():
     assert len(lines) == FAULTS
 
 
+@pytest.mark.static
 def test_every_test_that_it_names_exists():
     """A name that has changed is found here; so is one that never was."""
     assert [test for _, tests in rows() for test in tests if not is_there(test)] == []

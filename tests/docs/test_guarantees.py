@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "guarantees.md"
 ROW = re.compile(r"^\| (?P<promise>.+?) \| (?P<tests>`.+?`(?:<br>`.+?`)*) \| (?P<mutant>yes|-) \|$", re.MULTILINE)
@@ -47,6 +49,7 @@ def is_there(test):
     return bool(text) and all(re.search(rf"(?:def|class) {name}\b", text) for name in names)
 
 
+@pytest.mark.static
 def test_every_test_that_it_names_exists():
     """A name that has changed is found here; so is one that never was."""
     assert [test for _, tests, _ in rows() for test in tests if not is_there(test)] == []

@@ -1,4 +1,4 @@
-"""What all guards look at, and the place of the guard that must run last."""
+"""What all guards look at, when those run that look at all of it, and the place of the guard that must run last."""
 
 import pytest
 
@@ -9,6 +9,13 @@ from tests.guards.sources import Source, read_all
 def library() -> list[Source]:
     """Return the files of the three rooms and of `millstream/`."""
     return read_all("router", "middleware", "handlers", "millstream")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out the static ones
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Count whatever reads the whole library as static: that takes seconds, and says the same on every interpreter."""
+    if "library" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.static)
 
 
 @pytest.hookimpl(trylast=True)
