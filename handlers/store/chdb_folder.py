@@ -24,20 +24,27 @@ def prepare_folder(folder: Path, *, create: bool) -> Path:
         ConfigurationError: it is missing and *create* is false, it cannot be made or written, it is no folder, or
             another process uses it.
     """
-    real = Path(os.path.realpath(folder.expanduser()))
+    real = _real_path(folder)
     if "?" in str(real):
         raise ConfigurationError(f"the store folder {real} lies below a name with a question mark; chDB cannot open it")
-    if not real.exists() and not create:
-        raise ConfigurationError(f"there is no store at {real}")
     try:
+        if not create and not real.exists():
+            raise ConfigurationError(f"there is no store at {real}: name another, or make one with millstream migrate")
         real.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if real.is_file() else error.strerror
+        reason = "it is a file" if os.path.isfile(real) else error.strerror  # noqa: PTH113 - the other one may raise
         raise ConfigurationError(f"cannot use {real} as a store folder: {reason}") from error
     if not os.access(real, os.W_OK | os.X_OK):
         raise ConfigurationError(f"cannot use {real} as a store folder: no right to write")
     check_not_in_use(real)
     return real
+
+
+def _real_path(folder: Path) -> Path:
+    try:
+        return Path(os.path.realpath(folder.expanduser()))
+    except RuntimeError as error:  # ~name, and nobody is called so
+        raise ConfigurationError(f"cannot use {folder} as a store folder: {error}") from error
 
 
 def check_not_in_use(folder: Path) -> None:
