@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from millstream.handlers.cli.main import COMMANDS
 from tests.handlers.cli.command_aids import environment, query, run
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,11 @@ def test_every_setting_it_names_exists(tmp_path):
 
     assert len(variables) >= 11
     assert done.returncode == 0, done.stderr
+
+
+def test_its_table_of_commands_is_that_of_the_program():
+    """In the order of the help."""
+    assert tuple(re.findall(r"^\| `millstream (\w+)", README, re.MULTILINE)) == COMMANDS
 
 
 def test_every_public_name_in_its_text_exists():
