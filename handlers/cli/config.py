@@ -13,18 +13,27 @@ from millstream.handlers.settings.sources import DEFAULT_FILE
 from millstream.handlers.settings.toml_text import in_force, template
 from millstream.router import ConfigurationError
 
+from .exits import WRONG, exits
 from .options import given_options, global_options
+from .parameter_types import FileName
 
 STDOUT = Path("-")
 
 
+@exits(clean="done", usage=WRONG)
 @click.group()
 def config() -> None:
-    """Write a documented settings file, or show which settings are in force."""
+    """Write a documented settings file, or show which settings are in force.
+
+    \b
+    Example:
+      millstream config init
+    """
 
 
+@exits(clean="written", usage="wrong usage, or FILE is there already or cannot be written")
 @config.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_FILE)
+@click.argument("file", type=FileName(), default=DEFAULT_FILE)
 def init(file: Path) -> None:
     """Write a settings FILE with every setting, what it means and its default, as comments: it changes nothing.
 
@@ -48,12 +57,13 @@ def init(file: Path) -> None:
     click.echo(f"{file} written; millstream config check shows what is in force")
 
 
+@exits(clean="the settings are valid", usage="a setting is wrong, or the usage is")
 @config.command()
 @global_options
 def check(settings: Settings) -> None:
     """Show every setting that is in force, as TOML, and where it comes from: file and line, variable, option or default.
 
-    Secrets are masked. Exit code 2 where a setting is wrong, with the place in one line.
+    Secrets are masked. What is wrong is told with its place, in one line.
 
     \b
     Example:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import click
 import msgspec
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -20,8 +21,10 @@ from millstream.handlers.store import Store, quote_table
 from millstream.router import MONOTONIC, Message, RouterConfig, SignalsHandler
 
 from .demo_events import make_events
+from .exits import exits
 from .gc_tuning import tune_gc
 from .options import given_options, global_options, open_configured_store
+from .parameter_types import Number, WholeNumber
 from .pipeline import LocalPipeline
 from .progress import progress
 
@@ -51,12 +54,16 @@ class Way(msgspec.Struct, frozen=True):
         return round(self.events / self.inserts) if self.inserts else 0
 
 
-@click.command()
-@click.option("--events", default=100_000, show_default=True, type=click.IntRange(min=1), help="How many.")
-@click.option("--seed", default=1, show_default=True, help="The same seed makes the same events.")
-@click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second.  [default: as fast as it goes]"
+@exits(
+    clean="done, or ended by a first signal",
+    halted="halted: the store refuses an event",
+    undrained="ended by a signal with events that were not stored in time",
+    hears_signals=True,
 )
+@click.command()
+@click.option("--events", default=100_000, show_default=True, type=WholeNumber(min=1), help="How many.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same events.")
+@click.option("--rate", type=Number(min=0, min_open=True), help="Events a second.  [default: as fast as it goes]")
 @click.option("--forever", is_flag=True, help="Go on until interrupted.")
 @global_options
 def demo(settings: Settings, events: int, seed: int, rate: float | None, forever: bool) -> None:
@@ -64,7 +71,13 @@ def demo(settings: Settings, events: int, seed: int, rate: float | None, forever
 
     Uses a new temporary store, whatever the settings say. With --store here, the events stay in that one, in the table of the
     settings and in events_per_message.
+
+    \b
+    Example:
+      millstream demo --events 20000 --rate 5000
     """
+    if forever and click.get_current_context().get_parameter_source("events") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--forever has no end: leave --events out", click.get_current_context())
     with demo_settings(settings, given_options().store) as chosen, open_configured_store(chosen) as store:
         tune_gc()
         Demo(chosen, store).run(None if forever else events, seed, rate)

@@ -13,6 +13,7 @@ from millstream.router import ConfigurationError, HaltedError
 
 from .line_poison import LinePoison
 from .lines import Input, InputError, Line, read_lines
+from .parameter_types import FileName, WholeNumber
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,12 +27,10 @@ _PARAMETERS = (
     click.argument("files", nargs=-1, required=True, metavar="FILE…"),
     click.option(
         "--poison",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FileName(),
         help="Where refused lines go.  [default: <FILE>.poison.ndjson, for - stdin.poison.ndjson]",
     ),
-    click.option(
-        "--max-poison", type=click.IntRange(min=0), help="Halt (exit 4) when more lines than this are refused."
-    ),
+    click.option("--max-poison", type=WholeNumber(min=0), help="Halt (exit 4) when more lines than this are refused."),
 )
 
 
@@ -49,13 +48,15 @@ class EventFiles:
         max_poison: how many lines may be refused; `None`: any number.
 
     Raises:
-        ConfigurationError: stdin is named twice, or a poison file would overwrite something.
+        ConfigurationError: stdin is named twice, a name is empty, or a poison file would overwrite something.
         InputError: a file cannot be opened.
     """
 
     def __init__(self, names: Sequence[str], poison: Path | None, max_poison: int | None) -> None:
         if names.count(STDIN) > 1:
             raise ConfigurationError(f"{STDIN}: stdin can be read only once")
+        if "" in names:
+            raise ConfigurationError(f"the name of a file is empty: name one, or {STDIN} for stdin")
         self._sources = [Input(name) for name in names]
         self.sink = LinePoison(self._sources, poison)
         self.max_poison = max_poison
@@ -122,4 +123,5 @@ class EventFiles:
 
 def say_unreadable(error: InputError, known: str = "") -> None:
     """Say on stderr how far a file was read, and what is *known* of that part."""
-    click.echo(f"millstream: {error}; read up to line {error.lines}{known}", err=True)
+    how_far = f"read up to line {error.lines}{known}" if error.lines else "no line of it was read"
+    click.echo(f"millstream: {error}; {how_far}", err=True)

@@ -21,6 +21,7 @@ from millstream.router import (
 )
 
 from .event_files import CHUNK_LINES, REPEAT, EventFiles, file_parameters, say_unreadable
+from .exits import WRONG, exits
 from .gc_tuning import tune_gc
 from .line_poison import line_metadata
 from .lines import InputError, Line
@@ -29,6 +30,14 @@ from .pipeline import LocalPipeline
 from .progress import progress, status_line
 
 
+@exits(
+    clean="everything is stored",
+    usage=f"{WRONG}, an unreadable file, or no store",
+    poisoned="everything else is stored, but lines were set aside",
+    halted="halted: more lines than --max-poison were refused, or a view fails",
+    undrained="ended by a signal; safe to repeat",
+    hears_signals=True,
+)
 @click.command()
 @file_parameters
 @global_options
@@ -36,7 +45,11 @@ def ingest(settings: Settings, files: tuple[str, ...], poison: Path | None, max_
     """Store the usage events of FILE… (one JSON object a line; .gz and .zst are uncompressed; - is stdin).
 
     Lines that are no valid event are set aside with a reason, all others are stored. Safe to repeat: an event has a key
-    and replaces itself. Exits 0 when everything is stored, 3 when lines were set aside, 2 when a file could not be read whole.
+    and replaces itself.
+
+    \b
+    Example:
+      millstream ingest events.ndjson.gz
     """
     events = EventFiles(files, poison, max_poison)
     with open_configured_store(settings) as store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from millstream.router.foreign_calls import leave_if_calling
 
 from .allocator import tune_allocator
 from .exit_report import report
+from .exits import exits
 from .options import GlobalOptions, global_option_declarations
 
 PROGRAM = "millstream"
@@ -39,6 +41,14 @@ class CommandGroup(click.Group):
         return found
 
 
+@exits(
+    clean="done",
+    usage="wrong usage or configuration, or a store or broker that refuses us",
+    poisoned="done, but something was set aside",
+    halted="halted by policy",
+    undrained="closed before everything was finished; safe to repeat",
+    hears_signals=True,
+)
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, message="millstream %(version)s")
 @global_option_declarations
@@ -53,13 +63,8 @@ def commands(
     from MILLSTREAM_<SECTION>__<KEY>, which wins.
 
     \b
-    Exit codes:
-      0  clean
-      1  a bug
-      2  wrong usage or configuration, or a store or broker that refuses us
-      3  done, but something was set aside
-      4  halted by policy
-      5  closed before everything was finished; safe to repeat
+    Example:
+      millstream demo
     """
     context.obj = GlobalOptions(config, store, log_level, log_format)
 
@@ -75,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     tune_allocator()
     try:
+        _take_any_text()
         code = _run(given)
     except (Exception, KeyboardInterrupt, Cancelled) as error:  # noqa: BLE001 - the end of the line: all becomes an exit code
         code = report(error)
@@ -94,6 +100,12 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as ended:
         code = ended.code
     return code if isinstance(code, int) else 0 if code is None else 1
+
+
+def _take_any_text() -> None:
+    """Show with a backslash what stdout has no letters for, as stderr does by itself: a file's name may hold any bytes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _settle_stdout() -> None:

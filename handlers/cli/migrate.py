@@ -9,13 +9,16 @@ import click
 
 from millstream.handlers.settings.sections import ClickHouseConfig, Settings
 from millstream.handlers.store import Store
+from millstream.handlers.store.chdb_folder import find_folder
 from millstream.router.kafka.topic_setup import TopicSetup
 
 from .brokers import addresses, brokers_option
+from .exits import WRONG, exits
 from .migrate_steps import Step, take
 from .migrate_table import table_steps
 from .migrate_topics import DLQ_PARTITIONS, PARTITIONS, TopicOptions, topic_steps, wanted_topics
 from .options import global_options, open_configured_store
+from .parameter_types import WholeNumber
 
 ANY_DATABASE = "system"
 """There before the database of the settings is."""
@@ -27,6 +30,7 @@ MAX_DAYS = 36_500
 """A century."""
 
 
+@exits(clean="everything is as it should be", usage=f"{WRONG}, a refusal, or a table that takes no events")
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Change nothing, and print exactly what a run prints.")
 @click.option(
@@ -34,23 +38,23 @@ MAX_DAYS = 36_500
 )
 @click.option(
     "--partitions",
-    type=click.IntRange(1, MAX_PARTITIONS),
+    type=WholeNumber(1, MAX_PARTITIONS),
     help="Of those topics; given, it also raises the number of one that is there and has fewer."
     f"  [default: {PARTITIONS} for a new one]",
 )
 @click.option(
     "--dlq-partitions",
-    type=click.IntRange(1, MAX_PARTITIONS),
+    type=WholeNumber(1, MAX_PARTITIONS),
     help=f"The same, of the DLQs.  [default: {DLQ_PARTITIONS} for a new one]",
 )
 @click.option(
     "--replication-factor",
-    type=click.IntRange(1, MAX_REPLICATION),
+    type=WholeNumber(1, MAX_REPLICATION),
     help="Copies of each partition of a new topic.  [default: what the brokers are set to]",
 )
 @click.option(
     "--dlq-retention-days",
-    type=click.IntRange(1, MAX_DAYS),
+    type=WholeNumber(1, MAX_DAYS),
     metavar="DAYS",
     help="How long a new DLQ keeps its messages.  [default: what the brokers are set to]",
 )
@@ -63,10 +67,8 @@ def migrate(settings: Settings, /, dry_run: bool, topics: bool, brokers: str | N
     as is what a topic has otherwise: partitions only grow, and only where --partitions is given. Every line is printed once it
     is done. Safe to repeat, also after an error half-way. A chDB folder is made if there is none.
 
-    Exit code 2 where something is refused or cannot be reached, or where the table can take no events.
-
     \b
-    Examples:
+    Example:
       millstream migrate --dry-run
       millstream migrate --topics --brokers localhost:9092
     """
@@ -75,9 +77,9 @@ def migrate(settings: Settings, /, dry_run: bool, topics: bool, brokers: str | N
     given = addresses(brokers)
     wanted = wanted_topics(settings, given, options) if topics else []
     setup = TopicSetup(settings.kafka.publisher_config(given)) if topics else None
-    if dry_run:
-        click.echo("millstream: a dry run: nothing is changed", err=True)
     with _opened(settings, dry_run=dry_run) as store:
+        if dry_run:
+            click.echo("millstream: a dry run: nothing is changed", err=True)
         # Everything is looked at before anything is changed: a broker that is away leaves the store as it was.
         steps = [*table_steps(store, settings.clickhouse), *([] if setup is None else topic_steps(setup, wanted))]
         take([Step(f"store {settings.clickhouse.address.redacted}"), *steps], dry_run=dry_run)
@@ -100,4 +102,4 @@ def _opened(settings: Settings, *, dry_run: bool) -> AbstractContextManager[Stor
 
 def _is_missing(clickhouse: ClickHouseConfig) -> bool:
     folder = clickhouse.address.folder
-    return folder is not None and not folder.expanduser().exists()
+    return folder is not None and not find_folder(folder)[1]

@@ -16,6 +16,8 @@ from millstream.handlers.settings.loading import load_settings
 from millstream.handlers.settings.sections import DEFAULT_DSN, Settings
 from millstream.handlers.store import Store, open_store
 
+from .parameter_types import FileName
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,7 +40,7 @@ class GlobalOptions(msgspec.Struct, frozen=True):
 
 _CONFIG = click.option(
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileName(),
     help="Settings as TOML.  [default: MILLSTREAM_CONFIG, else millstream.toml in the current folder, if it is there]",
 )
 _STORE = click.option(

@@ -26,10 +26,12 @@ from millstream.router.poison import REASON
 
 from .brokers import addresses, brokers_option
 from .event_files import REPEAT, EventFiles, file_parameters, say_unreadable
+from .exits import WRONG, exits
 from .gc_tuning import tune_gc
 from .line_poison import line_metadata
 from .lines import InputError, Line
 from .options import options_without_store
+from .parameter_types import WholeNumber
 from .pipeline import Snapshot
 from .progress import progress
 from .publish_chunks import make_chunks
@@ -43,13 +45,21 @@ CLOSE_SECONDS = 0.1
 """What closing may wait for confirmations: whatever `close_timeout` allows, the window has waited for."""
 
 
+@exits(
+    clean="everything is confirmed",
+    usage=f"{WRONG}, an unreadable file, or a refusal",
+    poisoned="everything else is confirmed, but lines were set aside",
+    halted="halted: more lines than --max-poison were refused",
+    undrained="not all is confirmed: by a signal, or no broker; safe to repeat",
+    hears_signals=True,
+)
 @click.command()
 @click.option("--topic", help="Where to.  [default: [kafka] topic, else that of [event_processing], which is events]")
 @brokers_option
 @click.option(
     "--create-topic",
     "partitions",
-    type=click.IntRange(1, MAX_PARTITIONS),
+    type=WholeNumber(1, MAX_PARTITIONS),
     metavar="PARTITIONS",
     help="Create the topic with so many partitions if it is missing.",
 )
@@ -68,8 +78,11 @@ def publish(
 
     Each event is one message: the line as it came, keyed by tenant and customer. Lines that are no valid event are set aside
     with a reason. Waits while no broker can be reached; after a signal only as long as something is confirmed every second.
-    Safe to repeat: events come again, and replace themselves in the store. Exits 0 when everything is confirmed, 3 when lines
-    were set aside, 5 when something was not confirmed.
+    Safe to repeat: events come again, and replace themselves in the store.
+
+    \b
+    Example:
+      millstream publish events.ndjson.gz --topic events --create-topic 6
     """
     config = settings.kafka.publisher_config(addresses(brokers))
     topic = settings.publish_topic if topic is None else checked_name("--topic", topic)

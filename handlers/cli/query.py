@@ -11,6 +11,7 @@ from millstream.handlers.settings.sections import Settings
 from millstream.handlers.store import QueryError
 from millstream.router import ConfigurationError
 
+from .exits import exits
 from .options import global_options, open_configured_store
 from .output import OutputFormat, write_answer
 
@@ -28,6 +29,7 @@ class QueryCommand(click.Command):
         return super().parse_args(ctx, [f" {each}" if _BEGINS_WITH_COMMENT.match(each) else each for each in args])
 
 
+@exits(clean="answered", usage="wrong usage, or a store that is away or refuses us or the statement")
 @click.command(cls=QueryCommand)
 @click.argument("sql")
 @click.option(
@@ -47,15 +49,15 @@ class QueryCommand(click.Command):
 def query(settings: Settings, sql: str, output_format: str, write: bool) -> None:
     """Run one SQL statement and print its answer.
 
-    SQL is the statement, or - to read it from stdin. Tables without a database are those of the settings' database, so
-
-    \b
-        millstream query "SELECT count() FROM events FINAL"
-
+    SQL is the statement, or - to read it from stdin. Tables without a database are those of the settings' database. The example
     counts the stored events: FINAL merges the rows of one event. SHOW, DESCRIBE, EXISTS and EXPLAIN are answered too. An answer
     of any size needs little memory; a table shows its first 1,000 rows.
+
+    \b
+    Example:
+      millstream query "SELECT count() FROM events FINAL"
     """
-    statement = _read_stdin() if sql == "-" else sql
+    statement = _read_stdin() if sql == "-" else _checked_text(sql)
     with open_configured_store(settings, create=False) as store:
         try:
             write_answer(store, statement, OutputFormat(output_format), read_only=not write)
@@ -63,6 +65,15 @@ def query(settings: Settings, sql: str, output_format: str, write: bool) -> None
             if error.code == READONLY and not write:
                 raise ConfigurationError(f"{error}; with --write it may change something") from error
             raise
+
+
+def _checked_text(sql: str) -> str:
+    # Bytes of the command line that are no UTF-8 are surrogates here, which cannot be sent.
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError("the SQL is not UTF-8") from error
+    return sql
 
 
 def _read_stdin() -> str:

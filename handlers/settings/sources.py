@@ -67,8 +67,11 @@ def read_file(path: Path | None) -> list[Given]:
         ConfigurationError: it cannot be read, is no TOML, or has a value outside any section.
     """
     if path is None:
-        if not DEFAULT_FILE.exists():
-            return []
+        try:
+            if not DEFAULT_FILE.exists():
+                return []
+        except OSError as error:
+            raise ConfigurationError(f"cannot read {DEFAULT_FILE}: {error.strerror}") from error
         path = DEFAULT_FILE
     text, document = _parse(path)
     lines = find_lines(text)

@@ -39,7 +39,10 @@ def convert_text(text: str, kind: Any) -> Any:
     if inner is not kind and not text.strip():
         return None
     if get_origin(inner) is list:
-        return _convert([item.strip() for item in text.split(",") if item.strip()], inner, strict=False)
+        items = [item.strip() for item in text.split(",") if item.strip()]
+        if text.strip() and not items:
+            raise WrongValue(describe(inner))
+        return _convert(items, inner, strict=False)
     return _convert(text.strip(), inner, strict=False)
 
 

@@ -24,20 +24,40 @@ def prepare_folder(folder: Path, *, create: bool) -> Path:
         ConfigurationError: it is missing and *create* is false, it cannot be made or written, it is no folder, or
             another process uses it.
     """
-    real = Path(os.path.realpath(folder.expanduser()))
+    real, is_there = find_folder(folder)
     if "?" in str(real):
         raise ConfigurationError(f"the store folder {real} lies below a name with a question mark; chDB cannot open it")
-    if not real.exists() and not create:
-        raise ConfigurationError(f"there is no store at {real}")
+    if not create and not is_there:
+        raise ConfigurationError(f"there is no store at {real}: name another, or make one with millstream migrate")
     try:
         real.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if real.is_file() else error.strerror
-        raise ConfigurationError(f"cannot use {real} as a store folder: {reason}") from error
+        raise _unusable(real, "it is a file" if is_there else error.strerror) from error
     if not os.access(real, os.W_OK | os.X_OK):
         raise ConfigurationError(f"cannot use {real} as a store folder: no right to write")
     check_not_in_use(real)
     return real
+
+
+def find_folder(folder: Path) -> tuple[Path, bool]:
+    """Return the folder's real path, and whether something is there.
+
+    Raises:
+        ConfigurationError: it cannot be looked at: its name is too long or of nobody's home, or we have no right to.
+    """
+    try:
+        real = Path(os.path.realpath(folder.expanduser()))
+        return real, real.exists()
+    except RuntimeError as error:  # ~name, and nobody is called so
+        raise _unusable(folder, str(error)) from error
+    except FileNotFoundError:  # the current folder is gone
+        raise
+    except OSError as error:
+        raise _unusable(folder, error.strerror) from error
+
+
+def _unusable(folder: Path, reason: str | None) -> ConfigurationError:
+    return ConfigurationError(f"cannot use {folder} as a store folder: {reason}")
 
 
 def check_not_in_use(folder: Path) -> None:

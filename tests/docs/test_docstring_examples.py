@@ -16,7 +16,7 @@ from millstream import handlers, middleware, router
 ROOMS = (router, middleware, handlers)
 NAMES = {name: getattr(room, name) for room in ROOMS for name in room.__all__}
 WITHOUT = {"AddedLanes"}
-"""Needs a broker and a store: what `add_lanes` returns, in `examples/whole_service.py`, which has a test of its own."""
+"""Needs a broker and a store: what `add_lanes` returns, in `examples/ex07_whole_service.py`, which has a test of its own."""
 PROMPT = ">>>"
 
 

@@ -82,7 +82,7 @@ def test_the_kafka_example_ends_with_what_creates_a_topic_that_is_missing(tmp_pa
 @contextlib.contextmanager
 def started(brokers, topic, folder):
     """Run the example for *topic*; it never outlives the block."""
-    example = [sys.executable, str(ROOT / "examples" / "kafka_to_clickhouse.py")]
+    example = [sys.executable, str(ROOT / "examples" / "ex06_kafka_to_clickhouse.py")]
     process = subprocess.Popen(
         [*example, "--brokers", brokers, "--topic", topic, "--group", topic],
         cwd=folder,

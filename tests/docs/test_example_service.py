@@ -22,18 +22,18 @@ class Script(ServiceProcess):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self._line = [sys.executable, "whole_service.py"]
+        self._line = [sys.executable, "ex07_whole_service.py"]
 
 
 @pytest.fixture
 def topics(place):
     """Its settings and the example beside them, reading and writing topics that nobody else has; returns those by their names."""
-    text = (ROOT / "examples" / "whole_service.py").read_text()
+    text = (ROOT / "examples" / "ex07_whole_service.py").read_text()
     topics = {name: place.kafka.create_topic(1, prefix=name) for name in ("signups", "welcomes", "signups-dlq")}
     for name, topic in topics.items():
         assert text.count(f'"{name}"') == 1
         text = text.replace(f'"{name}"', f'"{topic}"')
-    (place.folder / "whole_service.py").write_text(text)
+    (place.folder / "ex07_whole_service.py").write_text(text)
     place.write()
     return topics
 
@@ -46,7 +46,7 @@ def test_the_service_stores_events_and_answers_signups(place, topics, way):
     place.publish(b"no event")
     place.publish(b'{"name": "Ada"}', b"nobody", topic=topics["signups"])
 
-    with place.service("whole_service:make_router") if way == "command" else Script(place.folder) as service:
+    with place.service("ex07_whole_service:make_router") if way == "command" else Script(place.folder) as service:
         place.wait_committed(501)
         is_answered = eventually(lambda: kafka.committed("welcomer", topics["signups"]) == {0: 2}, TIMEOUT)
         code = service.end()
@@ -65,7 +65,7 @@ def test_the_service_stores_events_and_answers_signups(place, topics, way):
 def test_a_topic_that_is_missing_is_named(place, topics):
     """One line and exit code 2, whichever of the topics it is."""
     place.write(event_processing={"topic_dlq": "nobody-made-this"})
-    with place.service("whole_service:make_router") as service:
+    with place.service("ex07_whole_service:make_router") as service:
         code = service.wait()
 
     assert code == 2, service.lines
@@ -76,7 +76,7 @@ def test_a_topic_that_is_missing_is_named(place, topics):
 def test_the_service_leaves_an_embedded_store_in_order(place, topics, signals):
     """After a first signal everything is stored, after a second what was stored before; the engine never crashes."""
     place.write(clickhouse={"dsn": "chdb://store"}, batch={"flush_interval": 0.1})
-    with place.service("whole_service:make_router") as service:
+    with place.service("ex07_whole_service:make_router") as service:
         place.publish_events(300)
         place.wait_committed(300)
         place.publish_events(2000, "later")

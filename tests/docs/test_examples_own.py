@@ -1,14 +1,15 @@
-"""The examples of a middleware and of a process_batch of one's own run as they stand, and so does the test of the first."""
+"""The examples of a handler, a middleware and a process_batch of one's own run as they stand, as does the test of the second."""
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests.docs.test_readme import ROOT
-from tests.handlers.cli.command_aids import environment
+from tests.handlers.cli.command_aids import environment, query
 
 pytestmark = pytest.mark.slow  # processes
 
@@ -29,9 +30,28 @@ def run_here(tmp_path):
     return run
 
 
+def test_the_handlers_run_until_they_are_interrupted(tmp_path):
+    """Beside both lanes, which store events meanwhile; the end is in order."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples" / "ex02_own_handler.py")],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(PYTHONUNBUFFERED="1"),
+    )
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert lines[0] == b"thank you for order 0\n"
+    assert process.returncode == 0, err
+    assert b"ConsumptionStats(events=" in out.splitlines()[-1]
+    assert int(query("SELECT count() FROM events", cwd=tmp_path)) >= 3
+
+
 def test_the_middleware_leaves_out_what_it_should(run_here):
     """The other messages are handled."""
-    assert run_here("own_middleware.py").splitlines() == [
+    assert run_here("ex03_own_middleware.py").splitlines() == [
         "an order of acme",
         "an order of initech",
         "left out: {'globex': 1}",
@@ -40,20 +60,21 @@ def test_the_middleware_leaves_out_what_it_should(run_here):
 
 def test_the_test_of_the_middleware_passes_and_finds_a_fault(run_here, tmp_path):
     """By the command at the head of both; it is no test that passes whatever the middleware does."""
-    heads = [(tmp_path / name).read_text().split('"""')[1] for name in ("own_middleware.py", "test_own_middleware.py")]
+    files = ("ex03_own_middleware.py", "test_ex03_own_middleware.py")
+    heads = [(tmp_path / name).read_text().split('"""')[1] for name in files]
     [command] = {line for head in heads for line in re.findall(r"cd examples && python (-m pytest \S+)", head)}
 
     assert [command in head for head in heads] == [True, True]
     assert " passed" in run_here(*command.split())
-    text = (tmp_path / "own_middleware.py").read_text()
-    (tmp_path / "own_middleware.py").write_text(text.replace("                return None\n", ""))
+    text = (tmp_path / "ex03_own_middleware.py").read_text()
+    (tmp_path / "ex03_own_middleware.py").write_text(text.replace("                return None\n", ""))
     with pytest.raises(AssertionError, match="2 failed"):
-        run_here("-m", "pytest", "-q", "test_own_middleware.py")
+        run_here("-m", "pytest", "-q", "test_ex03_own_middleware.py")
 
 
 def test_the_batches_are_files_with_every_reading_once(run_here, tmp_path):
     """What is no reading is in a file of its own, with the reason."""
-    printed = run_here("own_process_batch.py")
+    printed = run_here("ex04_own_process_batch.py")
     files = [path for path in (tmp_path / "readings").iterdir() if path.name != "refused.ndjson"]
 
     assert re.fullmatch(r"2500 readings in \d files\n", printed)

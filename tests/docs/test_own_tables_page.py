@@ -18,7 +18,7 @@ from tests.docs.test_readme import ROOT
 from tests.handlers.cli.command_aids import environment, query
 
 PAGE = (ROOT / "docs" / "own-tables.md").read_text(encoding="utf-8")
-EXAMPLE = ROOT / "examples" / "own_table.py"
+EXAMPLE = ROOT / "examples" / "ex05_own_table.py"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 WINDOW = "SELECT value FROM system.merge_tree_settings WHERE name = 'non_replicated_deduplication_window'"
 SERVICE, TOLD, TEST = BLOCKS[-3:]
@@ -29,7 +29,7 @@ def beside_the_example(monkeypatch):
     """Import from the folder of the example, as a test beside it does."""
     monkeypatch.syspath_prepend(EXAMPLE.parent)
     yield
-    sys.modules.pop("own_table", None)
+    sys.modules.pop("ex05_own_table", None)
 
 
 def test_what_it_shows_of_the_example_is_there():

@@ -1,17 +1,18 @@
 """What the README says works as written."""
 
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from millstream.handlers.cli.main import COMMANDS
 from tests.handlers.cli.command_aids import environment, query, run
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+FIRST = ROOT / "examples" / "ex01_first_program.py"
 
 
 def first_program():
@@ -26,12 +27,16 @@ def test_the_first_program_stands_before_line_25():
     assert README[:end].count("\n") < 25
 
 
+def test_the_first_program_is_the_first_example():
+    """Word for word, behind what the file says of itself."""
+    assert FIRST.read_text().split('"""', 2)[2].strip() == first_program().strip()
+
+
 @pytest.mark.slow
 def test_the_first_program_runs_as_written(tmp_path):
-    """Pasted into a file it stores its event, says so, and leaves the store that `millstream query` reads by default."""
-    (tmp_path / "program.py").write_text(first_program())
+    """It stores its event, says so, and leaves the store that `millstream query` reads by default."""
     done = subprocess.run(
-        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, timeout=60, env=environment(), check=False
+        [sys.executable, str(FIRST)], cwd=tmp_path, capture_output=True, timeout=60, env=environment(), check=False
     )
 
     assert done.stderr == b""
@@ -73,6 +78,11 @@ def test_every_setting_it_names_exists(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_its_table_of_commands_is_that_of_the_program():
+    """In the order of the help."""
+    assert tuple(re.findall(r"^\| `millstream (\w+)", README, re.MULTILINE)) == COMMANDS
+
+
 def test_every_public_name_in_its_text_exists():
     """Classes that the README names in code can be imported from where it says."""
     import millstream.handlers
@@ -83,23 +93,3 @@ def test_every_public_name_in_its_text_exists():
     known = {*dir(millstream.router), *dir(millstream.middleware), *dir(millstream.handlers)}
 
     assert {name for name in named if not name.isupper()} <= known
-
-
-@pytest.mark.slow
-def test_the_example_runs_until_it_is_interrupted(tmp_path):
-    """The example of both lanes stores events and ends in order."""
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "examples" / "own_handler.py")],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(PYTHONUNBUFFERED="1"),
-    )
-    lines = [process.stdout.readline() for _ in range(3)]
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-
-    assert lines[0] == b"thank you for order 0\n"
-    assert process.returncode == 0, err
-    assert b"ConsumptionStats(events=" in out.splitlines()[-1]
-    assert int(query("SELECT count() FROM events", cwd=tmp_path)) >= 3

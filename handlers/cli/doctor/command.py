@@ -12,7 +12,9 @@ from millstream.handlers.log_output import CONNECTION
 from millstream.handlers.settings.sections import Settings
 
 from ..brokers import addresses, brokers_option
+from ..exits import WRONG, exits
 from ..options import global_options
+from ..parameter_types import Number
 from .findings import Finding, Level, exit_code
 from .kafka_checks import KafkaChecks
 from .probing import Probe
@@ -20,6 +22,11 @@ from .store_checks import StoreChecks
 from .versions import own_versions
 
 
+@exits(
+    clean="no failure, whatever the warnings",
+    usage=f"a failure; or {WRONG}",
+    undrained="no failure, but the probe was not seen in time",
+)
 @click.command()
 @brokers_option
 @click.option(
@@ -31,7 +38,7 @@ from .versions import own_versions
 @click.option(
     "--probe-timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=30.0,
     show_default=True,
     help="How long the event may take.",
@@ -42,7 +49,7 @@ def doctor(settings: Settings, brokers: str | None, probe: bool, probe_timeout: 
 
     Brokers, topics, groups; the store, its clock, its table, our rights, the settings of an INSERT. Nothing is changed, no
     group is joined and nothing committed; each answer may take 5 s. A line begins with ok, warn, FAIL, or skip for what could
-    not be looked at. Exits 0 without a failure, whatever the warnings, 2 with one, and 5 where only the probe was not seen.
+    not be looked at.
 
     \b
     Example:

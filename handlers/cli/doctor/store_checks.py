@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from millstream.handlers.settings.sections import ClickHouseConfig
 from millstream.handlers.store import Store
-from millstream.handlers.store.chdb_folder import check_not_in_use
+from millstream.handlers.store.chdb_folder import check_not_in_use, find_folder
 from millstream.router import ConfigurationError, MillstreamError, TransientError
 
 from .clocks import check_clock
@@ -61,8 +59,11 @@ class StoreChecks:
             return None
         if importlib.util.find_spec("chdb") is None:
             return failure(self._subject, "a chdb:// store needs chDB: pip install chdb")
-        real = Path(os.path.realpath(folder.expanduser()))
-        if not real.exists():
+        try:
+            real, is_there = find_folder(folder)
+        except ConfigurationError as error:
+            return failure(self._subject, f"{error}; mend clickhouse.dsn (or --store)")
+        if not is_there:
             return warning(self._subject, f"there is none at {real} yet: ingest, demo, migrate and run make it")
         try:
             check_not_in_use(real)

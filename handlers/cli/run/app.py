@@ -31,10 +31,15 @@ def load_router(app: str) -> Router:
         MillstreamError: what the user's code met, such as a wrong setting, where that says by itself what to do.
     """
     name, _, attribute = app.partition(":")
-    if not attribute.isidentifier() or not all(part.isidentifier() for part in name.split(".")):
+    if not attribute.isidentifier() or not all(_is_importable(part) for part in name.split(".")):
         raise ConfigurationError(f"{app!r} names no router: {FORM}{_did_you_mean(name, attribute)}")
     _look_in_current_folder()
     return _checked(app, _made(app, _attribute(app, _imported(name, attribute), attribute)))
+
+
+def _is_importable(part: str) -> bool:
+    """Whether a module may be called so; one that begins with a digit is beyond an import statement, but not beyond us."""
+    return bool(part) and f"_{part}".isidentifier()
 
 
 def _look_in_current_folder() -> None:
@@ -46,7 +51,7 @@ def _look_in_current_folder() -> None:
 def _did_you_mean(name: str, attribute: str) -> str:
     """Return a hint where *name* is the path of a file, not the name of a module; empty where it is none."""
     parts = PurePath(name.removesuffix(".py")).parts
-    if not name.endswith(".py") or not all(each.isidentifier() for each in (*parts, attribute)):
+    if not name.endswith(".py") or not attribute.isidentifier() or not all(map(_is_importable, parts)):
         return ""
     return f"; did you mean {'.'.join(parts)}:{attribute}?"
 

@@ -11,9 +11,12 @@ import click
 from millstream.handlers.log_output import name_in_lines, show_lines_of
 from millstream.handlers.settings.sections import Settings
 from millstream.router import ExitCode
+from millstream.router.kafka.names import checked_name
 
 from ..brokers import addresses, brokers_option
+from ..exits import WRONG, exits
 from ..options import given_options, global_options
+from ..parameter_types import Number, WholeNumber
 from .app_run import refuse_lane_options, run_app
 from .consumer import Consumer
 from .early_signals import ends_in_order
@@ -36,6 +39,20 @@ LINES_OF = (
 """Whose INFO lines are shown: one for each lane, for each rebalance, for each interval, and for a signal."""
 
 
+def _check_instance(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """Check it before anybody waits for brokers."""
+    return None if name is None else checked_name("--instance", name)
+
+
+@exits(
+    clean="ended in order by a signal; with --once, everything is consumed",
+    bug="a bug, in Millstream or in a router of your own",
+    usage=f"{WRONG}, or a store or broker that refuses us",
+    poisoned="with --once: something was set aside",
+    halted="halted by a policy, such as [poison]",
+    undrained="closed before everything was stored; it is delivered again",
+    hears_signals=True,
+)
 @click.command()
 @click.argument("app", required=False, metavar="[MODULE:ATTRIBUTE]")
 @brokers_option
@@ -43,6 +60,7 @@ LINES_OF = (
 @click.option(
     "--instance",
     metavar="NAME",
+    callback=_check_instance,
     help="Be a static member of the groups: one that is back within the session time-out keeps its partitions, and those of one"
     " that is not stand still for as long. So NAME has to survive a restart, as the name of a StatefulSet's pod does. No two"
     " processes may have the same one.  [default: [kafka] group_instance_id]",
@@ -50,7 +68,7 @@ LINES_OF = (
 @click.option(
     "--workers",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="Keep N processes of this going, each a static member: NAME-1 to NAME-N, where NAME is that of --instance or the"
     " host's. A container has a new host name with each start: give --instance there. One that is killed is started again."
     " Needs a ClickHouse server.",
@@ -64,7 +82,7 @@ LINES_OF = (
 @click.option("--worker", type=int, hidden=True, help="Which of the workers this process is.")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=30.0,
     show_default=True,
     help="Seconds between two lines that say how far it is.",
@@ -87,9 +105,13 @@ def run(
     run by itself: --once, --brokers, --instance and --workers are for the lanes of the settings, and refused with it.
 
     An offset is committed only once its row is stored, or its record is in the poison topic. The first signal ends it in
-    order: exit 0, or 5 where `[router] close_timeout` was too short or --once was not done, and then nothing is lost either. A
-    second one ends it at once. Exits 4 where a policy halts it, and with --once 3 where something was poisoned; with --workers
-    as the worst of them.
+    order, within `[router] close_timeout`; a second one ends it at once, and then nothing is lost either. With --workers the exit
+    code is that of the worst of them.
+
+    \b
+    Example:
+      millstream run --once
+      millstream run app:make_router --reload
     """
     show_lines_of(*LINES_OF)
     if app is not None:

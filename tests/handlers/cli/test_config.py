@@ -1,5 +1,6 @@
 """`millstream config`: a documented file is written once, and what is in force is shown."""
 
+import os
 import stat
 
 import pytest
@@ -48,6 +49,15 @@ def test_init_writes_to_the_standard_output(tmp_path, capsys):
     assert run_main("config", "init", "-", folder=tmp_path) == 0
     assert capsys.readouterr().out == template()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_init_tells_of_a_file_whose_name_has_no_letters(tmp_path, capsys):
+    """Any bytes may be a name; stdout shows them with a backslash."""
+    name = os.fsdecode(b"\xff.toml")
+
+    assert run_main("config", "init", name, folder=tmp_path) == 0
+    assert capsys.readouterr().out.startswith(r"\udcff.toml written")
+    assert (tmp_path / name).exists()
 
 
 def test_init_works_beside_settings_that_are_wrong(tmp_path):

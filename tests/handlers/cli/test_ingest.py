@@ -271,33 +271,6 @@ def test_more_refused_lines_than_allowed_halt(tmp_path):
     assert b"more than --max-poison 5" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        pytest.param(["missing.ndjson"], "missing.ndjson: No such file", id="missing file"),
-        pytest.param(["."], ".: Is a directory", id="folder"),
-        pytest.param(["in.ndjson", "--store", "mysql://host/db"], "mysql", id="unknown store scheme"),
-        pytest.param(["in.ndjson", "--store", "http://127.0.0.1:1/db"], "127.0.0.1:1", id="unreachable server"),
-        pytest.param(
-            ["in.ndjson", "--store", "chdb:///proc/nowhere"], "/proc/nowhere", id="folder that cannot be made"
-        ),
-        pytest.param([], "FILE", id="no file"),
-        pytest.param(["-", "in.ndjson", "-"], "stdin can be read only once", id="stdin twice"),
-        pytest.param(["in.ndjson", "--poison", "missing/p"], "missing/p: No such file", id="poison in no folder"),
-    ],
-)
-def test_what_cannot_work_is_one_clear_error(tmp_path, arguments, says):
-    """Wrong inputs and stores end at once: exit 2, at most three lines, no traceback."""
-    (tmp_path / "in.ndjson").write_bytes(make_payload())
-    done = run("ingest", *arguments, cwd=tmp_path)
-    text = done.stderr.decode()
-
-    assert done.returncode == 2
-    assert says in text
-    assert "Traceback" not in text
-    assert len(text.strip().splitlines()) <= 3
-
-
 def test_a_store_in_use_names_its_process(tmp_path):
     """A second process gets one line with the number of the first, and stores nothing."""
     (tmp_path / "in.ndjson").write_bytes(make_payload())

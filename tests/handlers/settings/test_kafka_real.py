@@ -7,7 +7,7 @@ from millstream.router.testing import eventually
 from tests.handlers.cli.command_aids import ROOT, environment, query, run, write_events
 from tests.router.kafka.real_kafka import PASSWORD, USER
 
-EXAMPLE = ROOT / "examples" / "kafka_to_clickhouse.py"
+EXAMPLE = ROOT / "examples" / "ex06_kafka_to_clickhouse.py"
 TIMEOUT = 60.0
 
 

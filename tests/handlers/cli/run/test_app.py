@@ -62,7 +62,16 @@ def test_a_module_in_a_package_is_found(folder):
     assert isinstance(load_router("services.orders:router"), Router)
 
 
-@pytest.mark.parametrize("app", ["app", "app:", ":router", "app.py:router:x", "./app:router", "app:a.b", ""])
+def test_a_module_with_a_number_before_its_name_is_found(folder):
+    """Only an import statement could not name it."""
+    write(folder, "router = make()", "01_orders.py")
+
+    assert isinstance(load_router("01_orders:router"), Router)
+
+
+@pytest.mark.parametrize(
+    "app", ["app", "app:", ":router", "a..b:x", "app:1x", "app.py:router:x", "./app:router", "app:a.b", ""]
+)
 def test_what_names_no_attribute_of_a_module_is_told_the_form(folder, app):
     """Before anything is imported."""
     write(folder, "")

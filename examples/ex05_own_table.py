@@ -1,6 +1,6 @@
 """Orders from a topic of one's own into a table of one's own; what cannot be a row goes to a topic, with the reason.
 
-    python examples/own_table.py
+    python examples/ex05_own_table.py
     millstream query --store chdb://millstream-data "SELECT customer, sum(cents) FROM orders FINAL GROUP BY 1 ORDER BY 1"
 
 As it stands it makes its own orders, some of them wrong, and needs neither a broker nor a server. To change that:

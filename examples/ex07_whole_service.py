@@ -2,10 +2,11 @@
 
     scripts/kafka start --port 9092                          # or: docker compose up --wait
     export MILLSTREAM_KAFKA__BROKERS=localhost:9092 MILLSTREAM_EVENT_PROCESSING_LAZY__ENABLED=false
-    cd examples && millstream run whole_service:make_router  # or: python whole_service.py; --reload while you work on it
+    cd examples && millstream run ex07_whole_service:make_router      # or: python ex07_whole_service.py
 
-Topics: `events` (usage events, into the store) and `signups` (answered on `welcomes`). What fails is in `event_processing_dlq`
-and in `signups-dlq`. All of them have to exist; docs/kafka.md shows how to make one from Python, with `KafkaAdmin`.
+With `--reload` it starts again when you change it. Topics: `events` (usage events, into the store) and `signups` (answered on
+`welcomes`). What fails is in `event_processing_dlq` and in `signups-dlq`. All of them have to exist; docs/kafka.md shows how to
+make one from Python, with `KafkaAdmin`.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@
     export MILLSTREAM_KAFKA__BROKERS=localhost:9092
     millstream publish examples/events.ndjson.gz --topic events --create-topic 4
     millstream publish /dev/null --topic event_processing_dlq --create-topic 1
-    python examples/kafka_to_clickhouse.py
+    python examples/ex06_kafka_to_clickhouse.py
 
 Everything else comes from `millstream.toml` and from variables `MILLSTREAM_…`, as for `millstream run`: [kafka], [clickhouse],
 [event_processing], [batch], [billing], [post_processing], [retry], [router] and [poison]. The options below win. What cannot be

@@ -1,7 +1,9 @@
 """A middleware of one's own: messages of tenants that are switched off are left out, and counted.
 
-python examples/own_middleware.py                            # needs neither a broker nor a store
-cd examples && python -m pytest test_own_middleware.py       # its test
+    python examples/ex03_own_middleware.py
+    cd examples && python -m pytest test_ex03_own_middleware.py      # its test
+
+Needs neither a broker nor a store.
 """
 
 from collections import Counter

@@ -1,6 +1,8 @@
 """Batches of one's own: readings of a topic into files of many lines each, committed once the file is on the disk.
 
-python examples/own_process_batch.py && ls readings      # needs neither a broker nor a store
+    python examples/ex04_own_process_batch.py && ls readings
+
+Needs neither a broker nor a store.
 """
 
 import os

@@ -1,6 +1,9 @@
-"""Both lanes, a handler of one's own and a middleware of one's own in one router, until Ctrl-C.
+"""A handler of one's own and a middleware of one's own beside both lanes in one router, until Ctrl-C.
 
-Run it, and in another terminal look at what it stored once it has ended: `millstream query "SELECT * FROM events"`.
+    python examples/ex02_own_handler.py
+    millstream query "SELECT * FROM events"      # what it has stored, once it has ended
+
+Needs neither a broker nor a server.
 """
 
 import itertools

@@ -1,10 +1,10 @@
 """How a middleware is tested: by calling it, and in a router with a broker that the test plays.
 
-cd examples && python -m pytest test_own_middleware.py
+cd examples && python -m pytest test_ex03_own_middleware.py
 """
 
 import pytest
-from own_middleware import SkipTenants
+from ex03_own_middleware import SkipTenants
 
 from millstream import DROP, HALT, Message, PermanentError, Router
 from millstream.router import HaltedError
