@@ -120,10 +120,16 @@ class Flush:
         if _is_halted(batch) and not self._owner.is_unheld:
             # What would be stored from now on stands behind what is not settled, and would come again.
             raise HaltedError(f"{self._owner.name} stores nothing more, as its handler halts")
-        self.is_blocked = False
+        self._set_blocked(batch, False)
         self.is_done = True
         self.last_error.clear()
         return True
+
+    def _set_blocked(self, batch: Batch, is_blocked: bool) -> None:
+        """Say whether *batch* waits for its store, so that its partitions fetch nothing that would only wait here as well."""
+        self.is_blocked = is_blocked
+        for assignment in batch.rows.assignments():
+            assignment.is_stopped = is_blocked
 
     def _outcome(self, batch: Batch) -> BatchResult | None:
         """Try until there is an outcome for every message; `None` when there should be no further attempt."""
@@ -158,7 +164,7 @@ class Flush:
         """Wait until the next attempt; returns False when there should be none."""
         self.retries += 1
         if decision.verdict is Verdict.WAIT:
-            self.is_blocked = True
+            self._set_blocked(batch, True)
             self._owner.stop_intake()
         log = logger.bind(
             batcher=self._owner.name,
@@ -174,7 +180,7 @@ class Flush:
         if batch.rows.is_void:
             # None of its partitions is ours any more: whoever has them now reads these messages again.
             self.is_done = True
-            self.is_blocked = False
+            self._set_blocked(batch, False)
             return False
         return True
 

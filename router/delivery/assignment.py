@@ -47,7 +47,18 @@ class Assignment:
         (<Assignment events[0] epoch 1 closed>, True)
     """
 
-    __slots__ = ("_redeliver", "_wake", "epoch", "is_closed", "is_closing", "partition", "route", "scope", "topic")
+    __slots__ = (
+        "_redeliver",
+        "_wake",
+        "epoch",
+        "is_closed",
+        "is_closing",
+        "is_stopped",
+        "partition",
+        "route",
+        "scope",
+        "topic",
+    )
 
     def __init__(
         self,
@@ -65,6 +76,8 @@ class Assignment:
         """No chain starts on it any more; what has started may still settle."""
         self.is_closed = False
         """Nothing that happens from now on commits."""
+        self.is_stopped = False
+        """Nothing new should be fetched, as what its handler has cannot go on now. Whoever sets it clears it."""
         self.route: Routing | None = None
         self.scope: Scope = BACKGROUND
         self._wake = wake

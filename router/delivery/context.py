@@ -88,6 +88,9 @@ class Standing(Protocol):
 class Stay(Protocol):
     """An assignment, as far as its end concerns the work on its messages."""
 
+    is_stopped: bool
+    """Whether nothing new should be fetched, as what its handler has cannot go on now."""
+
     @property
     def route(self) -> Standing | None:
         """Where its messages go; `None` outside a router."""

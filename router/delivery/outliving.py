@@ -35,6 +35,15 @@ class OutlivingStay:
         """Whether the partition is going: for whoever still waits in its chain."""
         return self._assignment.is_closing
 
+    @property
+    def is_stopped(self) -> bool:
+        """Of the partition, which is not to be fetched from meanwhile."""
+        return self._assignment.is_stopped
+
+    @is_stopped.setter
+    def is_stopped(self, is_stopped: bool) -> None:
+        self._assignment.is_stopped = is_stopped
+
     def wake(self) -> None:
         """Nobody waits for what settles here."""
 

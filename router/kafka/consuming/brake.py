@@ -1,8 +1,9 @@
 """Holding back what is fetched.
 
-All partitions are paused while the buffer is full or the poison sink is blocked; one partition by itself at its bound of offsets
-past the commit, or of bytes. Reaching a bound past the commit asks the workers to flush: what they hold is what it waits for. A
-pause throws librdkafka's prefetch away, which costs about a second: a full buffer is given a moment first.
+All partitions are paused while the buffer is full, the poison sink is blocked or a batch waits for its store; one partition by
+itself at its bound of offsets past the commit, or of bytes. Reaching a bound past the commit asks the workers to flush: what they
+hold is what it waits for. A pause throws librdkafka's prefetch away, which costs about a second: a full buffer is given a moment
+first.
 
 The bytes past the commit are bounded for all partitions together, and yet none may use up what the others need: one that stands
 still would stop them all. So a partition may have as many as are left for everybody: the first that stands still ends at half of
@@ -53,10 +54,10 @@ class Brake:
     def keep_bound(self) -> None:
         """Pause everything at a bound of everything, and resume when there is room; a full buffer is waited for before."""
         if self.is_on:
-            if self._buffer.has_room and not self._is_sink_blocked:
+            if self._buffer.has_room and not self._is_stopped:
                 self.is_on = False
                 self._resume()
-        elif self._is_sink_blocked or (self._buffer.is_full and not self._buffer.wait_for_room(self._pause_after)):
+        elif self._is_stopped or (self._buffer.is_full and not self._buffer.wait_for_room(self._pause_after)):
             self._stop()
 
     def _stop(self) -> None:
@@ -64,9 +65,10 @@ class Brake:
         self._pause(set(self._owned.books))
 
     @property
-    def _is_sink_blocked(self) -> bool:
-        routes = (book.assignment.route for book in self._owned.books.values())
-        return any(route is not None and route.is_sink_blocked for route in routes)
+    def _is_stopped(self) -> bool:
+        """Whether what the handler has cannot go on: its poison records cannot be written, or its batch waits for the store."""
+        assignments = [book.assignment for book in self._owned.books.values()]
+        return any(each.is_stopped or (each.route is not None and each.route.is_sink_blocked) for each in assignments)
 
     def _ask_for_flush(self, partitions: Iterable[int]) -> None:
         for partition in partitions:

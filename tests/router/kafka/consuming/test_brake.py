@@ -102,6 +102,20 @@ def test_nothing_is_fetched_while_the_poison_sink_is_blocked():
     assert resumed
 
 
+def test_nothing_is_fetched_while_a_batch_waits_for_its_store():
+    """It would only wait here as well, and take memory for as long as the store is away."""
+    listener = Listener()
+    with Loop(listener) as loop:
+        assigned(loop, listener, Route("h", TOPIC, "S"))
+        listener.assignments[0].is_stopped = True
+        paused = eventually(lambda: loop.consumer.paused == {0})
+        listener.assignments[0].is_stopped = False
+        resumed = eventually(lambda: loop.consumer.paused == set())
+
+    assert paused
+    assert resumed
+
+
 def test_partition_at_its_bound_asks_for_a_flush():
     """Otherwise it would wait for the age of the batch that it waits for."""
     worker, listener = FakeWorker("batcher"), Listener()
