@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint slow check soak bench mutants clean
+.PHONY: help venv demo test lint slow check soak bench race mutants clean
 
 help:
 	echo "make demo      events through the router into an embedded ClickHouse, with tables at the end"
@@ -28,6 +28,7 @@ help:
 	echo "make check     format, lint, types, sources (make lint), then the slow tests (make slow): a quarter of an hour"
 	echo "make soak      the long forms of some tests, for a release or a suspicion"
 	echo "make bench     the benchmarks"
+	echo "make race      a loop written by hand against the product, from Kafka into ClickHouse"
 	echo "make mutants   break each guarantee on purpose: its test must turn red"
 	echo "make venv      only the set-up that every other target does by itself"
 	echo "make clean     remove .venv, .venv-* and what the tools left; stored data stays"
@@ -74,6 +75,9 @@ soak: $(INSTALLED)
 # The normal options switch pytest-benchmark off; here they are replaced.
 bench: $(INSTALLED)
 	$(BIN)/python -m pytest -q -o addopts="--strict-markers --strict-config --import-mode=importlib" -o python_files='bench_*.py' -o python_functions='bench_*' -o faulthandler_timeout=1800 -s benchmarks $(ARGS)
+
+race: $(INSTALLED)
+	PYTHONPATH=. $(BIN)/python benchmarks/race.py $(ARGS)
 
 mutants: $(INSTALLED)
 	$(BIN)/python scripts/mutants.py $(ARGS)
