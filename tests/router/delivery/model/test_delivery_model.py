@@ -100,15 +100,19 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.messages += [(message, record, epoch) for message, record in zip(messages, records, strict=True)]
 
     @precondition(lambda self: self.runs)
-    @rule(place=PLACES)
-    def take_run(self, place: int) -> None:
-        """A handler gets a run."""
-        run, records, _ = self.runs[-1 - place % len(self.runs)]
+    @rule(place=PLACES, owner=st.sampled_from(["a", ""]))
+    def take_run(self, place: int, owner: str) -> None:
+        """A handler gets a run, and mostly gives it to a worker."""
+        run, records, epoch = self.runs[-1 - place % len(self.runs)]
         if records[0].chain == "none" and records[0].verdict == "undecided":
             run.delivery.begin()
             self.begun.append((run, records))
             for record in records:
                 record.chain = "running"
+            if owner and not epoch.is_closed:
+                assert run.hold(owner)
+                for record in records:
+                    assert record.hold((owner, 0))
 
     @precondition(lambda self: self.begun)
     @rule(place=PLACES, is_taken=st.booleans())
