@@ -47,7 +47,9 @@ class StepSink:
     def write(self) -> None:
         """Write what is ready, and settle it."""
         waiting, self._waiting = self._waiting, []
-        for message in waiting:
+        for message in {
+            id(message): message for message in waiting
+        }.values():  # given by its chain and by a hold: one record
             is_taken = message.delivery.is_poisoned
             if message.is_settled or (message.assignment is not None and message.assignment.is_closed):
                 continue
