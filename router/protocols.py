@@ -39,7 +39,8 @@ class TakeRun(Protocol):
         """Handle all messages of *run*, as a call for each would, and return True; or none of them, and return False.
 
         Then, and where it raises an error that is some message's fault, each goes through the chain by itself. What holds *run*,
-        or releases it, does so for all of them.
+        or releases it, does so for all of them: one owner may, as the last step. A run that is held and then not taken stops the
+        router with `HaltedError`: its messages would be handled twice.
         """
         ...
 

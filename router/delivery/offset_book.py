@@ -135,16 +135,18 @@ class OffsetBook:
         return count
 
     def _replace_first(self) -> None:
-        """Put the pieces of the first entry, a run, into its place."""
-        run = self._pending.popleft()
+        """Put the pieces of the first entry, a run, into its place. It goes last: others who look always find what is oldest."""
+        run = self._pending[0]
         pieces = _pieces_of(run)
         self._pending.extendleft(reversed(pieces))
+        del self._pending[len(pieces)]
         self._more += sum([piece.more for piece in pieces]) - run.more
 
     def _replace_last(self) -> None:
-        run = self._pending.pop()
+        run = self._pending[-1]
         pieces = _pieces_of(run)
         self._pending.extend(pieces)
+        del self._pending[-1 - len(pieces)]
         self._more += sum([piece.more for piece in pieces]) - run.more
 
     def _catch_up(self, position: int) -> None:

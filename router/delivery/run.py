@@ -19,7 +19,7 @@ import msgspec
 from ..errors import StateError
 from .context import Context
 from .message import Assigned, Message
-from .settlement import DIVIDED, UNDECIDED, Delivery
+from .settlement import DIVIDED, NO_CHAIN, UNDECIDED, Delivery
 
 _GIVING_WAY = threading.Lock()
 """Taken once or twice for a run, so one is enough for all."""
@@ -80,20 +80,32 @@ class MessageRun(msgspec.Struct, gc=False, eq=False):
     def finish(self) -> None:
         """The handler has taken it: so it counts as acked, whole or in the pieces that it has become meanwhile."""
         with _GIVING_WAY:
-            self._finish()
-
-    def _finish(self) -> None:
-        if self.delivery.chain != DIVIDED:
-            self.delivery.finish()
-            return
-        for piece in self.pieces:
-            if isinstance(piece, MessageRun):
-                piece._finish()
-            else:
+            for piece in self._last_pieces():
                 piece.delivery.finish()
 
+    def refuse(self) -> bool:
+        """The handler has not taken it: nobody has begun with it. Returns False, and changes nothing, if it was held or acked."""
+        with _GIVING_WAY:
+            pieces = self._last_pieces()
+            if any(piece.delivery.owner is not None or piece.delivery.verdict != UNDECIDED for piece in pieces):
+                return False
+            for piece in pieces:
+                piece.delivery.chain = NO_CHAIN
+            return True
+
+    def _last_pieces(self) -> list[Entry]:
+        """Return what stands for its messages now: itself, or what it has become. Under `_GIVING_WAY`."""
+        if self.delivery.chain != DIVIDED:
+            return [self]
+        found: list[Entry] = []
+        for piece in self.pieces:
+            found += piece._last_pieces() if isinstance(piece, MessageRun) else (piece,)
+        return found
+
     def divide(self) -> Sequence[Message]:
-        """Return its messages, which have taken its place. For a run that is whole."""
+        """Return its messages, which have taken its place; of one that gave way already, those of its pieces."""
+        if self.delivery.chain == DIVIDED:
+            return [message for piece in self.pieces for message in messages_of(piece)]
         messages = self.make_messages()
         self._give_way_to(messages)
         return messages

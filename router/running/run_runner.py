@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..delivery.run import Entry, MessageRun, messages_of
-from ..delivery.settlement import NO_CHAIN
 from ..errors import Cancelled, HaltedError, is_about_us, text_of_error
 from ..protocols import DeliversRuns, TakeRun
 from .runner import CHUNK_MESSAGES, Runner
@@ -36,31 +35,31 @@ class RunRunner(Runner):
     def _is_taken(self, entry: Entry) -> bool:
         if not isinstance(entry, MessageRun):
             return False
-        delivery, count = entry.delivery, 1 + entry.more
-        delivery.begin()
+        count = 1 + entry.more
+        entry.delivery.begin()
         self._received += count
         try:
             if self._take_run(entry):
                 entry.finish()
                 return True
-        except Cancelled:
+        except Cancelled as error:
             if self._is_cut_short(entry):
                 return True
+            self._refuse(entry, error)
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as error:  # a panic, too: what becomes of it is the chain's to say, for each message
             if is_about_us(error):
                 raise
-            self._require_unheld(entry, error)
+            self._refuse(entry, error)
         else:
-            self._require_unheld(entry)
-        delivery.chain = NO_CHAIN
+            self._refuse(entry)
         self._received -= count
         return False
 
-    def _require_unheld(self, run: MessageRun, error: BaseException | None = None) -> None:
-        """Raise where a run that is handled message by message now is in a batch already: all of it would be stored twice."""
-        if run.delivery.owner is not None:
+    def _refuse(self, run: MessageRun, error: BaseException | None = None) -> None:
+        """Leave *run* to the chain; raises where it is in a batch already: all of it would be stored twice."""
+        if not run.refuse():
             did = "returned False" if error is None else f"raised {text_of_error(error)}"
             raise HaltedError(
                 f"take_run of handler {self.name!r} {did} after it gave the run to a batcher: do that last"

@@ -26,6 +26,9 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         new_subscriber_receives_old_messages: a subscriber of a new group starts at the beginning of the topic.
         restartable: the suite has `stop_service` and `start_service`, which restart the broker.
         crashable: the suite has `crash_reader`, which kills a subscriber.
+        delivers_runs: subscriptions deliver messages in runs to who takes them so (`DeliversRuns`): wherever a case has one
+            handler without middleware or threads beside it, runs are offered to it, and refused; and readers have asked for runs
+            before they receive messages. So the case looks at what becomes of runs.
         force_short: always use the small volumes; for pub/subs that take milliseconds per message.
         idle_timeout: seconds without anything new before a read gives up.
 
@@ -42,6 +45,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     new_subscriber_receives_old_messages: bool = False
     restartable: bool = False
     crashable: bool = False
+    delivers_runs: bool = False
     force_short: bool = False
     idle_timeout: float = 15.0
 

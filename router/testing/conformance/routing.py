@@ -6,16 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ...clock import MONOTONIC, Clock
+from ...delivery.run import MessageRun
 from ...poison.choices import REDELIVER, PoisonTopic
 from ...protocols import HandlerFunc, Middleware, Worker
 from ...running.config import RouterConfig
 from ...running.router import Router
 from ..running import running
+from .checks import require
 from .lent import LentPublisher, LentSubscriber
 from .trial import Trial
 
 MAX_REDELIVERIES = 2
 """Of a message that is never handled: enough to see that there is a limit and that it is kept."""
+IN_RUNS = "handles messages in runs"
+"""What `Handler.describe` says then."""
 CONFIG = RouterConfig(nack_resend_delay=0.01, max_redeliveries=MAX_REDELIVERIES)
 
 
@@ -38,7 +42,7 @@ def routed(
     router.add_middleware(*middlewares)
     if worker is not None:
         router.add_worker(worker)
-    router.add_consumer_handler(
+    added = router.add_consumer_handler(
         "conformance",
         trial.topic,
         LentSubscriber(trial.subscriber),
@@ -46,5 +50,14 @@ def routed(
         poison=REDELIVER if poison_topic is None else PoisonTopic(LentPublisher(trial.publisher), poison_topic),
         concurrency=concurrency,
     )
+    if trial.features.delivers_runs:
+        added.take_runs(_refuse)
     with trial.undrained_is_allowed(), running(router):
+        if trial.features.delivers_runs and concurrency == 1 and not middlewares:
+            require(IN_RUNS in added.describe(), f"runs are not offered: {added.describe()}")
         yield router
+
+
+def _refuse(_: MessageRun, /) -> bool:
+    """Leave a run to the chain, message by message."""
+    return False

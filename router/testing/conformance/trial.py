@@ -10,7 +10,7 @@ from types import TracebackType
 
 from ...delivery.message import Message, new_uuid
 from ...errors import PublishError, SubscriptionClosed, UndrainedError
-from ...protocols import Publisher, Subscriber, Subscription
+from ...protocols import DeliversRuns, Publisher, Subscriber, Subscription
 from ...running.shutdown import Closable
 from .checks import require
 from .features import Features
@@ -134,6 +134,8 @@ class Trial:
         """Subscribe to *topic*, by default the case's, with *subscriber*, by default the newest."""
         chosen = self.subscriber if subscriber is None else subscriber
         subscription = chosen.subscribe(self.topic if topic is None else topic)
+        if self.features.delivers_runs:
+            ask_for_runs(subscription)
         self._subscriptions.append(subscription)
         return subscription
 
@@ -191,6 +193,14 @@ class Trial:
         """Receive and ack *count* messages from all of *subscriptions* together."""
         by_uuid = not self.features.exactly_once
         return read_merged(subscriptions, count, self.features.idle_timeout, by_uuid=by_uuid)
+
+
+def ask_for_runs(subscription: Subscription) -> None:
+    """Let what *subscription* has come in runs from now on; they are taken apart for who receives messages."""
+    if isinstance(subscription, DeliversRuns):
+        subscription.receive_entries(0, 0.0)
+    else:
+        require(False, f"a {type(subscription).__name__} delivers no runs")
 
 
 def require_quiet(subscription: Subscription) -> None:

@@ -378,6 +378,25 @@ def test_declaration_that_lacks_what_a_feature_needs_is_told(feature, case):
         getattr(Forgetful(), case)()
 
 
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        pytest.param("test_messages_of_one_key_arrive_in_order", "Subscription delivers no runs", id="read"),
+        pytest.param(
+            "test_failed_message_comes_again_before_any_later_one", "its subscription delivers no runs", id="routed"
+        ),
+    ],
+)
+def test_pubsub_that_delivers_no_runs_is_told(case, told):
+    """Expect a promise of runs to be looked at, by those who read and by those who handle."""
+
+    class Single(Passing):
+        features = msgspec.structs.replace(GROUPS, delivers_runs=True)
+
+    with pytest.raises(ConformanceError, match=told):
+        getattr(Single(), case)()
+
+
 def test_impossible_features_are_refused_by_name():
     """Expect contradictions to be told when the declaration is made."""
     with pytest.raises(ConfigurationError, match="narrows guaranteed_order"):

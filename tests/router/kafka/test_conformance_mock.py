@@ -48,8 +48,8 @@ class TestMockCluster(KafkaPubSub, PipelineCases, ConformanceSuite):
 
 
 class TestConsumerProtocol(TestMockCluster):
-    """The same with the group protocol of KIP-848, whose times are the brokers' and whose commits are never refused."""
+    """The same with the group protocol of KIP-848, whose times are the brokers' and whose commits are never refused; in runs."""
 
-    features = msgspec.structs.replace(TestMockCluster.features, clean_handover=True)
+    features = msgspec.structs.replace(TestMockCluster.features, clean_handover=True, delivers_runs=True)
 
     options: ClassVar[dict[str, Any]] = {"group_protocol": "consumer"}

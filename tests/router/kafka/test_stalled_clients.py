@@ -112,9 +112,10 @@ NOTHING_ON_ITS_WAY = {"group_protocol": "consumer", "commit_interval": 60.0}
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("options", [PROTOCOLS[0], pytest.param(NOTHING_ON_ITS_WAY, id="KIP-848")])
 def test_subscription_goes_on_with_a_new_client(broker, proxy, log_lines, count, options, publish):
-    """The only broker that it knows has moved: what comes later is handled and committed, and the old client is gone."""
-    handler, router = RecordingHandler(), Router()
-    router.add_consumer_handler("h", "events", subscriber(proxy, properties=NO_WAY_BACK, **options), handler)
+    """The only broker that it knows has moved: what comes later is handled and committed, in runs as ever; the old is gone."""
+    handler, router, offered = RecordingHandler(), Router(), []
+    added = router.add_consumer_handler("h", "events", subscriber(proxy, properties=NO_WAY_BACK, **options), handler)
+    added.take_runs(lambda run: offered.extend(run.payloads))  # refused: that returns nothing
     publish(0, 10)
     with running(router):
         assert handler.wait_calls(10, TIMEOUT)
@@ -126,6 +127,7 @@ def test_subscription_goes_on_with_a_new_client(broker, proxy, log_lines, count,
 
     assert (was_running, clients) == (True, True)
     assert committed(broker) == 20
+    assert set(offered) == set(handler.payloads)
     assert sum(STALLED in line for line in log_lines) == 1
 
 

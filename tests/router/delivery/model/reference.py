@@ -32,6 +32,11 @@ class Record:
             return self.is_confirmed
         return not self.is_held
 
+    @property
+    def is_unstarted(self) -> bool:
+        """Whether nobody has begun with it."""
+        return self.chain == "none" and self.verdict == "undecided" and not self.holds
+
     def say(self, word: str) -> bool:
         """Ack or nack: the first word counts."""
         if self.verdict == "undecided":
@@ -91,3 +96,11 @@ class Epoch:
             behind_the_last = self.records[self.gone - 1].offset + 1 if self.gone else 0
             self.next_offset = max(reached, behind_the_last, self.next_offset or 0) or None
         return self.gone - before
+
+    def discard_unstarted(self) -> int:
+        """Drop those at the end that nobody has begun with; returns how many."""
+        before = len(self.records)
+        while len(self.records) > self.gone and self.records[-1].is_unstarted:
+            if self.records.pop().offset < self.reached:
+                self.reached = 0
+        return before - len(self.records)

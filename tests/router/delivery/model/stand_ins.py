@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from millstream.router import Assignment, Message
 from millstream.router.delivery.route import Route
+from millstream.router.delivery.run import MessageRun
 
 
 def start_chain(message: Message) -> None:
@@ -46,7 +47,9 @@ class StepSink:
     def write(self) -> None:
         """Write what is ready, and settle it."""
         waiting, self._waiting = self._waiting, []
-        for message in waiting:
+        for message in {
+            id(message): message for message in waiting
+        }.values():  # given by its chain and by a hold: one record
             is_taken = message.delivery.is_poisoned
             if message.is_settled or (message.assignment is not None and message.assignment.is_closed):
                 continue
@@ -73,3 +76,18 @@ def delivered(assignment: Assignment, offsets: Iterable[int]) -> list[Message]:
         )
         for offset in offsets
     ]
+
+
+def delivered_run(assignment: Assignment, first: int, count: int) -> MessageRun:
+    """Return a run of *count* messages from the offset *first* on."""
+    payloads = [b"%d" % offset for offset in range(first, first + count)]
+    return MessageRun(payloads, assignment, first, first + count - 1)
+
+
+def take(run: MessageRun, owner: object = None) -> MessageRun:
+    """Let a handler take *run*, which adds it to the worker *owner*, if there is one; returns it."""
+    run.delivery.begin()
+    if owner is not None:
+        run.hold(owner)
+    run.finish()
+    return run

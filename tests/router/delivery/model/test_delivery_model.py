@@ -1,4 +1,7 @@
-"""The offset book, the message and its holds against the reference, over random histories."""
+"""The offset book, messages one by one and in runs, and their holds against the reference, over random histories.
+
+The reference knows nothing of runs: it has a record for each message. So a run does what its messages would.
+"""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -6,11 +9,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from millstream.router import Cancelled, Message, OffsetBook, StateError
+from millstream.router.delivery.run import MessageRun, first_offset
 from tests.router.delivery.model.reference import Epoch, Record
-from tests.router.delivery.model.stand_ins import StepSink, delivered, return_chain, routed, start_chain
+from tests.router.delivery.model.stand_ins import (
+    StepSink,
+    delivered,
+    delivered_run,
+    return_chain,
+    routed,
+    start_chain,
+)
 
 PLACES = st.integers(min_value=0, max_value=7)
-KEYS = st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(min_value=0, max_value=1))
+OWNERS = st.sampled_from(["a", "b", "c"])
+KEYS = st.tuples(OWNERS, st.integers(min_value=0, max_value=1))
 MAX_PENDING = 6
 
 
@@ -24,6 +36,10 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.number = 0
         self.past: list[tuple[OffsetBook, Epoch]] = []
         self.messages: list[tuple[Message, Record, Epoch]] = []
+        self.runs: list[tuple[MessageRun, list[Record], Epoch]] = []
+        """Those that are whole."""
+        self.begun: list[tuple[MessageRun, list[Record]]] = []
+        """Those that a handler has in hand, whatever others have made of them meanwhile."""
 
     @initialize()
     def assign(self) -> None:
@@ -50,6 +66,96 @@ class DeliveryMachine(RuleBasedStateMachine):
             record = Record(message.offset)
             self.epoch.records.append(record)
             self.messages.append((message, record, self.epoch))
+
+    @rule(gap=st.integers(min_value=1, max_value=4), count=st.integers(min_value=1, max_value=5))
+    def deliver_run(self, gap: int, count: int) -> None:
+        """A run of messages arrives."""
+        count = min(count, self.book.room)
+        if count == 0:
+            return
+        run = delivered_run(self.assignment, self.newest + gap, count)
+        assert self.book.append_run(run)
+        self.newest = run.offset
+        records = [Record(offset) for offset in range(run.first, run.offset + 1)]
+        self.epoch.records += records
+        self.runs.append((run, records, self.epoch))
+
+    @precondition(lambda self: self.runs)
+    @rule(place=PLACES, count=st.integers(min_value=1, max_value=4))
+    def cut(self, place: int, count: int) -> None:
+        """A batch ends within a run."""
+        run, records, epoch = self.runs[-1 - place % len(self.runs)]
+        if count <= run.more:
+            self.runs.remove((run, records, epoch))
+            head, tail = run.cut(count)
+            self.runs += [(head, records[:count], epoch), (tail, records[count:], epoch)]
+
+    @precondition(lambda self: self.runs)
+    @rule(place=PLACES)
+    def divide(self, place: int) -> None:
+        """One of its messages goes another way."""
+        run, records, epoch = self.runs.pop(-1 - place % len(self.runs))
+        messages = run.divide()
+        assert [message.offset for message in messages] == [record.offset for record in records]
+        self.messages += [(message, record, epoch) for message, record in zip(messages, records, strict=True)]
+
+    @precondition(lambda self: self.runs)
+    @rule(place=PLACES, owner=st.sampled_from(["a", ""]))
+    def take_run(self, place: int, owner: str) -> None:
+        """A handler gets a run, and mostly gives it to a worker."""
+        run, records, epoch = self.runs[-1 - place % len(self.runs)]
+        if records[0].chain == "none" and records[0].verdict == "undecided":
+            run.delivery.begin()
+            self.begun.append((run, records))
+            for record in records:
+                record.chain = "running"
+            if owner and not epoch.is_closed:
+                assert run.hold(owner)
+                for record in records:
+                    assert record.hold((owner, 0))
+
+    @precondition(lambda self: self.begun)
+    @rule(place=PLACES, is_taken=st.booleans())
+    def end_run(self, place: int, is_taken: bool) -> None:
+        """The handler has taken a run, of which others may have made pieces; or it has not, unless somebody holds it."""
+        run, records = self.begun.pop(-1 - place % len(self.begun))
+        if is_taken or any(record.chain == "returned" or record.verdict != "undecided" for record in records):
+            run.finish()
+            for record in records:
+                if record.verdict != "nacked":
+                    record.chain, record.verdict = "returned", "acked"
+        elif any(record.holds for record in records):
+            assert not run.refuse()
+            self.begun.append((run, records))
+        else:
+            assert run.refuse()
+            for record in records:
+                record.chain = "none"
+
+    @precondition(lambda self: self.runs)
+    @rule(place=PLACES, owner=OWNERS)
+    def hold_run(self, place: int, owner: str) -> None:
+        """A worker holds a run; only one may."""
+        run, records, epoch = self.runs[-1 - place % len(self.runs)]
+        first, key = records[0], (owner, 0)
+        if first.chain == "returned" or (first.holds and key not in first.holds):
+            with pytest.raises(StateError):
+                run.hold(owner)
+        elif epoch.is_closed:
+            with pytest.raises(Cancelled):
+                run.hold(owner)
+        elif first.chain == "running":
+            is_new = [record.hold(key) for record in records]
+            assert run.hold(owner) == all(is_new) == any(is_new)
+
+    @precondition(lambda self: self.runs)
+    @rule(place=PLACES, owner=OWNERS)
+    def release_run(self, place: int, owner: str) -> None:
+        """A worker, or somebody who holds nothing, releases a run."""
+        run, records, _ = self.runs[-1 - place % len(self.runs)]
+        run.delivery.release(owner)
+        for record in records:
+            record.release((owner, 0))
 
     @rule(gap=st.integers(min_value=1, max_value=4))
     def reach(self, gap: int) -> None:
@@ -144,22 +250,25 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule()
     def advance(self) -> None:
-        """The poll thread looks at the book."""
+        """The poll thread looks at the book; what is oldest there is what the reference has there."""
         assert self.book.advance() == self.epoch.advance()
+        oldest, left = self.book.oldest, self.epoch.records[self.epoch.gone :]
+        assert (None if oldest is None else first_offset(oldest)) == (left[0].offset if left else None)
 
     @precondition(lambda self: self.epoch.records)
-    @rule()
-    def reassign(self) -> None:
-        """The partition goes and comes back: what was not committed is read again."""
+    @rule(is_revoked=st.booleans())
+    def reassign(self, is_revoked: bool) -> None:
+        """The partition goes, in order or at once, and comes back: what was not committed is read again."""
+        first = self.epoch.records[0].offset
         self.book.advance()
         self.epoch.advance()
+        if is_revoked:
+            assert self.book.discard_unstarted() == self.epoch.discard_unstarted()
+            self.advance()
         self.assignment.close()
         self.epoch.is_closed = True
         self.past.append((self.book, self.epoch))
-        if self.book.next_offset is not None:
-            self.newest = self.book.next_offset - 1
-        else:
-            self.newest = self.epoch.records[0].offset - 1
+        self.newest = (first if self.book.next_offset is None else self.book.next_offset) - 1
         self.assign()
 
     @invariant()
@@ -180,6 +289,10 @@ class DeliveryMachine(RuleBasedStateMachine):
             assert message.is_void == (record.is_void or epoch.is_closed)
             assert message.is_held == record.is_held
             assert len(message.failures) == record.failures
+        for run, records, epoch in self.runs:
+            assert {run.delivery.is_settled} == {record.is_settled for record in records}
+            assert {run.delivery.is_held} == {record.is_held for record in records}
+            assert run.is_void == epoch.is_closed
 
     @invariant()
     def one_record_each(self) -> None:
@@ -189,6 +302,10 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When everybody has finished, everything that is still ours is committed."""
+        for run, _ in self.begun:
+            run.finish()
+        while self.runs:
+            self.divide(0)
         for message, record, epoch in self.messages:
             if epoch.is_closed:
                 continue
@@ -196,7 +313,7 @@ class DeliveryMachine(RuleBasedStateMachine):
                 message.delivery.release(*key)
             if message.is_nacked:
                 message.delivery.restart()
-            if record.chain == "running":
+            if message.delivery.is_running:
                 return_chain(message)
             message.ack()
         self.sink.write()

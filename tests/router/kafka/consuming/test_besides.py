@@ -15,8 +15,9 @@ UUID = ("_watermill_message_uuid", b"u" * 36)
 class CountedRecord:
     """A record that counts how often its headers are read: a second time may crash."""
 
-    def __init__(self, offset, partition=0, value=b"", key=None, headers=None):
-        self._record = Record(topic=TOPIC, partition=partition, offset=offset, value=value, key=key, headers=headers)
+    def __init__(self, offset, partition=0, value=b"", key=None, headers=None, **fields):
+        said = {"value": value, "key": key, "headers": headers, **fields}
+        self._record = Record(topic=TOPIC, partition=partition, offset=offset, **said)
         self.reads = 0
 
     def headers(self):

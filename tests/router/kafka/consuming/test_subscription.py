@@ -8,7 +8,9 @@ from confluent_kafka import Producer
 
 from millstream.router import ConfigurationError, StateError
 from millstream.router.kafka.config import KafkaSubscriberConfig
+from millstream.router.kafka.consuming.received import ReceivedRun
 from millstream.router.kafka.consuming.subscriber import KafkaSubscriber
+from millstream.router.testing import eventually
 
 
 @pytest.mark.slow
@@ -69,6 +71,33 @@ def test_nack_from_another_thread_reaches_a_receiver_that_waits(received):
     waiting.join(20)
 
     assert [message.payload for message in got] == [b"0"]
+
+
+@pytest.mark.slow
+def test_messages_come_one_by_one_after_somebody_has_taken_runs(mock_cluster):
+    """Who received before may have taken runs; who receives now gets what it asks for, all of it, and no more at a time."""
+    mock_cluster.create_topic("events", 1)
+    config = KafkaSubscriberConfig(brokers=[mock_cluster.bootstrap_servers], group_id="g")
+    subscriber = KafkaSubscriber(config)
+    subscription = subscriber.subscribe("events")
+    entries, messages = subscription.receive_entries(1, 0.0), []
+    producer = Producer({"bootstrap.servers": mock_cluster.bootstrap_servers})
+    for number in range(10):
+        producer.produce("events", b"%d" % number)
+    assert producer.flush(10) == 0
+    while not entries:
+        entries = subscription.receive_entries(3, 10.0)
+    while len(messages) < 10 - (1 + entries[0].more):
+        chunk = subscription.receive(2, 10.0)
+        assert len(chunk) <= 2
+        messages += chunk
+
+    assert [type(entry) for entry in entries] == [ReceivedRun]
+    assert entries[0].payloads + [message.payload for message in messages] == [b"%d" % number for number in range(10)]
+    for entry in entries + messages:
+        assert entry.delivery.ack()
+    assert eventually(lambda: [book.pending for book in subscription.books] == [0])
+    subscriber.close()
 
 
 def test_subscriber_of_another_process_is_refused(monkeypatch):
