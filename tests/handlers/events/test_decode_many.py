@@ -18,6 +18,7 @@ GOOD = make_payload()
 COMPACT = json.dumps(json.loads(GOOD), separators=(",", ":")).encode()
 HEAD, TAIL = GOOD[:-1] + b',"x":"a}', b'{b"}'
 """With a line break between them they would be one event, if a string could have one inside."""
+HALF = GOOD[: GOOD.index(b'"environment')]
 DEEP = b"[" * 250 + b"]" * 250
 LIMIT = 4096
 NINES = ["9" * count for count in range(7)]
@@ -176,7 +177,7 @@ def test_odd_payload_among_good_ones_is_left_to_be_looked_at(payload):
         pytest.param([GOOD[:-1] + b',"x":{}', b"{}}", GOOD + GOOD], id="an object over two, and two in one"),
         pytest.param([GOOD[:-1], b"}", GOOD], id="an event over two"),
         pytest.param([GOOD[:-1], b"}" + GOOD], id="an event over two, and another"),
-        pytest.param([GOOD + GOOD[:40], GOOD[40:]], id="one and a half, and a half"),
+        pytest.param([GOOD + HALF, GOOD[len(HALF) :]], id="one and a half, and a half"),
         pytest.param([GOOD + GOOD, b""], id="two and none"),
         pytest.param([GOOD + GOOD, b" "], id="two and a blank"),
         pytest.param([GOOD + b" ", GOOD], id="a blank behind one"),
