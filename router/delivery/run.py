@@ -80,17 +80,13 @@ class MessageRun(msgspec.Struct, gc=False, eq=False):
     def finish(self) -> None:
         """The handler has taken it: so it counts as acked, whole or in the pieces that it has become meanwhile."""
         with _GIVING_WAY:
-            self._finish()
-
-    def _finish(self) -> None:
-        if self.delivery.chain != DIVIDED:
-            self.delivery.finish()
-            return
-        for piece in self.pieces:
-            if isinstance(piece, MessageRun):
-                piece._finish()
-            else:
-                piece.delivery.finish()
+            entries: list[Entry] = [self]
+            while entries:  # no call in a call: a batch size of one makes pieces of pieces, a thousand deep
+                entry = entries.pop()
+                if isinstance(entry, MessageRun) and entry.delivery.chain == DIVIDED:
+                    entries += entry.pieces
+                else:
+                    entry.delivery.finish()
 
     def divide(self) -> Sequence[Message]:
         """Return its messages, which have taken its place. For a run that is whole."""

@@ -155,3 +155,22 @@ def test_parts_of_a_run_settle_each_by_itself():
     Rows([tail]).release(OWNER)
     book.advance()
     assert (book.next_offset, book.pending) == (4, 0)
+
+
+def test_run_that_was_cut_a_thousand_times_is_finished():
+    """Expect no depth of pieces in pieces to be too much, as where each batch is of one row."""
+    count = 2000
+    run = message_run(*[b"x"] * count)
+    book = OffsetBook(run.assignment)
+    book.append_run(run)
+    run.delivery.begin()
+    run.hold(OWNER)
+    rest, rows = BatchRun(run, [None] * count), []
+    for _ in range(count - 1):
+        row, rest = rest.cut(1)
+        rows.append(row)
+    run.finish()
+    Rows([*rows, rest]).release(OWNER)
+    book.advance()
+
+    assert (book.next_offset, book.pending) == (count, 0)

@@ -16,6 +16,7 @@ from millstream.router import (
     OffsetBook,
     PermanentError,
     Router,
+    StateError,
     TransientError,
 )
 from millstream.router.delivery.route import Route
@@ -271,6 +272,34 @@ def test_a_run_that_is_cut_before_its_chain_returns_is_committed():
     assert (process.sizes, handler.poisoned) == ([2, 2], 1)
 
 
+def failing():
+    """Raise what a message could be to blame for."""
+    raise PermanentError("too late")
+
+
+@pytest.mark.parametrize("after", [lambda: False, failing], ids=["says no", "raises"])
+def test_a_run_that_was_added_and_then_not_taken_ends_the_router(after):
+    """Expect the mistake to be told, rather than messages that nobody releases to keep the commit back in silence."""
+    subscriber, router, batcher = (
+        FakeSubscriber(in_runs=True),
+        Router(),
+        MessageBatcher(BatchConfig(), RecordingProcess()),
+    )
+
+    def take(run):
+        batcher.add_run(run, list(run.payloads))
+        return after()
+
+    router.add_consumer_handler("h", "events", subscriber, batch_message, poison="drop").take_runs(take)
+    router.add_worker(batcher)
+    router.start()
+    subscriber.subscription.deliver(b"a", b"b")
+
+    with pytest.raises(HaltedError, match="after it gave the run to a batcher: do that last"):
+        router.wait_closed(TIMEOUT)
+    assert subscriber.subscription.commits == []
+
+
 def test_adding_the_same_run_again_adds_no_row(batcher):
     """Expect a retried handler to add nothing twice, also when the run was cut or divided meanwhile."""
     process = RecordingProcess()
@@ -290,7 +319,7 @@ def test_a_run_goes_to_one_batcher(batcher):
     run = message_run(b"a", b"b")
     batcher(RecordingProcess()).add_run(run, [0, 1])
 
-    with pytest.raises(ConfigurationError, match="a run goes to one batcher"):
+    with pytest.raises(StateError, match="a run is held by one owner"):
         batcher(RecordingProcess()).add_run(run, [0, 1])
 
 
