@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millstream.handlers.batching import BatchMessage, Rows
+from millstream.handlers.batching.batch_run import BatchRun
 from millstream.handlers.events import decode_many
 from millstream.handlers.events.decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
-from millstream.handlers.events.decode_many import DecodedEvents
+from millstream.handlers.events.event import day_number
+from millstream.handlers.events.event_rows import EventDay, EventLine
+from millstream.handlers.events.raw_line import store_line
+from millstream.router import Assignment, Message, MessageRun
 from tests.handlers.events.event_payloads import MISSING, make_payload, make_raw
 from tests.handlers.events.test_decode_fuzz import PAYLOADS, decode_or_refuse, mutated_payloads
 
@@ -258,3 +263,47 @@ def test_properties_are_those_of_each_event():
     events = decode_events(contents, max_message_bytes=DEFAULT_MAX_MESSAGE_BYTES)
 
     assert [msgspec.json.decode(bytes(event.properties))["n"] for event in events] == list(range(50))
+
+
+FULL = make_payload(customer_id="k", source="s")
+TWICE = [FULL[:-1] + b',"id":"second"}', FULL[:-1] + b',"\\u0069d":"second"}']
+"""What the store would read differently, as it stops at the last column."""
+AT = [make_payload(timestamp=f"2026-{month:02}-01T00:00:00{zone}") for month in (1, 5) for zone in ("Z", "+05:30")]
+
+
+@given(
+    st.lists(
+        st.lists(PAYLOADS | st.sampled_from([*FINE.values(), *TWICE, FULL, *AT]), min_size=1, max_size=4), max_size=3
+    )
+)
+def test_lines_and_days_of_runs_are_those_of_each_event(runs):
+    """Expect what a run says of all its events to hold for each, also where runs and single ones are mixed and a run is cut."""
+    rows, payloads = [], []
+    for place, run in enumerate(runs):
+        valid = [payload for payload in run if decode_or_refuse(payload, LIMIT) is not None]
+        events = decode_many.decode_events(valid, max_message_bytes=LIMIT, keeps_events=place == 1)
+        if events is None:
+            rows += [BatchMessage(Message(payload), decode_event(payload)) for payload in valid]
+        else:
+            whole = BatchRun(MessageRun(valid, Assignment("t", 0), 0, len(valid) - 1), events)
+            rows += whole.cut(1) if len(valid) > 1 else [whole]
+        payloads += valid
+    batch = Rows(rows)
+    days = [day_number(decode_event(payload)) for payload in payloads]
+
+    assert EventLine().many(batch) == [store_line(decode_event(payload), payload) for payload in payloads]
+    for limit in (1, 2, 100):
+        told = EventDay().many(batch, limit)
+        assert told == days or (told is None and len(set(days)) <= limit)
+
+
+def test_repeated_key_in_a_run_is_found():
+    """Expect the store to get what was read, beside events whose bytes go as they came."""
+    payloads = [FULL, TWICE[0], GOOD]
+    events = decode_many.decode_events(payloads, max_message_bytes=LIMIT)
+    run = BatchRun(MessageRun(payloads, Assignment("t", 0), 0, 2), events)
+    lines = EventLine().many(Rows([run]))
+
+    assert [json.loads(line)["id"] for line in lines] == ["e-1", "second", "e-1"]
+    assert lines[::2] == payloads[::2]
+    assert lines[1] != payloads[1]
