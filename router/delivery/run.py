@@ -94,18 +94,21 @@ class MessageRun(msgspec.Struct, gc=False, eq=False):
             return True
 
     def _last_pieces(self) -> list[Entry]:
-        """Return what stands for its messages now: itself, or what it has become. Under `_GIVING_WAY`."""
-        if self.delivery.chain != DIVIDED:
-            return [self]
+        """Return what stands for its messages now, in order: itself, or what it has become. Under `_GIVING_WAY`."""
         found: list[Entry] = []
-        for piece in self.pieces:
-            found += piece._last_pieces() if isinstance(piece, MessageRun) else (piece,)
+        waiting: list[Entry] = [self]
+        while waiting:  # no call in a call: a batch size of one makes pieces of pieces, a thousand deep
+            entry = waiting.pop()
+            if isinstance(entry, MessageRun) and entry.delivery.chain == DIVIDED:
+                waiting += reversed(entry.pieces)
+            else:
+                found.append(entry)
         return found
 
     def divide(self) -> Sequence[Message]:
         """Return its messages, which have taken its place; of one that gave way already, those of its pieces."""
         if self.delivery.chain == DIVIDED:
-            return [message for piece in self.pieces for message in messages_of(piece)]
+            return [message for piece in self._last_pieces() for message in messages_of(piece)]
         messages = self.make_messages()
         self._give_way_to(messages)
         return messages

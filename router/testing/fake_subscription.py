@@ -16,6 +16,7 @@ from ..delivery.assignment import Assignment
 from ..delivery.message import Message, new_uuid
 from ..delivery.offset_book import OffsetBook
 from ..delivery.revoke_wait import RevokeWait
+from ..delivery.run import Entry, messages_of
 from ..errors import SubscriptionClosed
 from ..protocols import AssignmentListener
 
@@ -59,7 +60,7 @@ class FakeSubscription:
         self._record = record
         self._condition = threading.Condition()
         self._books: dict[int, OffsetBook] = {}
-        self._buffer: deque[Message] = deque()
+        self._buffer: deque[Entry] = deque()
         self._epoch = 0
         self._error: BaseException | None = None
         self._readers = 0
@@ -121,33 +122,43 @@ class FakeSubscription:
             )
             for offset, record in enumerate(records, first_offset)
         ]
-        self._books[assignment.partition].extend(messages)
-        self._buffer.extend(messages)
+        if messages:
+            self._take_in(self._books[assignment.partition], messages)
         self.messages.extend(messages)
         self._condition.notify_all()
         return messages
 
+    def _take_in(self, book: OffsetBook, messages: list[Message]) -> None:
+        book.extend(messages)
+        self._buffer.extend(messages)
+
     def receive(self, max_messages: int, timeout: float) -> list[Message]:
         """Return what was delivered; see `Subscription.receive`."""
+        return [message for entry in self._receive(max_messages, timeout) for message in messages_of(entry)]
+
+    def _receive(self, max_messages: int, timeout: float) -> list[Entry]:
         deadline = MONOTONIC.now() + timeout
         with self._condition:
             self._readers += 1
             try:
-                return self._receive(max_messages, deadline)
+                return self._wait_for_entries(max_messages, deadline)
             finally:
                 self._readers -= 1
 
-    def _receive(self, max_messages: int, deadline: float) -> list[Message]:
+    def _wait_for_entries(self, max_messages: int, deadline: float) -> list[Entry]:
         while True:
             if self._error is not None:
                 raise self._error
             if self._buffer:
-                return [self._buffer.popleft() for _ in range(min(max_messages, len(self._buffer)))]
+                return self._take_out(max_messages)
             if self._is_closed:
                 raise SubscriptionClosed
             if MONOTONIC.now() >= deadline:
                 return []
             MONOTONIC.wait_until(self._condition, deadline)
+
+    def _take_out(self, max_messages: int) -> list[Entry]:
+        return [self._buffer.popleft() for _ in range(min(max_messages, len(self._buffer)))]
 
     @property
     def is_being_read(self) -> bool:
@@ -185,7 +196,7 @@ class FakeSubscription:
 
     def _forget_buffered(self, gone: list[Assignment]) -> None:
         with self._condition:
-            self._buffer = deque(message for message in self._buffer if message.assignment not in gone)
+            self._buffer = deque(entry for entry in self._buffer if entry.assignment not in gone)
 
     def _wait_for_books(self, gone: list[Assignment], deadline: float) -> bool:
         """Wait as long as more of *gone* may settle; the listener has returned, so no chain runs."""
@@ -232,7 +243,7 @@ class FakeSubscription:
     @property
     def unread(self) -> int:
         """Messages delivered and not received."""
-        return len(self._buffer)
+        return sum(1 + entry.more for entry in self._buffer)
 
     @property
     def pending(self) -> int:

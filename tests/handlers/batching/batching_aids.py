@@ -3,7 +3,9 @@
 import threading
 
 from millstream.handlers.batching import Batch, BatchMessage
-from millstream.router import MONOTONIC, Assignment, Message
+from millstream.handlers.batching.batch_run import BatchRun
+from millstream.router import MONOTONIC, Assignment, Message, MessageRun
+from millstream.router.delivery.settlement import DIVIDED
 
 TIMEOUT = 10.0
 """Real seconds after which a condition that never comes true fails a test."""
@@ -73,3 +75,20 @@ class Gate:
 def drain(batcher):
     """Drain with plenty of time."""
     return batcher.drain(MONOTONIC.now() + TIMEOUT)
+
+
+def batch_run(*payloads, assignment=None, first=0):
+    """Return a run of messages with *payloads* as rows of a batch; the item of each is its place."""
+    run = message_run(*payloads, assignment=assignment, first=first)
+    return BatchRun(run, list(range(len(payloads))))
+
+
+def message_run(*payloads, assignment=None, first=0):
+    """Return a run of messages with *payloads*, the first at the offset *first*."""
+    assignment = Assignment("events", 0) if assignment is None else assignment
+    return MessageRun(list(payloads), assignment, first, first + len(payloads) - 1)
+
+
+def is_whole(run):
+    """Whether nobody has told the messages of *run* apart."""
+    return run.delivery.chain != DIVIDED
