@@ -24,6 +24,11 @@ TIME = "time_poisoned"
 CUT = "payload_bytes_poisoned"
 """Only where the payload was cut: how many bytes it had."""
 
+ENTRIES = (REASON, TOPIC, HANDLER, SUBSCRIBER, ATTEMPTS, PARTITION, OFFSET, ERROR_CLASS, TIME)
+"""What every record has beside what the message itself had."""
+REPLAYS = "replays_poisoned"
+"""How often a message was sent back to its topic: it goes with the message, so that its next record has it as well."""
+
 PARTITION_KEY = "partition_key"
 """The metadata entry that Kafka makes a key of where the message has none."""
 
@@ -100,8 +105,7 @@ def _bytes_of(value: object) -> bytes:
 
 def cut(record: Message) -> Message:
     """Return *record* with as much of it as any topic takes: its key, the beginning of its payload, where the message stands."""
-    kept = (TOPIC, HANDLER, SUBSCRIBER, ATTEMPTS, PARTITION, OFFSET, ERROR_CLASS, TIME)
-    metadata = {name: record.metadata[name] for name in kept}
+    metadata = {name: record.metadata[name] for name in ENTRIES}
     metadata[REASON] = record.metadata[REASON][:CUT_REASON_CHARACTERS]
     metadata[CUT] = str(len(record.payload))
     # A compacted topic takes nothing without a key.
@@ -121,8 +125,10 @@ def attempts_of(message: Message) -> int:
 
 
 def describe(message: Message) -> dict[str, Any]:
-    """Return the record of one poisoned message: its metadata and its payload, base64 where that is not UTF-8."""
+    """Return the record of one poisoned message: metadata, key if it has one, and payload, base64 where they are not UTF-8."""
     record: dict[str, Any] = {"uuid": message.uuid, "metadata": message.metadata}
+    if message.key is not None:
+        record.update(payload_fields(message.key, "key"))
     record.update(payload_fields(message.payload, "payload"))
     return record
 

@@ -23,7 +23,7 @@ def test_its_entries_are_those_of_a_record():
     written = {value for value in vars(record).values() if isinstance(value, str) and value.endswith("_poisoned")}
 
     assert sorted(ENTRIES) == sorted(written)
-    assert len(ENTRIES) == 10
+    assert len(ENTRIES) == 11
 
 
 @pytest.mark.parametrize(
