@@ -15,7 +15,7 @@ from .config import KafkaSubscriberConfig
 from .connection import CREDENTIALS, ConnectionWatch
 from .errors import UNAUTHORIZED, UNKNOWN_TOPIC, unknown_topic
 from .patient_admin import LOOK_AGAIN_SECONDS, PatientAdmin
-from .properties import client_properties
+from .properties import Properties, client_properties
 
 MISSING_SECONDS = 5.0
 """How long a topic is asked for again before it is believed to be missing: brokers hear of a new one one after the other."""
@@ -40,21 +40,34 @@ class TopicEnds(msgspec.Struct, frozen=True):
         return all(offset <= self.end.get(at, 0) for at, offset in committed.items())
 
 
+class Committed(msgspec.Struct, frozen=True):
+    """What a group has committed of a partition: the *offset* that it goes on at, and the *note* that was committed with it."""
+
+    offset: int
+    note: str = ""
+
+
 class GroupLag:
     """Asks the brokers about one topic and one group, which it never joins. Not for several threads at a time.
 
     Args:
         config: of the subscriber that reads it.
+        topic: what is asked about.
+        is_stable: whether an answer waits for commits in a transaction that is still open, such as one that its process has left
+            when it was killed; else it is what was committed before.
     """
 
-    def __init__(self, config: KafkaSubscriberConfig, topic: str) -> None:
+    def __init__(self, config: KafkaSubscriberConfig, topic: str, *, is_stable: bool = True) -> None:
         self._topic = topic
         self._address = config.address
         self._count: int | None = None
         """How many partitions the topic had when it was last asked for; `None`: nobody has known it yet."""
         self._admin = PatientAdmin(config)
         # Not the admin client: where a coordinator is only just starting, librdkafka 2.16 takes the process down with it.
-        properties = {**client_properties(config), "group.id": config.group_id, "enable.auto.commit": False}
+        own: Properties = {"group.id": config.group_id, "enable.auto.commit": False}
+        if not is_stable:
+            own["isolation.level"] = "read_uncommitted"
+        properties = {**client_properties(config), **own}
         self._consumer = open_client(Consumer, config, properties, ConnectionWatch(config).on_error)
 
     def ends(self, timeout: float = 10.0, *, with_open: bool = False) -> TopicEnds:
@@ -79,6 +92,10 @@ class GroupLag:
 
     def committed(self, timeout: float = 10.0) -> dict[int, int]:
         """Return what the group has committed of the topic, where it has, by partition. Raises what `ends` does."""
+        return {partition: each.offset for partition, each in self.commits(timeout).items()}
+
+    def commits(self, timeout: float = 10.0) -> dict[int, Committed]:
+        """Return the same, with the notes. Raises what `ends` does."""
         deadline = MONOTONIC.now() + timeout
         count = self._find(timeout) if self._count is None else self._count
         asked = [TopicPartition(self._topic, partition) for partition in range(count)]
@@ -89,7 +106,7 @@ class GroupLag:
             error = failure.args[0]
         if error is not None:
             raise self._explain("what the group has committed cannot be looked at", error)
-        return {each.partition: each.offset for each in answer if each.offset >= 0}
+        return {each.partition: Committed(each.offset, each.metadata or "") for each in answer if each.offset >= 0}
 
     def close(self) -> None:
         """Close the connections; may be called twice."""
