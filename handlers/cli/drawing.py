@@ -44,9 +44,9 @@ def table_of(rows: list[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for name in rows[0]:
         is_number = all(_is_number(bytes(row[name])) for row in rows)
-        table.add_column(Text(_printable(name)), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_printable(_text(bytes(value)))) for value in row.values()))
+        table.add_row(*(Text(printable(_text(bytes(value)))) for value in row.values()))
     return table
 
 
@@ -61,13 +61,13 @@ def vertical_of(number: int, row: Row) -> str:
     Further lines of a value begin where its first one does, so that none of them looks like a column.
     """
     head = f"Row {number}:"
-    names = {name: f"{_printable(name)}:" for name in row}
+    names = {name: f"{printable(name)}:" for name in row}
     width = max(cell_len(name) for name in names.values()) + 1
     lines = [head, "─" * len(head)]
     for name, value in row.items():
         first, *others = _text(bytes(value)).split("\n")
-        lines.append(names[name] + " " * (width - cell_len(names[name])) + _printable(first))
-        lines.extend(" " * width + _printable(other) for other in others)
+        lines.append(names[name] + " " * (width - cell_len(names[name])) + printable(first))
+        lines.extend(" " * width + printable(other) for other in others)
     return "\n".join([*lines, "", ""])
 
 
@@ -82,6 +82,7 @@ def _text(value: bytes) -> str:
     return msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return *text* with escapes in place of what is no character to look at."""
     # Stored text comes from anywhere; a terminal would obey the escape sequences in it.
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -22,7 +22,7 @@ from .exits import exits
 from .options import GlobalOptions, global_option_declarations
 
 PROGRAM = "millstream"
-COMMANDS = ("demo", "ingest", "publish", "run", "query", "migrate", "doctor", "config")
+COMMANDS = ("demo", "ingest", "publish", "run", "query", "migrate", "dlq", "doctor", "config")
 """Each in a module of its name, in the order of the help."""
 
 

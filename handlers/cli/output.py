@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import enum
+import io
 import itertools
 import re
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TextIO, cast
 
 import click
+import msgspec
 from rich.console import Console
 
 from millstream.handlers.store import LineFormat, Store
@@ -58,7 +61,7 @@ def write_answer(store: Store, sql: str, output_format: OutputFormat, *, read_on
         ConfigurationError: stdout cannot be written.
         BrokenPipeError: its reader went away.
     """
-    if output_format is OutputFormat.AUTO and not _is_terminal():
+    if output_format is OutputFormat.AUTO and not is_terminal():
         output_format = OutputFormat.TSV
     line_format = _LINE_FORMATS.get(output_format, LineFormat.JSONL)
     # The protocol promises an iterator that can be closed, which the type has no word for.
@@ -71,13 +74,41 @@ def write_answer(store: Store, sql: str, output_format: OutputFormat, *, read_on
             _write_rows(read_rows(chunks), output_format, drops_empty=drops_empty)
 
 
+def write_table(rows: Sequence[Mapping[str, str | int]], output_format: OutputFormat) -> None:
+    """Write *rows* of our own to stdout as `write_answer` does; raises what that does for stdout."""
+    if output_format is OutputFormat.AUTO and not is_terminal():
+        output_format = OutputFormat.TSV
+    with _stdout_errors():
+        if output_format in _LINE_FORMATS:
+            _write_lines([lines_of(rows, output_format)], _binary_stdout())
+        else:
+            lines = lines_of(rows, OutputFormat.JSONL)
+            _write_rows(read_rows([lines] if lines else []), output_format, drops_empty=False)
+
+
+def lines_of(rows: Sequence[Mapping[str, str | int]], output_format: OutputFormat) -> bytes:
+    """Return *rows* as lines of JSON, CSV or TSV, as ClickHouse writes them."""
+    if output_format is OutputFormat.JSONL:
+        return msgspec.json.Encoder().encode_lines(rows)
+    if output_format is OutputFormat.CSV:
+        text = io.StringIO()
+        csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(row.values() for row in rows)
+        return text.getvalue().encode()
+    return "".join("\t".join(_tsv(str(value)) for value in row.values()) + "\n" for row in rows).encode()
+
+
+def _tsv(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
 def _write_lines(chunks: Iterable[bytes], stdout: IO[bytes]) -> None:
     for chunk in chunks:
         stdout.write(chunk)
     stdout.flush()
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Return whether people read what is written to stdout."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from millstream.handlers.cli.output import OutputFormat, write_answer
+from millstream.handlers.cli.output import OutputFormat, lines_of, write_answer
 from millstream.handlers.store import LineFormat
 from millstream.handlers.testing import FakeStore
 from millstream.router import ConfigurationError
@@ -205,3 +205,16 @@ def test_no_rows_are_told_in_vertical_too(capsys) -> None:
     write_answer(Answer(b""), "SELECT", OutputFormat.VERTICAL, read_only=True)
 
     assert capsys.readouterr() == ("", "millstream: no rows\n")
+
+
+@pytest.mark.parametrize(
+    ("output_format", "lines"),
+    [
+        (OutputFormat.TSV, b"a\\tb\\\\c\\n\t7\n"),
+        (OutputFormat.CSV, b'"a\tb\\c\n",7\n'),
+        (OutputFormat.JSONL, b'{"what":"a\\tb\\\\c\\n","count":7}\n'),
+    ],
+)
+def test_rows_of_our_own_are_written_as_the_store_writes_its_own(output_format, lines) -> None:
+    """A line each, whatever is in a value."""
+    assert lines_of([{"what": "a\tb\\c\n", "count": 7}], output_format) == lines
