@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = [
     "tests.guards.last_look",
+    "tests.hang_watch",
     "tests.log_fixtures",
     "tests.router.kafka.not_run",
     "tests.router.kafka.real_kafka_fixtures",
@@ -46,6 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Let the garbage collector work again, but pass over what stays to the end: modules, and thousands of tests."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     gc.enable()
 
 

@@ -15,6 +15,8 @@ from tests.handlers.cli.main_in_process import run_main
 from tests.handlers.cli.test_help import ALL
 from tests.handlers.events.event_payloads import make_payload
 
+pytestmark = pytest.mark.slow  # the whole command line a hundred and fifty times: seconds
+
 NOWHERE = "localhost:1"
 """A port that nobody listens on; nothing below gets as far as to wait for it."""
 AWAY = "http://127.0.0.1:1/db"

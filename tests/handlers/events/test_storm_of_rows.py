@@ -11,6 +11,8 @@ from millstream.router.testing import FakeSubscriber, ManualClock, RecordingPubl
 from tests.handlers.events.event_payloads import make_batch, make_payload
 from tests.handlers.events.service_aids import make_service
 
+pytestmark = pytest.mark.slow  # thousands of events each: tenths of a second
+
 LANE = LaneConfig(topic="events", consumer_group="g", topic_dlq="dlq")
 
 

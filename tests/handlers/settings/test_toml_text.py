@@ -76,10 +76,14 @@ def test_a_documented_file_holds_every_default(tmp_path):
     assert set(given) == {*expected, ("post_processing", "")}
 
 
+TEMPLATE = template()
+"""Made once: it is the same for each key."""
+
+
 @pytest.mark.parametrize(("section", "kind", "key"), KEYS)
 def test_a_documented_file_says_of_each_key_what_its_docstring_says(section, kind, key):
     """Nothing is written twice by hand, and no key is left out."""
-    part = re.search(rf"(?ms)^(# )?\[{section}\]$(.*?)(^(# )?\[|\Z)", template())
+    part = re.search(rf"(?ms)^(# )?\[{section}\]$(.*?)(^(# )?\[|\Z)", TEMPLATE)
     text = documentation(kind)[key]
 
     assert text

@@ -10,6 +10,8 @@ from millstream.router import InMemoryConfig, InMemoryPubSub, Publisher, Subscri
 from millstream.router.testing.conformance import ConformanceSuite, Features
 from tests.router.conformance.pipeline_cases import PipelineCases
 
+pytestmark = pytest.mark.slow  # the whole suite of conformance: seconds
+
 
 class TestVolatile(PipelineCases, ConformanceSuite):
     """What is published to nobody is gone; each subscription gets each message once."""

@@ -10,6 +10,8 @@ from millstream.router import Message, OffsetBook
 from millstream.router.delivery.settlement import Extra
 from tests.router.delivery.model.stand_ins import StepSink, delivered, handle, routed
 
+pytestmark = pytest.mark.slow  # thousands of rounds of threads
+
 ROUNDS = 300
 
 

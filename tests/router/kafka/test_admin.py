@@ -12,6 +12,8 @@ from tests.router.kafka.mock_cluster import MockCluster, Request
 from tests.router.kafka.raw_records import read_records
 from tests.router.kafka.real_kafka import USER, OwnKafka, RealKafka
 
+pytestmark = pytest.mark.slow  # brokers to talk to: tenths of a second each
+
 GO_PARTITIONS = {"": 2, "a": 6, "foobar": 4, "acme:customer-1": 2, "acme:customer-2": 3}
 """Where the hash partitioner of sarama 1.61 puts these keys, with seven partitions."""
 

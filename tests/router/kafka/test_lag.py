@@ -12,6 +12,8 @@ from millstream.router.testing import eventually
 from tests.router.kafka.mock_cluster import Request
 from tests.router.kafka.real_kafka import unique
 
+pytestmark = pytest.mark.slow  # brokers to talk to: tenths of a second each
+
 
 @pytest.mark.parametrize(
     ("committed", "lag"),

@@ -8,6 +8,8 @@ from millstream.router.kafka.topic_plan import TopicWanted, plan_topic
 from millstream.router.kafka.topic_setup import TopicSetup
 from tests.router.kafka.real_kafka import USER, OwnKafka, RealKafka, unique
 
+pytestmark = pytest.mark.slow  # brokers to talk to: tenths of a second each
+
 
 def setup_for(address: str, **fields) -> TopicSetup:
     """Return what sets topics up on the brokers at *address*."""

@@ -8,6 +8,8 @@ from millstream.middleware import FailurePolicy, PoisonQueue, Retry
 from millstream.router import Assignment, Message, PoisonFile, PoisonTopic, Router, RouterConfig
 from millstream.router.testing import FakeSubscriber, RecordingPublisher, running
 
+pytestmark = pytest.mark.slow  # a router for each odd content: a second in all
+
 AT_ONCE = RouterConfig(nack_resend_delay=0.0, max_redeliveries=2)
 
 

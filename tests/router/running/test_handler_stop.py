@@ -14,6 +14,8 @@ from millstream.router.testing import (
     running,
 )
 
+pytestmark = pytest.mark.slow  # handlers that stop in their time: tenths of a second each
+
 
 def two_handlers():
     """Return a router with two handlers that share a publisher, the handles, their subscribers and the publisher."""

@@ -11,6 +11,8 @@ from millstream.router.running.chain import build_chain
 from millstream.router.running.returned import checked
 from millstream.router.testing import FakeSubscriber, RecordingPublisher, eventually
 
+pytestmark = pytest.mark.slow  # a router for each wrong value: seconds in all
+
 
 async def coroutine(message):
     """Return a message that nobody awaits."""

@@ -7,6 +7,8 @@ import pytest
 from millstream.router import InMemoryPubSub, Message, PoisonTopic, Router
 from millstream.router.testing import FakeSubscriber, RecordingHandler, RecordingPublisher, running
 
+pytestmark = pytest.mark.slow  # routers that come and go: tenths of a second each
+
 
 def publishing(publisher, subscriber=None, **options):
     """Return a router that publishes with *publisher*, and its subscriber."""

@@ -22,6 +22,8 @@ from millstream.router.testing import (
     running,
 )
 
+pytestmark = pytest.mark.slow  # routers that close in their time: tenths of a second each
+
 
 def consumer(handler, **config):
     """Return a router with one consumer handler on a fake topic, and its subscriber."""

@@ -7,6 +7,8 @@ import pytest
 from millstream.router import InMemoryConfig, InMemoryPubSub, Message, Router, RouterConfig
 from millstream.router.testing import FakeSubscriber, eventually, running
 
+pytestmark = pytest.mark.slow  # thousands of messages that wait: tenths of a second each
+
 DEPTH = 15_000
 AT_ONCE = RouterConfig(nack_resend_delay=0.01, max_nack_resend_delay=0.05)
 

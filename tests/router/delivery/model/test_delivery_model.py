@@ -327,7 +327,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
 TestDelivery = DeliveryMachine.TestCase
 TestDelivery.settings = settings(
-    max_examples=50,
+    max_examples=30,
     stateful_step_count=60,
     deadline=None,
     database=None,

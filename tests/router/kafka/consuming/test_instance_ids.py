@@ -5,6 +5,8 @@ import pytest
 from millstream.router import KafkaSubscriber, KafkaSubscriberConfig, Router
 from millstream.router.testing import RecordingHandler, eventually
 
+pytestmark = pytest.mark.slow  # brokers to talk to: tenths of a second each
+
 STATIC = KafkaSubscriberConfig(brokers=["127.0.0.1:1"], group_id="g", group_instance_id="pod-0")
 
 

@@ -7,6 +7,8 @@ from millstream.router import ConfigurationError
 from millstream.router.testing import eventually
 from tests.router.kafka.scripted_consumer import BRIEF, Listener, Loop, Place, handle, record
 
+pytestmark = pytest.mark.slow  # brokers to talk to: tenths of a second each
+
 
 def failure(code):
     """Return what confluent-kafka raises for *code*."""
