@@ -24,7 +24,7 @@ from confluent_kafka import Producer
 from millstream.handlers.cli.demo_events import make_events
 from millstream.handlers.events import create_events_table
 from tests.handlers.store.real_clickhouse import OwnClickHouse, RealClickHouse
-from tests.router.kafka.real_kafka import OwnKafka, RealKafka
+from tests.router.kafka.real_kafka import OwnKafka, RealKafka, unique
 
 WAYS = ("raw", "product", "one bad in 50,000", "at most once", "own middleware")
 PARTITIONS = 4
@@ -76,13 +76,14 @@ def run(way, kafka, topic, store, events, bad):
         for statement in create_events_table(database, "events"):
             client.command(statement)
         line = [sys.executable, str(Path(__file__).with_name("race_ways.py"))]
-        given = [way, kafka.bootstrap_servers, topic, str(events), store.address(database=database)]
+        group = unique("race")
+        given = [way, kafka.bootstrap_servers, topic, group, str(events), store.address(database=database)]
         done = subprocess.run([*line, *given], capture_output=True, text=True, check=False, timeout=RUN_SECONDS)
         assert done.returncode == 0, done.stderr
         [(rows, ids)] = client.query(f"SELECT count(), uniqExact(id) FROM {database}.events").rows
     store.drop_database(database)
     assert (rows, ids) == (events - bad, events - bad), f"{way}: {rows} rows, {ids} ids of {events}"
-    assert kafka.committed("race", topic) == kafka.end_offsets(topic), way
+    assert kafka.committed(group, topic) == kafka.end_offsets(topic), way
     return json.loads(done.stdout)
 
 

@@ -1,4 +1,4 @@
-"""One run of the race, in a process of its own: `python benchmarks/race_ways.py WAY BROKERS TOPIC EVENTS STORE_DSN`.
+"""One run of the race, in a process of its own: `python benchmarks/race_ways.py WAY BROKERS TOPIC GROUP EVENTS STORE_DSN`.
 
 Prints one JSON object: seconds from the first message to the last commit, and CPU seconds of the process in that time. Each way
 reads the whole topic from its beginning in a group of its own, into the table `events` of the database that the DSN names.
@@ -13,7 +13,7 @@ import time
 import clickhouse_connect
 from confluent_kafka import Consumer
 
-from millstream.handlers import BatchConfig, EventConsumptionService, EventRepository, LaneConfig
+from millstream.handlers import EventConsumptionService, EventRepository, LaneConfig
 from millstream.handlers.cli.allocator import tune_allocator
 from millstream.handlers.cli.gc_tuning import tune_gc
 from millstream.handlers.events.schema import EVENT_COLUMNS
@@ -25,7 +25,6 @@ ROWS_PER_INSERT = 50_000
 CHUNK = 1_000
 SETTINGS = {"async_insert": 0, "date_time_input_format": "best_effort", "input_format_json_read_objects_as_strings": 1}
 LOOK_SECONDS = 0.005
-GROUP = "race"
 
 
 class Timing:
@@ -43,10 +42,10 @@ class Timing:
         print(json.dumps({"seconds": time.perf_counter() - self.began, "cpu": time.process_time() - self.cpu}))
 
 
-def run_raw(config, events, dsn):
+def run_raw(config, topic, events, dsn):
     """What anybody would write by hand: poll, collect, INSERT on another thread, store offsets behind it; no checks at all."""
     consumer = Consumer(subscriber_properties(config) | {"auto.offset.reset": "earliest"})
-    consumer.subscribe([config_topic()])
+    consumer.subscribe([topic])
     client = clickhouse_connect.get_client(dsn=dsn)
     full, timing, seen, rows = queue.Queue(2), Timing(), 0, []
 
@@ -78,11 +77,6 @@ def run_raw(config, events, dsn):
     consumer.close()
 
 
-def config_topic():
-    """Return the topic of the command line."""
-    return sys.argv[3]
-
-
 class CountMessages:
     """A middleware of a user's own, which sees each message."""
 
@@ -99,14 +93,14 @@ class CountMessages:
         return counting
 
 
-def run_product(config, events, dsn, *middlewares, delivery="at_least_once", batch=None):
+def run_product(config, topic, events, dsn, *middlewares, delivery="at_least_once"):
     """The regular lane with the chain of `millstream run`."""
     repository = EventRepository.open(dsn)
-    service = EventConsumptionService(repository, batch_config=batch or BatchConfig())
+    service = EventConsumptionService(repository)
     router = Router()
     router.add_middleware(CorrelationID(), FailurePolicy(), *middlewares)
     subscriber = KafkaSubscriber(config)
-    lane = LaneConfig(topic=config_topic(), consumer_group=GROUP, topic_dlq="drop", delivery=delivery)
+    lane = LaneConfig(topic=topic, consumer_group=config.group_id, topic_dlq="drop", delivery=delivery)
     handler = service.register_handler(router, subscriber, lane=lane, poison=DROP)
     timing, pause = Timing(), threading.Event()
     router.start()
@@ -131,11 +125,11 @@ WAYS = {
 
 def main():
     """Run one way."""
-    way, brokers, _, events, dsn = sys.argv[1:]
+    way, brokers, topic, group, events, dsn = sys.argv[1:]
     tune_allocator()
     tune_gc()
-    config = KafkaSubscriberConfig(brokers=[brokers], group_id=GROUP)
-    WAYS[way](config, int(events), dsn)
+    config = KafkaSubscriberConfig(brokers=[brokers], group_id=group)
+    WAYS[way](config, topic, int(events), dsn)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from millstream.handlers.store import StoreMisconfigured, open_store
 from millstream.handlers.store.waiting import open_patiently
 from millstream.router import ConfigurationError, HaltedError, KafkaPublisherConfig, Publisher, TransientError
 from millstream.router.kafka.admin import KafkaAdmin
-from millstream.router.kafka.errors import creating
 
 CLOSE_SECONDS = 0.1
 """What closing the publisher may wait for confirmations: whoever published has waited for them."""
@@ -76,6 +75,11 @@ def refuse_missing(topics: Mapping[str, str], config: KafkaPublisherConfig) -> N
             logger.warning("topic {topic} not looked at before the start: {reason}", topic=topic, reason=str(error))
             return
         if count is None:
-            partitions, more = (1, ", or set it to 'none' or 'drop'") if setting.endswith("topic_dlq") else (4, "")
-            command = creating(topic, config.address, partitions)
+            more = ", or set it to 'none' or 'drop'" if setting.endswith("topic_dlq") else ""
+            command = migrating(config.address)
             raise ConfigurationError(f"{setting}: there is no topic {topic!r}: create it with: {command}{more}")
+
+
+def migrating(brokers: str) -> str:
+    """Return the command that creates what is missing of the topics that the settings of the lanes name."""
+    return f"millstream migrate --topics --brokers {brokers}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from millstream.handlers.lanes.parts import migrating
 from millstream.handlers.settings.sections import Settings
 from millstream.router import MillstreamError
 from millstream.router.kafka.errors import creating
@@ -23,14 +24,12 @@ class NeededTopic(msgspec.Struct, frozen=True):
         setting: which one names it.
         topic: its name.
         right: what has to be done with it.
-        partitions: how many the command that creates it makes.
         instead: what else helps where it is missing.
     """
 
     setting: str
     topic: str
     right: str
-    partitions: int = 4
     instead: str = ""
 
     @property
@@ -46,7 +45,7 @@ def needed_topics(settings: Settings) -> list[NeededTopic]:
     for section, lane in lanes.items():
         if lane.poison_topic is not None:
             name = f"{section}.topic_dlq"
-            needed.append(NeededTopic(name, lane.poison_topic, WRITE, 1, ", or set it to 'none' or 'drop'"))
+            needed.append(NeededTopic(name, lane.poison_topic, WRITE, ", or set it to 'none' or 'drop'"))
     written = {
         "post_processing.topic": settings.post_processing.topic,
         "kafka.topic": settings.kafka.topic,
@@ -75,7 +74,9 @@ def judge_topics(
 def judge_topic(needed: NeededTopic, facts: TopicFacts | MillstreamError | None, address: str) -> Finding:
     """Return what is to be said of one; `None` is a topic that is not there."""
     if facts is None:
-        command = creating(needed.topic, address, needed.partitions)
+        # What only `publish` writes to no lane need read: `migrate` does not know it.
+        is_of_lanes = not needed.setting.startswith("kafka.")
+        command = migrating(address) if is_of_lanes else creating(needed.topic, address)
         return failure(needed.subject, f"there is no such topic: create it with: {command}{needed.instead}")
     if isinstance(facts, MillstreamError):
         return failure(needed.subject, str(facts))

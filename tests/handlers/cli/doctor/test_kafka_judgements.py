@@ -11,7 +11,7 @@ from millstream.handlers.settings.sections import PostProcessingConfig, Settings
 from millstream.router import ConfigurationError, KafkaSubscriberConfig
 from millstream.router.kafka.inspection import GroupFacts, TopicFacts
 
-DLQ = NeededTopic("event_processing.topic_dlq", "dlq", "WRITE", 1, ", or set it to 'none' or 'drop'")
+DLQ = NeededTopic("event_processing.topic_dlq", "dlq", "WRITE", ", or set it to 'none' or 'drop'")
 
 
 def ours(**fields: object) -> KafkaSubscriberConfig:
@@ -22,7 +22,12 @@ def ours(**fields: object) -> KafkaSubscriberConfig:
 @pytest.mark.parametrize(
     ("facts", "level", "text"),
     [
-        pytest.param(None, Level.FAILURE, "--topic dlq --create-topic 1, or set it to 'none' or 'drop'", id="missing"),
+        pytest.param(
+            None,
+            Level.FAILURE,
+            "millstream migrate --topics --brokers b:1, or set it to 'none' or 'drop'",
+            id="missing",
+        ),
         pytest.param(ConfigurationError("no right"), Level.FAILURE, "no right", id="not shown"),
         pytest.param(TopicFacts(4, 3), Level.FAILURE, "3 of 4 partitions have no leader", id="without leaders"),
         pytest.param(TopicFacts(4, 0, frozenset({"READ"})), Level.FAILURE, "may not WRITE it", id="without the right"),
