@@ -107,6 +107,7 @@ def main():
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         kafka = RealKafka(options.brokers) if options.brokers else OwnKafka(folder / "kafka")
         stack.callback(kafka.close)
+        (folder / "clickhouse").mkdir()
         store = RealClickHouse(options.store) if options.store else OwnClickHouse(folder / "clickhouse")
         if isinstance(store, OwnClickHouse):
             stack.callback(store.close)

@@ -17,12 +17,23 @@ from mutation.fork_server import ForkServer
 from mutation.listing import ListError, Mutant
 from mutation.run import Run, read_report, tail
 
-# What a copy does not need. It keeps the byte code, as a file keeps its time: ten copies that compile everything for themselves
-# take longer than half of the mutants.
+# What a copy does not need.
 LEFT_OUT = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "millstream-data")
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
+
+
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """Return those of *names* in *folder* that a copy does not need.
+
+    It keeps the byte code of this interpreter, as its files keep their times: ten copies that compile everything for themselves
+    take longer than half of the mutants.
+    """
+    found = LEFT_OUT(folder, names)
+    if Path(folder).name == "__pycache__":
+        found |= {name for name in names if f".{sys.implementation.cache_tag}" not in name}
+    return found
 
 
 class Copy:
@@ -101,7 +112,7 @@ class Bench:
         self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
         for number in range(jobs):
             place = folder / f"copy{number}"
-            shutil.copytree(root, place, symlinks=True, ignore=LEFT_OUT)
+            shutil.copytree(root, place, symlinks=True, ignore=left_out)
             self._free.put(Copy(place, folder / f"temporary{number}", preload))
 
     def close(self) -> None:
