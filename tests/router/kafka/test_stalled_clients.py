@@ -70,12 +70,12 @@ def proxy(broker):
 
 @pytest.fixture
 def publish(broker):
-    """Write the numbers from the first up to the second, past the proxy."""
+    """Write the numbers from the first up to the second, past the proxy, to each partition in turn: who has seen all has them all."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
 
     def publish(first, end):
         for number in range(first, end):
-            producer.produce("events", b"%d" % number)
+            producer.produce("events", b"%d" % number, partition=number % PARTITIONS)
         assert producer.flush(TIMEOUT) == 0
 
     return publish
