@@ -22,11 +22,11 @@ class BatchRun(msgspec.Struct, gc=False, eq=False):
 
     run: MessageRun
     items: Sequence[Any]
-    size_bytes: int = 0
-    """What they weigh."""
 
-    def __post_init__(self) -> None:
-        self.size_bytes = sum(map(len, self.run.payloads))
+    @property
+    def size_bytes(self) -> int:
+        """What they weigh."""
+        return self.run.size_bytes
 
     @property
     def count(self) -> int:

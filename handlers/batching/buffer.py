@@ -6,6 +6,8 @@ A plain object, fed with batch messages and times, under the lock of its batcher
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
+from typing import cast
 
 from .batch import Batch, Trigger
 from .batch_message import BatchMessage
@@ -92,9 +94,39 @@ class BatchBuffer:
 
     def pop_batch(self, trigger: Trigger) -> Batch:
         """Close the next batch and take it out, at most `max_batch_size` rows and `max_batch_bytes`, but at least one row."""
+        batch = self._pop_all(trigger) or self._pop_messages(trigger) or self._pop_one_by_one(trigger)
+        self.size_bytes -= batch.size_bytes
+        if not self._rows:
+            # Rows that stay keep the older time: flushed a little early, never late.
+            self._oldest = self._requested = None
+        return batch
+
+    def _pop_all(self, trigger: Trigger) -> Batch | None:
+        if len(self) > self._config.limit or self.size_bytes > self._max_bytes:
+            return None
+        batch = Batch(self._rows, trigger=trigger, size_bytes=self.size_bytes)
+        self._rows.clear()
+        self._more = 0
+        return batch
+
+    def _pop_messages(self, trigger: Trigger) -> Batch | None:
+        """Close a batch of as many rows as one may have; `None` where there is a run among them, or too many bytes."""
+        rows = list(islice(self._rows, self._config.limit))
+        if BatchRun in set(map(type, rows)):
+            return None
+        messages = cast("list[BatchMessage]", rows)
+        # Written out: a call for each message would cost more than all the rest.
+        size_bytes = sum([len(row.message.payload if row.part is None else row.part) for row in messages])
+        if size_bytes > self._max_bytes:
+            return None
+        for _ in rows:
+            self._rows.popleft()
+        return Batch(rows, trigger=trigger, size_bytes=size_bytes)
+
+    def _pop_one_by_one(self, trigger: Trigger) -> Batch:
         rows: list[Row] = []
         count = size_bytes = 0
-        limit, max_bytes = self._config.limit, self._config.max_batch_bytes
+        limit, max_bytes = self._config.limit, self._max_bytes
         while self._rows and count < limit:
             row = self._rows[0]
             if isinstance(row, BatchRun):
@@ -105,18 +137,13 @@ class BatchBuffer:
                 count += part.count
                 size_bytes += part.size_bytes
             else:
-                # Written out: a call for each message would cost more than all the rest.
-                row_bytes = len(row.message.payload if row.part is None else row.part)
+                row_bytes = _size(row)
                 if rows and size_bytes + row_bytes > max_bytes:
                     break
                 self._rows.popleft()
                 count += 1
                 size_bytes += row_bytes
             rows.append(row)
-        self.size_bytes -= size_bytes
-        if not self._rows:
-            # Rows that stay keep the older time: flushed a little early, never late.
-            self._oldest = self._requested = None
         return Batch(rows, trigger=trigger, size_bytes=size_bytes)
 
     def _pop_run(self, run: BatchRun, limit: int, max_bytes: int, *, is_first: bool) -> BatchRun | None:

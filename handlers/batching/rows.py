@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from itertools import groupby
+from typing import Any, cast, overload
 
 from millstream.router.delivery.message import Assigned
 
@@ -11,6 +12,7 @@ from .batch_message import BatchMessage
 from .batch_run import BatchRun
 
 Row = BatchMessage | BatchRun
+_Part = BatchRun | list[BatchMessage]
 
 
 class Rows(Sequence[BatchMessage]):
@@ -20,9 +22,9 @@ class Rows(Sequence[BatchMessage]):
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self._rows = list(rows)
-        self._count = sum([row.count if isinstance(row, BatchRun) else 1 for row in self._rows])
-        self._is_divided = self._count == len(self._rows) and not any(isinstance(row, BatchRun) for row in self._rows)
+        self._parts = _parts_of(list(rows))
+        self._columns: list[tuple[Sequence[Any], list[bytes]]] | None = None
+        self._count = sum([part.count if isinstance(part, BatchRun) else len(part) for part in self._parts])
 
     def __len__(self) -> int:
         return self._count
@@ -40,80 +42,111 @@ class Rows(Sequence[BatchMessage]):
         return iter(self._messages())
 
     def _messages(self) -> list[BatchMessage]:
-        if not self._is_divided:
-            messages: list[BatchMessage] = []
-            for row in self._rows:
-                messages += row.divide() if isinstance(row, BatchRun) else (row,)
-            self._rows[:] = messages
-            self._is_divided = True
-        return self._rows  # type: ignore[return-value] # there is no run left in it
+        if len(self._parts) == 1 and isinstance(self._parts[0], list):
+            return self._parts[0]
+        messages: list[BatchMessage] = []
+        for part in self._parts:
+            messages += part.divide() if isinstance(part, BatchRun) else part
+        self._parts, self._columns = [messages], None
+        return messages
 
     def items(self) -> list[Any]:
         """Return what each was parsed into."""
         items: list[Any] = []
-        for row in self._rows:
-            items += row.items if isinstance(row, BatchRun) else (row.item,)
+        for theirs, _ in self.parts():
+            items += theirs
         return items
 
     def payloads(self) -> list[bytes]:
         """Return the bytes that each came as."""
         payloads: list[bytes] = []
-        for row in self._rows:
-            payloads += row.run.payloads if isinstance(row, BatchRun) else (row.payload,)
+        for _, theirs in self.parts():
+            payloads += theirs
         return payloads
 
-    def parts(self) -> Iterator[tuple[Sequence[Any], list[bytes]]]:
-        """Yield the items and payloads of each run by itself, and of what stands between runs together."""
-        items: list[Any] = []
-        payloads: list[bytes] = []
-        for row in self._rows:
-            if not isinstance(row, BatchRun):
-                items.append(row.item)
-                payloads.append(row.payload)
-                continue
-            if items:
-                yield items, payloads
-                items, payloads = [], []
-            yield row.items, row.run.payloads
-        if items:
-            yield items, payloads
+    def parts(self) -> list[tuple[Sequence[Any], list[bytes]]]:
+        """Return the items and payloads of each run by itself, and of what stands between runs together."""
+        if self._columns is None:
+            self._columns = list(map(_columns_of, self._parts))
+        return self._columns
 
     def assignments(self) -> list[Assigned]:
         """Return the assignments that they came by, each once; none for messages of no subscription."""
-        found = {id(each): each for row in self._rows if (each := _assignment_of(row)) is not None}
-        return list(found.values())
+        found: dict[int, Assigned | None] = {}
+        for part in self._parts:
+            found |= (
+                {id(part.run.assignment): part.run.assignment} if isinstance(part, BatchRun) else _assignments_of(part)
+            )
+        return [each for each in found.values() if each is not None]
 
     @property
     def first_assignment(self) -> Assigned | None:
         """The assignment of the first."""
-        return _assignment_of(self._rows[0])
+        part = self._parts[0]
+        return part.run.assignment if isinstance(part, BatchRun) else part[0].message.assignment
 
     @property
     def last_assignment(self) -> Assigned | None:
         """The assignment of the last."""
-        return _assignment_of(self._rows[-1])
+        part = self._parts[-1]
+        return part.run.assignment if isinstance(part, BatchRun) else part[-1].message.assignment
 
     def release(self, owner: object) -> None:
         """Release the hold of *owner* on each."""
-        for row in self._rows:
-            if isinstance(row, BatchRun):
-                row.run.delivery.release(owner)
+        for part in self._parts:
+            if isinstance(part, BatchRun):
+                part.run.delivery.release(owner)
             else:
-                row.message.delivery.release(owner, row.index)
+                for row in part:
+                    row.message.delivery.release(owner, row.index)
 
     @property
     def is_void(self) -> bool:
         """Whether nobody waits for any of them any more."""
-        return all(_is_void(row) for row in self._rows)
+        return all(
+            part.is_void if isinstance(part, BatchRun) else all(row.message.is_void for row in part)
+            for part in self._parts
+        )
 
     def without_void(self) -> list[Row]:
         """Return those that somebody waits for."""
-        return [row for row in self._rows if not _is_void(row)]
+        kept: list[Row] = []
+        for part in self._parts:
+            if isinstance(part, BatchRun):
+                kept += () if part.is_void else (part,)
+            else:
+                kept += _waited_for(part)
+        return kept
 
 
-def _assignment_of(row: Row) -> Assigned | None:
-    return row.run.assignment if isinstance(row, BatchRun) else row.message.assignment
+def _columns_of(part: _Part) -> tuple[Sequence[Any], list[bytes]]:
+    if isinstance(part, BatchRun):
+        return part.items, part.run.payloads
+    # Written out, as a call of `payload` for each would cost as much as all the rest.
+    payloads = [row.message.payload if row.part is None else row.part for row in part]
+    return [row.item for row in part], payloads
 
 
-def _is_void(row: Row) -> bool:
-    return row.is_void if isinstance(row, BatchRun) else row.message.is_void
+def _assignments_of(rows: list[BatchMessage]) -> dict[int, Assigned | None]:
+    assignments = [row.message.assignment for row in rows]
+    return dict(zip(map(id, assignments), assignments, strict=True))
+
+
+def _waited_for(rows: list[BatchMessage]) -> list[BatchMessage]:
+    # To ask each would cost several times as much, and mostly nothing has happened to any of them.
+    if [row for row in rows if row.message.delivery.extra is not None] or any(
+        each is not None and each.is_closed for each in _assignments_of(rows).values()
+    ):
+        return [row for row in rows if not row.message.is_void]
+    return rows
+
+
+def _parts_of(rows: list[Row]) -> list[_Part]:
+    """Return the runs among *rows* by themselves, and what stands between them together."""
+    if BatchRun not in set(map(type, rows)):
+        return [cast("list[BatchMessage]", rows)] if rows else []
+    parts: list[_Part] = []
+    for kind, some in groupby(rows, type):
+        theirs = list(some)
+        parts += cast("list[_Part]", theirs if kind is BatchRun else [theirs])
+    return parts

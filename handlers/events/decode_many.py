@@ -7,6 +7,7 @@ that msgspec rounds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import overload
@@ -26,6 +27,11 @@ MOST_BYTES = 8 * 1024 * 1024
 _decode = msgspec.json.Decoder(Event).decode_lines
 # Reads every number, as `decode_event` does, and refuses what is no object.
 _read_objects = msgspec.json.Decoder(dict).decode_lines
+# A time that msgspec may have rounded up into another millisecond: `.mmm999` and a digit that rounds it up.
+_rounded_up = re.compile(r"\.[0-9][0-9][0-9]999[5-9]").search
+_NUMBERS = bytes.maketrans(b"123456789E", b"000000000e")
+_LARGE_EXPONENT = b"0e000"
+_MANY_DIGITS = b"0" * 200
 
 
 class DecodedEvents(Sequence[Event]):
@@ -92,11 +98,13 @@ def decode_events(
             return None
         events = _decode(lines)
         text = lines.decode()
-        properties = b"\n".join([event.properties for event in events])
-        _read_objects(properties)
+        # No JSON has a NUL inside.
+        properties = b"\0".join([event.properties for event in events])
+        if not _are_ordinary(properties, len(events)):
+            _read_objects(properties.replace(b"\0", b"\n"))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
         return None
-    if len(events) != len(payloads) or (_may_be_rounded(text) and not _cut_times(events, payloads)):
+    if len(events) != len(payloads) or (_rounded_up(text) is not None and not _cut_times(events, payloads)):
         return None
     times = [event.timestamp for event in events]
     earliest, latest = min(times), max(times)
@@ -107,7 +115,7 @@ def decode_events(
         or not _are_short(payloads, len(lines), max_message_bytes)
     ):
         return None
-    is_plain = have_keys_once(events, lines, properties)
+    is_plain = have_keys_once(events, text, properties.decode())
     return DecodedEvents(payloads, events if keeps_events else None, earliest, latest, is_plain=is_plain)
 
 
@@ -120,14 +128,14 @@ def _without_customer(events: list[Event]) -> list[Event]:
     ]
 
 
-def _may_be_rounded(text: str) -> bool:
-    """Whether msgspec may have rounded a time up into another millisecond: `.mmm999` and a digit that rounds it up."""
-    at = text.find("999")
-    while at >= 0:
-        if text[at - 4 : at - 3] == "." and "5" <= text[at + 3 : at + 4] <= "9":
-            return True
-        at = text.find("999", at + 1)
-    return False
+def _are_ordinary(properties: bytes, count: int) -> bool:
+    """Whether *properties*, *count* of them with a NUL between, are surely objects in which no number is beyond a double.
+
+    Such a number has an exponent of three digits, or so many digits that one of two is enough. A text may look like it.
+    """
+    shape = properties.translate(_NUMBERS, b"+")
+    is_small = _LARGE_EXPONENT not in shape and _MANY_DIGITS not in shape
+    return is_small and properties[:1] == b"{" and properties.count(b"\0{") == count - 1
 
 
 def _cut_times(events: list[Event], payloads: Sequence[bytes]) -> bool:

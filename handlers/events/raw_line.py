@@ -23,7 +23,8 @@ from .instant import END, EPOCH
 from .schema import EVENT_COLUMNS
 
 _FIRST_YEAR, _LAST_YEAR = EPOCH.year, END.year - 1
-_KEYS = tuple(b'"%b"' % column.encode() for column in EVENT_COLUMNS)
+_TEXT_KEYS = tuple(f'"{column}"' for column in EVENT_COLUMNS)
+_KEYS = tuple(key.encode() for key in _TEXT_KEYS)
 
 LOOKED_AT_ONCE = 500
 """Events: their bytes fit into the nearer caches of a core, and what is odd about one costs no more of the others."""
@@ -61,10 +62,11 @@ def _are_plain(events: Sequence[Event], payloads: Sequence[bytes]) -> bool:
     times = [event.timestamp for event in events]
     if not FIRST_SURE <= min(times) <= max(times) < LAST_SURE:
         return False
-    return have_keys_once(events, b"".join(payloads), b"".join([event.properties for event in events]))
+    properties = b"".join([event.properties for event in events])
+    return have_keys_once(events, b"".join(payloads).decode(), properties.decode())
 
 
-def have_keys_once(events: Sequence[Event], payloads: bytes, properties: bytes) -> bool:
+def have_keys_once(events: Sequence[Event], payloads: str, properties: str) -> bool:
     """Return whether no event has a key twice that the store could read differently.
 
     Args:
@@ -73,14 +75,14 @@ def have_keys_once(events: Sequence[Event], payloads: bytes, properties: bytes) 
         properties: the same of the events' properties.
     """
     full = [event for event in events if event.customer_id is not None and event.source is not None]
-    if not full and b"null" not in payloads:
+    if not full and "null" not in payloads:
         return True
-    if b"\\" in payloads and payloads.count(b"\\") != properties.count(b"\\"):
+    if "\\" in payloads and payloads.count("\\") != properties.count("\\"):
         return False
     return _have_no_other_text(events, payloads, properties) or _have_each_once(events, payloads, properties)
 
 
-def _have_no_other_text(events: Sequence[Event], whole: bytes, properties: bytes) -> bool:
+def _have_no_other_text(events: Sequence[Event], whole: str, properties: str) -> bool:
     """Whether outside of the properties stands nothing but the keys of what is set in an event, and its texts.
 
     There each quote begins or ends one of them, as none is escaped. A payload has at least those of its event, so the sums are
@@ -90,12 +92,12 @@ def _have_no_other_text(events: Sequence[Event], whole: bytes, properties: bytes
     texts += len([event for event in events if event.customer_id is not None])
     texts += len([event for event in events if event.source is not None])
     keys = texts + len([event for event in events if event.properties is not _NO_PROPERTIES])
-    return whole.count(b'"') - properties.count(b'"') == 2 * (keys + texts) + 4 * _REQUIRED * len(events)
+    return whole.count('"') - properties.count('"') == 2 * (keys + texts) + 4 * _REQUIRED * len(events)
 
 
-def _have_each_once(events: Sequence[Event], whole: bytes, properties: bytes) -> bool:
+def _have_each_once(events: Sequence[Event], whole: str, properties: str) -> bool:
     """Whether no known key stands more often outside of the properties than there are events with it; unknown ones may."""
-    for name, key in zip(EVENT_COLUMNS, _KEYS, strict=True):
+    for name, key in zip(EVENT_COLUMNS, _TEXT_KEYS, strict=True):
         nothing = _NO_PROPERTIES if name == "properties" else None
         values = map(attrgetter(name), events)
         if whole.count(key) - properties.count(key) != sum([value is not nothing for value in values]):

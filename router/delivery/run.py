@@ -48,6 +48,12 @@ class MessageRun(msgspec.Struct, gc=False, eq=False):
     """What has become of all of them, while they are one."""
     pieces: Sequence[Message | MessageRun] = ()
     """What it was cut or divided into."""
+    size_bytes: int = -1
+    """Bytes of its payloads."""
+
+    def __post_init__(self) -> None:
+        if self.size_bytes < 0:
+            self.size_bytes = sum(map(len, self.payloads))
 
     @property
     def more(self) -> int:

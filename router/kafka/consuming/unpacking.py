@@ -10,6 +10,7 @@ nothing else tells what lies between the last message and the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import lt
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError
@@ -60,6 +61,23 @@ class Unpacker:
         return self._unpack_runs(records) if in_runs else self._unpack_messages(records)
 
     def _unpack_runs(self, records: Sequence[Any]) -> Unpacked:
+        return self._unpack_one(records) or self._unpack_several(records)
+
+    def _unpack_one(self, records: Sequence[Any]) -> Unpacked | None:
+        """Return *records* as one run where they are messages of one partition that follow what was read; mostly they are."""
+        partition = records[0].partition() if records else -1
+        book = self._owned.books.get(partition)
+        if book is None or [each for each in records if each.error() is not None or each.partition() != partition]:
+            return None
+        offsets = [each.offset() for each in records]
+        if offsets[0] <= book.newest or not all(map(lt, offsets, offsets[1:])):
+            return None
+        payloads = [each.value() or b"" for each in records]
+        runs: list[Entry] = []
+        size = self._end_run(book, runs, payloads, list(records), offsets[0], offsets[-1])
+        return Unpacked(runs, len(payloads), size, max(map(len, payloads)))
+
+    def _unpack_several(self, records: Sequence[Any]) -> Unpacked:
         runs: list[Entry] = []
         books = self._owned.books
         partition, book, newest, first = -1, None, -1, -1
@@ -107,7 +125,7 @@ class Unpacker:
             return 0
         run = ReceivedRun(payloads, book.assignment, first, last, records=records)
         book.append_run(run)
-        size = sum(map(len, payloads)) + self._besides.of_run(run)
+        size = run.size_bytes + self._besides.of_run(run)
         book.account(size)
         runs.append(run)
         return size

@@ -78,6 +78,10 @@ ODD = {
     "a lone surrogate in a property": make_raw(properties=rb'{"a":"\ud800"}'),
     "NaN": make_raw(properties=b'{"a":NaN}'),
     "a float beyond a double": make_raw(properties=b'{"a":1e999}'),
+    "a float beyond a double with a sign": make_raw(properties=b'{"a":-1.5E+309}'),
+    "a float beyond a double with leading zeros": make_raw(properties=b'{"a":1e0000309}'),
+    "a float beyond a double by its digits": make_raw(properties=b'{"a":%b.0}' % (b"9" * 310)),
+    "a float beyond a double by digits and exponent": make_raw(properties=b'{"a":%be99}' % (b"9" * 210)),
     "an integer of 5,000 digits": make_raw(properties=b'{"a":%b}' % (b"1" * 4000)),
     "null properties": make_raw(properties=b"null"),
     "an array": make_raw(properties=b"[]"),
@@ -137,6 +141,9 @@ FINE = {
     "99 and 999": time_of("2026-11-23T10:00:00.999Z"),
     "999 microseconds": time_of("2026-11-23T10:00:00.123999Z"),
     "a long number": make_payload(properties={"n": 99999999999, "f": 1.5e300}),
+    "a very small number": make_raw(properties=b'{"a":1e-999,"b":1.5E+300,"c":-0.1e0000300}'),
+    "many digits": make_raw(properties=b'{"a":%b,"b":0.%b}' % (b"1" * 300, b"0" * 400)),
+    "texts that look like numbers": make_payload(properties={"1e999": "1e999", "id": "5e400" * 50, "d": "9" * 400}),
     "long and flat": make_payload(properties={"n": [{"a": 1}] * 100}),
 }
 """Events such as producers send; a run of them goes whole."""
@@ -188,6 +195,9 @@ def test_odd_payload_among_good_ones_is_left_to_be_looked_at(payload):
         pytest.param([GOOD + b" ", GOOD], id="a blank behind one"),
         pytest.param([b"\n" + GOOD, GOOD], id="a line break before one"),
         pytest.param([GOOD + GOOD], id="two in one"),
+        pytest.param(
+            [make_raw(properties=b'{"a":\n{}}'), make_raw(properties=b"[]")], id="an object on a line, and an array"
+        ),
         pytest.param([], id="none"),
     ],
 )

@@ -185,6 +185,16 @@ def test_records_that_follow_each_other_are_one_run():
     assert [message.offset for message in world.entries[0].divide()] == [1, 5]
 
 
+@pytest.mark.parametrize("steps", [(5, 1, -2, 1), (5, 1, 0), (5, -1)])
+def test_record_below_another_of_its_poll_begins_a_new_epoch(steps):
+    """Also where all of the poll is of one partition."""
+    runs, ones = worlds([[{"partition": 0, "step": step, "value": b"v", "error": None} for step in steps]])
+
+    assert runs.said == ones.said
+    assert runs.said[0][0] == "rewound"
+    assert runs.messages == ones.messages
+
+
 def test_piece_of_a_run_with_gaps_is_committed_up_to_its_own_last_message():
     """Not to where as many offsets would have brought it."""
     world = World(in_runs=True)
