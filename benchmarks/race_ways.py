@@ -24,7 +24,7 @@ from millstream.router.kafka.properties import subscriber_properties
 ROWS_PER_INSERT = 50_000
 CHUNK = 1_000
 SETTINGS = {"async_insert": 0, "date_time_input_format": "best_effort", "input_format_json_read_objects_as_strings": 1}
-LOOK_SECONDS = 0.005
+LOOK_SECONDS = 0.02
 
 
 class Timing:

@@ -9,6 +9,7 @@ import msgspec
 from loguru import logger
 
 from millstream.handlers.batching import MessageBatcher
+from millstream.handlers.batching.unheld import add_run_unheld
 from millstream.middleware import Throttle
 from millstream.router import (
     ConfigurationError,
@@ -184,8 +185,8 @@ class Lane:
         )
         if config.rate_limit is not None:
             handler.add_middleware(Throttle(config.rate_limit, burst=max(1, round(config.rate_limit * BURST_SECONDS))))
-        if self._decode is not None and config.delivery == "at_least_once":
-            handler.take_runs(self._take_run)
+        if self._decode is not None:
+            handler.take_runs(self._take_run if config.delivery == "at_least_once" else self._take_run_unheld)
         router.add_worker(self.batcher)
         batching = self.batcher.config
         logger.bind(
@@ -202,10 +203,15 @@ class Lane:
 
     def _take_run(self, run: MessageRun) -> bool:
         items = None if self._decode is None else self._decode(run.payloads)
-        if items is None:
-            return False
-        self.batcher.add_run(run, items)
-        return True
+        if items is not None:
+            self.batcher.add_run(run, items)
+        return items is not None
+
+    def _take_run_unheld(self, run: MessageRun) -> bool:
+        items = None if self._decode is None else self._decode(run.payloads)
+        if items is not None:
+            add_run_unheld(self.batcher, run, items)
+        return items is not None
 
     def _process_unheld(self, message: Message) -> None:
         self._unheld(self.batcher, message)

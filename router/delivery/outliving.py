@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .context import Scope
 from .message import Assigned, Destination, Message
+from .run import MessageRun
 from .settlement import Delivery
 
 
@@ -56,7 +57,16 @@ def outliving(message: Message) -> Message:
 
     A hold of it may be failed: it then goes to the poison sink of its handler like any other.
     """
-    copy = Message(
+    assignment = None if message.assignment is None else OutlivingStay(message.assignment)
+    copy = made_again(message, assignment)
+    for field, value in message.delivery.originals.items():
+        copy.delivery.keep_original(field, value)
+    return copy
+
+
+def made_again(message: Message, assignment: Assigned | None) -> Message:
+    """Return a message with the content of *message*, of which nothing has become yet, by *assignment*."""
+    return Message(
         message.payload,
         uuid=message.uuid,
         metadata=message.metadata,
@@ -65,9 +75,11 @@ def outliving(message: Message) -> Message:
         partition=message.partition,
         offset=message.offset,
         timestamp=message.timestamp,
-        assignment=None if message.assignment is None else OutlivingStay(message.assignment),
+        assignment=assignment,
         delivery=Delivery(redeliveries=message.redeliveries),
     )
-    for field, value in message.delivery.originals.items():
-        copy.delivery.keep_original(field, value)
-    return copy
+
+
+def outliving_run(run: MessageRun) -> MessageRun:
+    """Return the same of a whole *run*: its messages are made, and read, only where somebody looks at one."""
+    return run.make_again(OutlivingStay(run.assignment))

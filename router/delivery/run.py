@@ -140,6 +140,10 @@ class MessageRun(msgspec.Struct, gc=False, eq=False):
         head = MessageRun(self.payloads[:count], assignment, self.first, middle - 1)
         return head, MessageRun(self.payloads[count:], assignment, middle, self.offset)
 
+    def make_again(self, assignment: Assigned) -> MessageRun:
+        """Return a new run of the same messages, of which nothing has become yet, by *assignment*."""
+        return MessageRun(self.payloads, assignment, self.first, self.offset, size_bytes=self.size_bytes)
+
     def _give_way_to(self, pieces: Sequence[Message | MessageRun]) -> None:
         whole = self.delivery
         with _GIVING_WAY:

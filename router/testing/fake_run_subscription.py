@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..delivery.message import Message
+from ..delivery.message import Assigned, Message
 from ..delivery.offset_book import OffsetBook
+from ..delivery.outliving import made_again
 from ..delivery.run import Entry, MessageRun
 from .fake_subscription import FakeSubscription
 
@@ -20,6 +21,10 @@ class _FakeRun(MessageRun, gc=False, eq=False, kw_only=True):
     def make_parts(self, count: int) -> tuple[MessageRun, MessageRun]:
         """Return the runs of the first *count* messages and of the others."""
         return _run_of(self.messages[:count]), _run_of(self.messages[count:])
+
+    def make_again(self, assignment: Assigned) -> MessageRun:
+        """Return a run of messages with the same content."""
+        return _run_of([made_again(message, assignment) for message in self.messages])
 
 
 def _run_of(messages: list[Message]) -> _FakeRun:

@@ -14,6 +14,7 @@ from confluent_kafka import Message as Record
 
 from ...delivery.content import Content
 from ...delivery.message import Assigned, Message
+from ...delivery.outliving import made_again
 from ...delivery.run import MessageRun
 from ...delivery.settlement import NO_CHAIN
 from ..marshaler import UUID_HEADER, metadata_of
@@ -123,6 +124,19 @@ class ReceivedRun(MessageRun, gc=False, eq=False, kw_only=True):
     def make_parts(self, count: int) -> tuple[ReceivedRun, ReceivedRun]:
         """Return the runs of the first *count* records and of the others."""
         return self._part(0, count), self._part(count, len(self.records))
+
+    def make_again(self, assignment: Assigned) -> ReceivedRun:
+        """Return a new run of the same records. One of them may have been read, and cannot be read again."""
+        return ReceivedRun(
+            self.payloads,
+            assignment,
+            self.first,
+            self.offset,
+            size_bytes=self.size_bytes,
+            records=self.records,
+            sample=self.sample,
+            sampled=None if self.sampled is None else made_again(self.sampled, assignment),
+        )
 
     def _part(self, start: int, end: int) -> ReceivedRun:
         records = self.records[start:end]

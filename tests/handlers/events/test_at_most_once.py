@@ -1,17 +1,24 @@
 """A lane that commits what is in a batch: what changes for it, and what does not."""
 
+from functools import partial
+
 import pytest
 from loguru import logger
 
+from millstream.handlers.batching import BatchConfig, MessageBatcher
+from millstream.handlers.batching.unheld import add_run_unheld
 from millstream.handlers.events import LaneConfig
 from millstream.handlers.store import StoreUnavailable
 from millstream.handlers.testing import FakeStore
 from millstream.middleware import FailurePolicy
 from millstream.router import (
+    Assignment,
+    Cancelled,
     ConfigurationError,
     HaltedError,
     InMemoryPubSub,
     Message,
+    MessageRun,
     PermanentError,
     PoisonTopic,
     Router,
@@ -29,8 +36,8 @@ LANE = LaneConfig(topic="events", consumer_group="g", topic_dlq="dlq", delivery=
 class Consuming:
     """The lane on a router that is not started yet, with a clock that the test moves: nothing is flushed by itself."""
 
-    def __init__(self, *, poison=None, middlewares=(), config=None, **batch):
-        self.store, self.subscriber, self.publisher = FakeStore(), FakeSubscriber(), RecordingPublisher()
+    def __init__(self, *, in_runs=False, poison=None, middlewares=(), config=None, **batch):
+        self.store, self.subscriber, self.publisher = FakeStore(), FakeSubscriber(in_runs=in_runs), RecordingPublisher()
         self.clock = ManualClock()
         self.service = make_service(self.store, clock=self.clock, **batch)
         self.router = Router(config)
@@ -44,9 +51,15 @@ class Consuming:
         return self.subscriber.subscription
 
 
-def test_the_offset_is_committed_before_the_insert():
+@pytest.fixture(params=[False, True], ids=["one by one", "in runs"])
+def consuming(request):
+    """Make such a lane, with messages that come one by one or in runs."""
+    return partial(Consuming, in_runs=request.param)
+
+
+def test_the_offset_is_committed_before_the_insert(consuming):
     """What is in a batch is committed; the row follows with the flush, here at the end."""
-    lane = Consuming()
+    lane = consuming()
     contents = payloads(10)
     with running(lane.router):
         lane.subscription.deliver(*contents)
@@ -132,9 +145,9 @@ def test_a_handler_that_is_called_again_adds_no_part_of_a_bulk_message_twice():
     assert len(publisher.messages("dlq")) == 1
 
 
-def test_a_row_that_is_refused_after_its_commit_goes_to_the_sink_all_the_same():
+def test_a_row_that_is_refused_after_its_commit_goes_to_the_sink_all_the_same(consuming):
     """Its record says where the message stood and why it was refused, and it is counted."""
-    lane = Consuming()
+    lane = consuming()
     lane.store.refuse_lines(lambda line: b"bad" in line)
     with running(lane.router):
         lane.subscription.deliver(make_payload(id="good"), make_payload(id="bad"))
@@ -148,9 +161,9 @@ def test_a_row_that_is_refused_after_its_commit_goes_to_the_sink_all_the_same():
     assert lane.router.handlers["event_consumption_handler"].poisoned == 1
 
 
-def test_what_no_decoder_takes_is_committed_with_its_record():
+def test_what_no_decoder_takes_is_committed_with_its_record(consuming):
     """It never comes into a batch, so nothing changes for it."""
-    lane = Consuming()
+    lane = consuming()
     lane.publisher.break_down(PermanentError("no broker"))
     with running(lane.router):
         lane.subscription.deliver(b"no event")
@@ -163,9 +176,9 @@ def test_what_no_decoder_takes_is_committed_with_its_record():
 
 
 @pytest.mark.parametrize("how", ["revoke", "lose"])
-def test_what_is_in_a_batch_is_stored_though_its_partition_has_gone(how):
+def test_what_is_in_a_batch_is_stored_though_its_partition_has_gone(how, consuming):
     """Nobody else will read it: it is committed."""
-    lane = Consuming()
+    lane = consuming()
     with running(lane.router):
         lane.subscription.deliver(*payloads(3))
         assert lane.subscription.wait_committed(3)
@@ -195,9 +208,9 @@ def test_a_handler_that_is_called_again_adds_no_second_row():
     assert len(lane.store.rows()) == 1
 
 
-def test_a_batch_is_tried_again_as_ever():
+def test_a_batch_is_tried_again_as_ever(consuming):
     """A store that is away for a moment loses nothing."""
-    lane = Consuming()
+    lane = consuming()
     lane.store.fail_next(StoreUnavailable("away"))
     with running(lane.router):
         lane.subscription.deliver(*payloads(5))
@@ -220,9 +233,9 @@ def errors():
     logger.remove(sink)
 
 
-def test_rows_that_are_lost_at_the_end_are_told(errors):
+def test_rows_that_are_lost_at_the_end_are_told(errors, consuming):
     """The store was away until the close time-out: an error says how many are not known to be stored."""
-    lane = Consuming(config=RouterConfig(close_timeout=0.2))
+    lane = consuming(config=RouterConfig(close_timeout=0.2))
     lane.store.fail_next(*[StoreUnavailable("away")] * 1000)
     lane.router.start()
     lane.subscription.deliver(*payloads(5))
@@ -234,9 +247,9 @@ def test_rows_that_are_lost_at_the_end_are_told(errors):
     assert said["extra"]["messages"] == 5
 
 
-def test_a_refused_row_halts_a_lane_without_a_sink():
+def test_a_refused_row_halts_a_lane_without_a_sink(consuming):
     """There is nowhere to put it: the router stops, though the message is committed."""
-    lane = Consuming(poison="none", batch_size=1)
+    lane = consuming(poison="none", batch_size=1)
     lane.store.refuse_lines(lambda line: True)
     lane.router.start()
     lane.subscription.deliver(*payloads(1))
@@ -246,9 +259,9 @@ def test_a_refused_row_halts_a_lane_without_a_sink():
         lane.router.wait_closed()
 
 
-def test_a_storm_of_refused_rows_halts_as_ever():
+def test_a_storm_of_refused_rows_halts_as_ever(consuming):
     """The sink has fewer than the limit."""
-    lane = Consuming(batch_size=20, config=RouterConfig(poison_limits=StormLimits(max_in_a_row=10)))
+    lane = consuming(batch_size=20, config=RouterConfig(poison_limits=StormLimits(max_in_a_row=10)))
     lane.store.refuse_lines(lambda line: True)
     lane.router.start()
     lane.subscription.deliver(*payloads(20))
@@ -257,6 +270,18 @@ def test_a_storm_of_refused_rows_halts_as_ever():
     with pytest.raises(HaltedError, match="10 messages in a row"):
         lane.router.wait_closed()
     assert len(lane.publisher.messages("dlq")) == 9
+
+
+def test_a_partition_that_goes_meanwhile_keeps_its_messages():
+    """Nothing of a run is added that somebody else reads again."""
+    assignment = Assignment("events", 0)
+    run, batcher = MessageRun([b"a", b"b"], assignment, 0, 1), MessageBatcher(BatchConfig(), lambda batch: None)
+    batcher.start()
+    assignment.close()
+
+    with pytest.raises(Cancelled):
+        add_run_unheld(batcher, run, [1, 2])
+    assert batcher.pending == 0
 
 
 def test_no_other_delivery_is_known():

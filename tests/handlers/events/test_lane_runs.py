@@ -73,6 +73,20 @@ def test_a_run_of_good_events_is_stored_by_one_insert_and_never_divided(register
     assert lane.handler.describe().endswith("in runs, past its chain")
 
 
+def test_at_most_once_goes_in_runs_as_well():
+    """Expect all of a run to be committed before it is stored, and no message of it that anybody has looked at."""
+    store, contents = FakeStore(), payloads(500)
+    service = make_service(store, batch_size=1000, clock=ManualClock())
+    with lane_of(service, delivery="at_most_once") as lane:
+        messages = lane.deliver(*contents)
+        lane.wait_committed(500)
+        inserts = len(store.inserts)
+
+    assert inserts == 0
+    assert store.rows() == contents
+    assert not is_looked_at(messages)
+
+
 def test_batches_of_250_are_250_in_runs_as_well():
     """Expect a run of 499 and one of 501 to make four, each INSERT with a token of its own."""
     store = FakeStore()
@@ -92,7 +106,6 @@ def test_batches_of_250_are_250_in_runs_as_well():
     ("register", "options", "why"),
     [
         pytest.param(BULK, {}, "its handler takes no runs", id="bulk"),
-        pytest.param(REGULAR, {"delivery": "at_most_once"}, "its handler takes no runs", id="at most once"),
         pytest.param(REGULAR, {"rate_limit": 1e9}, "middleware Throttle sees each message", id="a rate limit"),
         pytest.param(REGULAR, {"concurrency": 2}, "order is kept per message key", id="threads"),
     ],
