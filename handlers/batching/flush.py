@@ -14,6 +14,7 @@ from millstream.router import Clock, HaltedError, TransientError
 from millstream.router.delivery.message import Assigned
 from millstream.router.delivery.mistakes import Mistakes
 from millstream.router.errors import reason_of
+from millstream.router.tracebacks import forget_traceback
 from millstream.router.worker_thread import LastError
 
 from .account import check
@@ -143,6 +144,7 @@ class Flush:
                 decision = attempts.judge(error, self._clock.now())
                 if decision.verdict is Verdict.HALT:
                     self._halt(error)
+                forget_traceback(error)
                 if decision.verdict is Verdict.POISON:
                     return BatchResult(done=(), failures=dict.fromkeys(range(len(batch)), error))
                 if not self._is_due_again(batch, attempts.failed, decision, error):

@@ -16,6 +16,7 @@ from ..delivery.assignment import Assignment
 from ..delivery.message import Message
 from ..delivery.mistakes import Mistakes
 from ..errors import HaltedError, reason_of
+from ..tracebacks import forget_traceback
 from ..worker_thread import WorkerThread
 from .block import Block, forget_tracebacks
 from .choices import NotWritten, PoisonWriter
@@ -225,6 +226,7 @@ class SinkWorker:
 
     def _wait_to_retry(self, error: Exception) -> bool:
         self._thread.last_error.note(error)
+        forget_traceback(error)
         if not self._is_blocked:
             log = logger.bind(sink=repr(self._writer))
             log.error("poison record not written, intake stops: {error}", error=reason_of(error))

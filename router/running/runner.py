@@ -21,6 +21,7 @@ from ..delivery.run import Entry
 from ..delivery.settlement import ACKED, NACKED, RETURNED, RUNNING
 from ..errors import Cancelled, PermanentError, PublishError, SubscriptionClosed, TransientError, is_about_us, text_of
 from ..protocols import HandlerFunc
+from ..tracebacks import forget_traceback
 from ..worker_thread import WorkerThread
 
 CHUNK_MESSAGES = 1000
@@ -141,12 +142,17 @@ class Runner:
             due = parking.next_due()
             timeout = RECEIVE_SECONDS if due is None else min(timeout, max(0.0, due - self._now()))
         else:
-            self.failure = None
+            self._keep(None)
         if self._is_blocked():
             self._pause.wait(timeout)
             return
         self._take_in(timeout)
         self.current = None
+
+    def _keep(self, failure: Exception | None) -> None:
+        if self.failure is not None and self.failure is not failure:
+            forget_traceback(self.failure)
+        self.failure = failure
 
     def _take_in(self, timeout: float) -> None:
         self._take_messages(self._source.receive(CHUNK_MESSAGES, timeout))
@@ -247,7 +253,7 @@ class Runner:
             text = "message not handled, it will be delivered again: {error}; {message}"
             logger.bind(handler=self.name).error(text, error=text_of(error, repr), message=repr(message))
         if not isinstance(error, Nacked):
-            self.failure = error
+            self._keep(error)
         due = self._now() + self._retries.delay(message.redeliveries)
         self._parking.park(self._order_key(message), message, due)
 

@@ -1,5 +1,6 @@
 """The message batcher on its own, without a router."""
 
+import gc
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ from millstream.handlers.batching import BatchMessage, BatchResult, Trigger
 from millstream.router import MONOTONIC, Cancelled, ConfigurationError, HaltedError, PermanentError, TransientError
 from millstream.router.testing import ManualClock, eventually
 from tests.handlers.batching.batching_aids import TIMEOUT, Gate, RecordingProcess, assigned, batch_message, drain
+from tests.router.circles import Circles
 
 
 def test_a_single_event_is_flushed_within_the_interval(batcher):
@@ -160,6 +162,22 @@ def test_a_failed_batch_is_retried_with_the_same_rows_and_token(batcher, failure
     assert len({id(batch) for batch in process.batches}) == 1
     assert len({batch.token for batch in process.batches}) == 1
     assert not any(each.message.is_held for each in added)
+
+
+def test_attempts_that_fail_keep_nothing(batcher):
+    """However long an outage lasts, no body of an attempt that is over is there, without the help of the garbage collector."""
+    circles = Circles()
+    gc.collect()
+    gc.disable()
+    try:
+        one = batcher(circles.fail, batch_size=1, retry_interval=0.001, max_retry_interval=0.001, wait_interval=0.001)
+        one.add(batch_message())
+        assert eventually(lambda: circles.failed > 5)
+        alive = circles.alive
+    finally:
+        gc.enable()
+
+    assert alive <= 1  # in hand
 
 
 def test_retries_wait_one_two_and_four_seconds_and_then_two_each(batcher):
