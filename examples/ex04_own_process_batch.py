@@ -14,12 +14,10 @@ from loguru import logger
 from millstream import (
     Batch,
     BatchConfig,
-    BatchMessage,
     InMemoryConfig,
     InMemoryPubSub,
     Message,
     MessageBatcher,
-    PermanentError,
     PoisonFile,
     Router,
 )
@@ -28,6 +26,9 @@ from millstream import (
 class Reading(msgspec.Struct):
     sensor: str
     celsius: float
+
+
+decode = msgspec.json.Decoder(Reading).decode
 
 
 class Files:
@@ -51,19 +52,9 @@ class Files:
 
 def make_router(broker: InMemoryPubSub, folder: Path) -> Router:
     """Return the service: readings of the topic into files in *folder*, what is none of them into another file."""
-    batcher = MessageBatcher(BatchConfig(batch_size=1000, flush_interval=1.0), Files(folder).process, name="readings")
-
-    def take(message: Message) -> None:
-        """Check a reading and hand it over; the batcher holds the message until its batch is done."""
-        try:
-            reading = msgspec.json.decode(message.payload, type=Reading)
-        except msgspec.DecodeError as error:
-            raise PermanentError(f"no reading: {error}") from error
-        batcher.add(BatchMessage(message, reading))
-
     router = Router()
-    router.add_worker(batcher)
-    router.add_consumer_handler("readings", "readings", broker, take, poison=PoisonFile(folder / "refused.ndjson"))
+    batcher = MessageBatcher(BatchConfig(batch_size=1000, flush_interval=1.0), Files(folder).process, name="readings")
+    batcher.attach(router, "readings", "readings", broker, decode=decode, poison=PoisonFile(folder / "refused.ndjson"))
     return router
 
 

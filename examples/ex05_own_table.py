@@ -51,10 +51,10 @@ SETTINGS non_replicated_deduplication_window = 1000
 """
 
 
-def decode(message: Message) -> Order:
-    """Read an order; a `PermanentError` goes to the DLQ at once, without the retries of other errors."""
+def decode(payload: bytes) -> Order:
+    """Read an order; a message for which this raises goes to the DLQ at once."""
     try:
-        return msgspec.json.decode(message.payload, type=Order)
+        return msgspec.json.decode(payload, type=Order)
     except msgspec.DecodeError as error:
         raise PermanentError(f"no order: {error}") from error
 
@@ -69,15 +69,10 @@ def line(each: BatchMessage) -> bytes:
 
 def make_router(subscriber: Subscriber, publisher: Publisher, table: ClickHouseTable) -> Router:
     """Return the service: orders of the topic into *table*, committed once they are stored or in the DLQ."""
-    batcher = MessageBatcher(BatchConfig(batch_size=500, flush_interval=1.0), lambda batch: table.store(batch, line))
-
-    def take(message: Message) -> None:
-        batcher.add(BatchMessage(message, decode(message)))
-
     router = Router()
     router.add_middleware(CorrelationID(), FailurePolicy(retry=Retry(max_retries=3)))
-    router.add_worker(batcher)
-    router.add_consumer_handler("orders", TOPIC, subscriber, take, poison=PoisonTopic(publisher, DLQ))
+    batcher = MessageBatcher(BatchConfig(batch_size=500, flush_interval=1.0), lambda batch: table.store(batch, line))
+    batcher.attach(router, "orders", TOPIC, subscriber, decode=decode, poison=PoisonTopic(publisher, DLQ))
     return router
 
 

@@ -64,6 +64,7 @@ def main() -> None:
         table=store.table,
         billing=settings.billing,
         insert_deadline=store.insert_deadline,
+        compression=store.compression,
     )
     told = settings.post_processing.topic
     processor = None if told is None else PostProcessor(publisher, told)

@@ -4,10 +4,12 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from millstream.handlers.store.errors import DataError, QueryError
+from millstream.handlers.store.identifiers import quote_table
 from millstream.handlers.store.protocols import InsertSettings, LineFormat, Result
 from millstream.router.errors import StateError
 
@@ -130,6 +132,31 @@ class FakeStore:
             self._arrived.notify_all()
         if error is not None:
             raise error
+
+    def make_block(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+        """Return the rows as lines of JSON, whatever a column takes.
+
+        Raises:
+            DataError: a value has no JSON.
+        """
+        self._check_open()
+        try:
+            return b"\n".join(msgspec.json.encode(dict(zip(columns, row, strict=True))) for row in rows)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"refused as it has no JSON: {error}") from error
+
+    def insert_block(
+        self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
+    ) -> None:
+        """Store the rows, or fail as scripted."""
+        self.insert_lines(table, columns, block, token, settings)
+
+    def add_table(self, database: str, table: str, columns: Sequence[str]) -> None:
+        """Answer from now on what is asked at the start of a program about a table with these columns."""
+        name = quote_table(database, table)
+        window = f"SETTINGS non_replicated_deduplication_window = {self._window}"
+        self.answers[f"DESCRIBE TABLE {name}"] = Result(("name", "type"), [(column, "String") for column in columns])
+        self.answers[f"SHOW CREATE TABLE {name}"] = Result(("statement",), [(f"CREATE TABLE {name}\n{window}",)])
 
     def query(self, sql: str, *, read_only: bool = True) -> Result:
         """Return the scripted answer."""

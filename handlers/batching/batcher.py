@@ -12,6 +12,7 @@ from millstream.router.delivery.run import Entry, MessageRun
 from millstream.router.worker_thread import WorkerThread
 
 from .arguments import require_given, require_items, require_right
+from .attaching import Attachable
 from .batch import Batch, ProcessBatch, Trigger
 from .batch_message import BatchMessage
 from .batch_run import BatchRun
@@ -25,18 +26,17 @@ ROOM_SECONDS = 0.05
 """How often `add` looks whether it should give up waiting for room."""
 
 
-class MessageBatcher:
+class MessageBatcher(Attachable):
     """Accumulates messages and flushes them by size, bytes, age, a bound, a revoke and at shutdown.
 
-    `add` holds the message and returns; the hold is released when `process_batch` has done its part. A worker: give it to
-    `Router.add_worker`, which starts and drains it; messages of a router's handler are refused while nobody has started it.
-    Without a router it starts at the first `add`; call `drain` then.
+    `attach` gives it the messages of a topic. A handler of one's own calls `add`, which holds the message and returns; its router
+    has to be told, by `Router.add_worker`, to start and drain the batcher. The hold is released when `process_batch` has done its
+    part. Without a router it starts at the first `add`; call `drain` then.
 
     Args:
         config, process_batch: when to flush and how to retry; and what to do, see `ProcessBatch`.
-        name: what its thread and its log lines are called.
+        name, clock: what its thread and its log lines are called; and what tells the time.
         gate, rank: shared by batchers that insert into one store; the *rank* says who goes first (0 before 1).
-        clock: what tells the time.
 
     Raises:
         ConfigurationError: *config* or *process_batch* is not what it should be, such as an async function; says what to pass.
@@ -78,8 +78,7 @@ class MessageBatcher:
         """Whether what it has is committed already: lost with the process."""
         self._in_hand = 0
         self._thread = WorkerThread(name, self._run)
-        gate = InsertGate() if gate is None else gate
-        self._flush = Flush(self, config, process_batch, gate=gate, rank=rank, clock=clock)
+        self._flush = Flush(self, config, process_batch, gate=gate or InsertGate(), rank=rank, clock=clock)
         self.flushes = 0
         """Batches done."""
         self.messages = 0
@@ -200,7 +199,8 @@ class MessageBatcher:
             self._is_full = False
 
     def start(self) -> None:
-        """Start the flush thread; does nothing when it runs."""
+        """Start the flush thread, behind the `prepare` of `process_batch` where it has one; does nothing when it runs."""
+        self._flush.prepare()
         with self._condition:
             if self._is_started:
                 return

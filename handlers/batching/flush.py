@@ -18,6 +18,7 @@ from millstream.router.tracebacks import forget_traceback
 from millstream.router.worker_thread import LastError
 
 from .account import check
+from .attaching import Prepares
 from .batch import Batch, BatchResult, Outcome, ProcessBatch
 from .batch_message import BatchMessage
 from .config import BatchConfig
@@ -67,6 +68,7 @@ class Flush:
         self.is_done = True
         """Whether the last batch came to its end, rather than being given up."""
         self.retries = 0
+        self._is_prepared = False
         self._owner = owner
         self._config = config
         self._process_batch = process_batch
@@ -82,6 +84,12 @@ class Flush:
         self._mistakes = Mistakes(owner.name)
         self._told: set[int] = set()
         """The places of the batch in hand whose outcome was reported before its end."""
+
+    def prepare(self) -> None:
+        """Have the `process_batch` say whether it can work, where it knows; once."""
+        if not self._is_prepared and isinstance(self._process_batch, Prepares):
+            self._process_batch.prepare()
+        self._is_prepared = True
 
     def _current_rank(self) -> int:
         return URGENT if self._owner.is_urgent else self._rank

@@ -131,6 +131,12 @@ def open_configured_store(settings: Settings, *, create: bool = True, database: 
     """
     clickhouse = settings.clickhouse
     database = clickhouse.database if database is None else database
-    store = open_store(clickhouse.address, database=database, insert_deadline=clickhouse.insert_deadline, create=create)
+    store = open_store(
+        clickhouse.address,
+        database=database,
+        insert_deadline=clickhouse.insert_deadline,
+        create=create,
+        compression=clickhouse.compression,
+    )
     with contextlib.closing(store):
         yield store

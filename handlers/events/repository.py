@@ -9,6 +9,7 @@ from collections.abc import Collection
 from millstream.handlers.batching import Batch, BatchResult
 from millstream.handlers.store import (
     ClickHouseTable,
+    Compression,
     QueryError,
     Store,
     StoreDsn,
@@ -61,6 +62,7 @@ class EventRepository:
         table: str = "events",
         billing: BillingConfig | None = None,
         insert_deadline: float = 60.0,
+        compression: Compression = "none",
     ) -> EventRepository:
         """Open the store at *dsn* and return its repository, ready to be written to.
 
@@ -71,6 +73,7 @@ class EventRepository:
             database, table: where events go; without *database* that of *dsn*, else `default`.
             billing: as of the constructor.
             insert_deadline: seconds to wait for the answer to one INSERT.
+            compression: how the rows of an INSERT are packed, as of `open_store`.
 
         Raises:
             ConfigurationError: the store cannot be opened, or has no such table.
@@ -79,7 +82,8 @@ class EventRepository:
         address = StoreDsn.parse(dsn) if isinstance(dsn, str) else dsn
         name = database or address.database or "default"
         with contextlib.ExitStack() as stack:
-            store = stack.enter_context(contextlib.closing(open_store(address, insert_deadline=insert_deadline)))
+            opened = open_store(address, insert_deadline=insert_deadline, compression=compression)
+            store = stack.enter_context(contextlib.closing(opened))
             repository = cls(store, database=name, table=table, billing=billing)
             repository.prepare(create=address.folder is not None)
             stack.pop_all()

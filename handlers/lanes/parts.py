@@ -33,11 +33,15 @@ def opened_repository(settings: Settings) -> Iterator[EventRepository]:
 
 def _prepared_repository(settings: Settings) -> EventRepository:
     clickhouse = settings.clickhouse
-    database, table, deadline = clickhouse.database, clickhouse.table, clickhouse.insert_deadline
+    database, table = clickhouse.database, clickhouse.table
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(
-            contextlib.closing(open_store(clickhouse.address, database=database, insert_deadline=deadline))
+        opened = open_store(
+            clickhouse.address,
+            database=database,
+            insert_deadline=clickhouse.insert_deadline,
+            compression=clickhouse.compression,
         )
+        store = stack.enter_context(contextlib.closing(opened))
         repository = EventRepository(store, database=database, table=table, billing=settings.billing)
         try:
             repository.prepare(create=clickhouse.address.folder is not None)

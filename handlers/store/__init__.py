@@ -14,13 +14,14 @@ from .errors import (
 )
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
-from .protocols import LineFormat, Result, Store
+from .protocols import Compression, LineFormat, Result, Store
 from .table import FEEDS_VIEWS, ClickHouseTable
 from .views import find_fed_twice
 
 __all__ = [
     "FEEDS_VIEWS",
     "ClickHouseTable",
+    "Compression",
     "DataError",
     "InsertPlan",
     "LineFormat",

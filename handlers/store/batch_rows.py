@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -38,13 +38,14 @@ class BatchRows(msgspec.Struct, frozen=True):
     """What the messages of a batch became.
 
     Args:
-        units: the lines of each message that has any, in their order.
+        units: the lines, or the objects, of each message that has any, in their order.
         places: the place in the batch of the message behind each unit, ascending.
-        days: the partition of each unit; `None` when nobody says, or when there are no more than an INSERT may touch.
+        days: the partition of each unit, or a number for what else may not share an INSERT; `None` when nobody says, or when
+            there are no more of them than an INSERT may touch.
         failures: why a message became no unit, by its place.
     """
 
-    units: Sequence[bytes]
+    units: Sequence[Any]
     places: Sequence[int]
     days: Sequence[int] | None
     failures: dict[int, Exception]
@@ -89,7 +90,7 @@ def _one_by_one(batch: Sequence[BatchMessage], line: Line, partition: Partition 
             if days is not None and partition is not None:
                 days.append(partition(each))
         except Exception as error:
-            if not _is_of_message(error):
+            if not is_of_message(error):
                 raise
             failures[place] = error
         else:
@@ -109,14 +110,16 @@ def make_rewrite(batch: Rows, rows: BatchRows, rewrite: Line) -> Callable[[int],
         try:
             return _checked(rewrite(batch[rows.places[index]]))
         except Exception as error:
-            if not _is_of_message(error):
+            if not is_of_message(error):
                 raise
-            return rows.units[index]
+            unit: bytes = rows.units[index]
+            return unit
 
     return again
 
 
-def _is_of_message(error: Exception) -> bool:
+def is_of_message(error: Exception) -> bool:
+    """Whether *error*, of a function of the user's, speaks of the message that it was called with."""
     return not is_about_us(error) and not isinstance(error, TransientError | OSError | MemoryError)
 
 

@@ -127,6 +127,8 @@ CONFIGURATION_CODES = CREDENTIAL_CODES | {
 UNKNOWN_DATABASE = 81
 SETTING_CODES = frozenset({115, 452})
 """UNKNOWN_SETTING, SETTING_CONSTRAINT_VIOLATION: a setting that we send is not taken, or no longer."""
+TYPE_CODES = frozenset({53, 70})
+"""TYPE_MISMATCH, CANNOT_CONVERT_TYPE: a column may have another type than it had."""
 NETWORK_CODES = frozenset({209, 210})
 """SOCKET_TIMEOUT, NETWORK_ERROR: inside the store's cluster; an INSERT may have been stored."""
 

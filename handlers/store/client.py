@@ -5,19 +5,21 @@ import functools
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from millstream.router.errors import ConfigurationError
 from millstream.router.own_process import OwnProcess
 
 from .classification import SETTING_CODES
-from .driver import Client, DriverError, StreamError, take_apart
+from .described import require_columns
+from .driver import Client, DriverError, StreamError, can_compress, compressed, take_apart
 from .dsn import StoreDsn
-from .errors import StoreUnavailable
+from .errors import StoreMisconfigured, StoreUnavailable
 from .failures import insert_error, query_error
 from .folder_connections import FolderConnections
 from .insert_settings import SETTINGS_QUERY, SettingState, insert_settings
-from .protocols import InsertSettings, LineFormat, Result, Store
+from .protocols import Compression, InsertSettings, LineFormat, Result, Store
+from .row_blocks import RowBlocks
 from .server_connections import QUERY_TIMEOUT, Limits, ServerConnections
 from .short_answers import short_answer
 from .statement import answers_rows, checked_statement, is_short
@@ -38,6 +40,7 @@ def open_store(
     create: bool = True,
     wait: float = 0.0,
     query_timeout: float = QUERY_TIMEOUT,
+    compression: Compression = "none",
 ) -> Store:
     """Open a store; blocks until it answered once.
 
@@ -49,6 +52,8 @@ def open_store(
         wait: seconds to wait for a server that cannot be reached, asking every 2 s; `math.inf` is for as long as it takes. It
             is said once, and once when it is back.
         query_timeout: seconds of silence after which a query to a server is given up.
+        compression: how the rows of an INSERT to a server are packed: `"none"`, `"lz4"` or `"zstd"`. Less on the network for more
+            work of both processors, so `"none"` where the server is near. An embedded store is sent nothing.
 
     Raises:
         ConfigurationError: the address is wrong, chDB is not installed, its folder is unusable, in use by another
@@ -62,15 +67,25 @@ def open_store(
         raise ConfigurationError(f"query_timeout={query_timeout} must be above 0 seconds")
     if wait < 0:
         raise ConfigurationError(f"wait={wait} must be at least 0 seconds")
+    _check_compression(compression)
     name = dsn.database if database is None else database
     limits = Limits(insert_deadline, query_timeout)
-    return open_patiently(lambda: _open(dsn, name, limits, create=create), within=wait)
+    return open_patiently(lambda: _open(dsn, name, limits, compression, create=create), within=wait)
 
 
-def _open(dsn: StoreDsn, database: str | None, limits: Limits, *, create: bool) -> Store:
+def _check_compression(compression: str) -> None:
+    if compression not in get_args(Compression):
+        raise ConfigurationError(f"compression={compression!r} must be one of {', '.join(get_args(Compression))}")
+    if compression != "none" and not can_compress(compression):
+        raise ConfigurationError(
+            f"compression={compression!r} needs a package that is not there: pip install {compression}"
+        )
+
+
+def _open(dsn: StoreDsn, database: str | None, limits: Limits, compression: str, *, create: bool) -> Store:
     if dsn.folder is not None:
-        return _ClickHouseStore(dsn, FolderConnections(dsn, dsn.folder, database, create=create), limits.insert)
-    return _ClickHouseStore(dsn, ServerConnections(dsn, database, limits), limits.insert)
+        return _ClickHouseStore(dsn, FolderConnections(dsn, dsn.folder, database, create=create), limits.insert, "none")
+    return _ClickHouseStore(dsn, ServerConnections(dsn, database, limits), limits.insert, compression)
 
 
 class _Connections(Protocol):
@@ -82,10 +97,13 @@ class _Connections(Protocol):
 
 
 class _ClickHouseStore:
-    def __init__(self, dsn: StoreDsn, connections: _Connections, insert_deadline: float) -> None:
+    def __init__(self, dsn: StoreDsn, connections: _Connections, insert_deadline: float, compression: str) -> None:
         self._dsn = dsn
         self._connections = connections
         self._insert_deadline = insert_deadline
+        self._compression = compression
+        self._blocks: dict[tuple[str, ...], RowBlocks] = {}
+        """By table and columns: what makes their blocks, of types that the engine was asked for."""
         self._process = OwnProcess("store")
 
     def __repr__(self) -> str:
@@ -105,9 +123,38 @@ class _ClickHouseStore:
     def insert_lines(
         self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
     ) -> None:
+        self._insert(table, columns, block, "JSONEachRow", token, settings)
+
+    def make_block(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+        blocks = self._blocks.get((table, *columns)) if rows else None
+        if blocks is None:
+            blocks = self._prepare_blocks(table, columns)
+        with self._insert_errors():
+            return blocks.make(rows) if rows else b""
+
+    def _prepare_blocks(self, table: str, columns: Sequence[str]) -> RowBlocks:
+        types = require_columns(self, table, columns)
+        with self._insert_errors(), self._connections.writing() as client:
+            self._blocks[(table, *columns)] = blocks = RowBlocks(client, table, types)
+        return blocks
+
+    def insert_block(
+        self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
+    ) -> None:
+        try:
+            self._insert(table, columns, block, "Native", token, settings)
+        except StoreMisconfigured:
+            self._blocks.pop((table, *columns), None)  # somebody may have altered the table, or will
+            raise
+
+    def _insert(
+        self, table: str, columns: Sequence[str], body: bytes, fmt: str, token: str, settings: InsertSettings | None
+    ) -> None:
         carried = {**self._settings, **(settings or {}), "insert_deduplication_token": token}
+        encoding = None if self._compression == "none" else self._compression
+        sent = body if encoding is None else compressed(body, encoding)
         with self._insert_errors(), self._asking_anew(), self._connections.writing() as client:
-            client.raw_insert(table, list(columns), iter((block,)), settings=carried, fmt="JSONEachRow")
+            client.raw_insert(table, list(columns), iter((sent,)), settings=carried, fmt=fmt, compression=encoding)
 
     @contextlib.contextmanager
     def _asking_anew(self) -> Iterator[None]:

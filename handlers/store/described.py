@@ -18,15 +18,16 @@ MAX_NAMED = 20
 _HINT = "Maybe you meant "
 
 
-def require_columns(store: Store, full_name: str, columns: Sequence[str]) -> None:
-    """Return where the table *full_name* has all *columns*, and each takes a value; blocks.
+def require_columns(store: Store, full_name: str, columns: Sequence[str]) -> dict[str, str]:
+    """Return the types of *columns*, by their name, where the table *full_name* has all of them, and each takes a value; blocks.
 
     Raises:
         ConfigurationError: one is missing, or is computed by the table.
         QueryError: there is no such table, or no such database.
         StoreUnavailable: the store cannot answer now.
     """
-    kinds = _kinds_of(store, full_name)
+    described = _describe(store, full_name)
+    kinds = {name: default for name, (_, default) in described.items()}
     missing = [column for column in columns if column not in kinds]
     if missing:
         named = ", ".join(list(kinds)[:MAX_NAMED]) + (", …" if len(kinds) > MAX_NAMED else "")
@@ -36,10 +37,11 @@ def require_columns(store: Store, full_name: str, columns: Sequence[str]) -> Non
         raise ConfigurationError(
             f"table {full_name} takes no value for {_listed(computed)}, as it is {kinds[computed[0]]}: leave it out of columns"
         )
+    return {column: described[column][0] for column in columns}
 
 
-def _kinds_of(store: Store, full_name: str) -> Mapping[str, str]:
-    """Return the kind of each column, by its name: empty for a plain one, such as `DEFAULT` for others."""
+def _describe(store: Store, full_name: str) -> Mapping[str, tuple[str, str]]:
+    """Return the type of each column, by its name, and its kind: empty for a plain one, such as `DEFAULT` for others."""
     try:
         answer = store.query(f"DESCRIBE TABLE {full_name}")
     except QueryError as error:
@@ -50,7 +52,7 @@ def _kinds_of(store: Store, full_name: str) -> Mapping[str, str]:
         raise QueryError(f"{text} ({_HINT[0].lower()}{_HINT[1:]}{hint})" if found else text, code=error.code) from error
     # By name: a profile with `describe_compact_output` has the engine tell names and types alone.
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-    return {str(row["name"]): str(row.get("default_type", "")) for row in rows}
+    return {str(row["name"]): (str(row.get("type", "")), str(row.get("default_type", ""))) for row in rows}
 
 
 def _listed(columns: Sequence[str]) -> str:

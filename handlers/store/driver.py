@@ -13,12 +13,13 @@ Opening warms everything up that an insert of lines needs (pandas is not needed;
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import clickhouse_connect
 import urllib3.exceptions
+from clickhouse_connect.driver.compression import available_compression, get_compressor
 from clickhouse_connect.driver.exceptions import (
     ClickHouseError,
     Error,
@@ -26,6 +27,8 @@ from clickhouse_connect.driver.exceptions import (
     OperationalError,
     ProgrammingError,
 )
+from clickhouse_connect.driver.insert import InsertContext
+from clickhouse_connect.driver.transform import NativeTransform
 
 from .classification import Exchange
 from .dsn import StoreDsn
@@ -34,6 +37,8 @@ from .reasons import short_reason
 
 # The driver warns about every broken connection, and without a handler Python prints that to stderr beside our error.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+# Of a value that it cannot write it logs a traceback with the value in it; the row is looked for by writing it many times.
+logging.getLogger(NativeTransform.__module__).setLevel(logging.CRITICAL)
 
 clickhouse_connect.common.set_setting("max_error_size", 0)
 
@@ -73,9 +78,20 @@ class Client(Protocol):
     """What unqualified table names mean."""
 
     def raw_insert(
-        self, table: str, column_names: Sequence[str], insert_block: Any, settings: dict[str, Any], fmt: str
+        self,
+        table: str,
+        column_names: Sequence[str],
+        insert_block: Any,
+        settings: dict[str, Any],
+        fmt: str,
+        compression: str | None = None,
     ) -> object:
-        """Insert a body as it is; an iterator is sent once, whatever happens."""
+        """Insert a body as it is, said to be compressed that way; an iterator is sent once, whatever happens."""
+
+    def create_insert_context(
+        self, table: str, column_names: Sequence[str], *, column_type_names: Sequence[str]
+    ) -> InsertContext:
+        """Return what knows how to write values of these types; asks the engine for nothing."""
 
     def query(self, query: str, *, settings: dict[str, Any] | None = None) -> Answer:
         """Run a statement that answers rows."""
@@ -91,6 +107,68 @@ class Client(Protocol):
 
     def close(self) -> None:
         """Give its connections, or the engine's handle, back."""
+
+
+class Unwritable(Exception):
+    """A value that the driver cannot write as the type of its column.
+
+    Args:
+        place: of the column.
+    """
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        super().__init__(place)
+
+
+class ColumnWriter:
+    """Writes rows of Python objects as blocks for one table, on an insert context that is prepared once. Any thread may use it.
+
+    Not by the driver's `insert`: that would send garbage where a value cannot be written, and again by itself what broke off.
+
+    Args:
+        client: of the engine that has the table.
+        table: the full name, quoted.
+        types: by column, as the engine names them; what the driver reads of a column is the type given here.
+    """
+
+    def __init__(self, client: Client, table: str, types: Mapping[str, str]) -> None:
+        self._names = list(types)
+        self._prepared = client.create_insert_context(table, self._names, column_type_names=list(types.values()))
+
+    def block(self, rows: Sequence[Sequence[Any]]) -> bytes:
+        """Return *rows*, at least one, as one block in the format Native.
+
+        Raises:
+            Unwritable: a value does not fit its column; of which row is not known.
+            DriverError: no value of a column can be written.
+        """
+        failed: list[Exception] = []
+        prepared = self._prepared
+        context = InsertContext(
+            prepared.table,
+            prepared.column_names,
+            prepared.column_types,
+            rows,
+            block_size=len(rows),
+            server_tz=prepared.server_tz,
+        )
+        body = b"".join(NativeTransform.build_insert(context, failed.append))
+        if failed:
+            if isinstance(failed[0], NotSupportedError | MemoryError):
+                raise failed[0]
+            raise Unwritable(self._names.index(context.column_name or "")) from failed[0]
+        return body[body.index(b"\n") + 1 :]  # the statement stands before it
+
+
+def can_compress(compression: str) -> bool:
+    """Return whether the packages for it are there: `lz4` and `zstd` come with the driver, from Python 3.14 on `zstd` alone."""
+    return compression in available_compression
+
+
+def compressed(body: bytes, compression: str) -> bytes:
+    """Return *body*, compressed as the `Content-Encoding` of that name says."""
+    return bytes(get_compressor(compression).compress_block(body))
 
 
 def open_server(dsn: StoreDsn, timeout: float) -> Client:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
 from millstream.handlers.batching import BatchResult
 
@@ -14,16 +15,23 @@ MAX_INSERTS_PER_CYCLE = 200
 three INSERTs each when the store points at them."""
 
 
+def count_lines(unit: bytes) -> int:
+    """Return how many lines *unit* is."""
+    return unit.count(b"\n") + 1
+
+
 class InsertPlan:
     """Send the units of one batch until each is stored or refused. Used by one thread at a time.
 
     Args:
-        send: insert a block of lines under a token, as `Store.insert_lines` does.
+        send: insert a block under a token, as `Store.insert_lines` does with one of lines.
         units: what each message became: one or more JSON lines joined by newlines, inserted together or not at all.
         token: drawn for this batch; it names exactly these units in this order.
         days: the day (table partition) of each unit; None when all fit into one INSERT.
         rewrite: return the canonical form of the unit at an index; tried once before any unit is blamed.
         max_partitions: how many days one INSERT may touch.
+        join: make the block of some units, each time the same one of the same; what it raises comes before anything is sent.
+        count_rows: tell how many rows a unit is.
 
     Example:
         >>> from millstream.handlers.testing import FakeStore
@@ -36,14 +44,18 @@ class InsertPlan:
     def __init__(
         self,
         send: Callable[[bytes, str], None],
-        units: Sequence[bytes],
+        units: Sequence[Any],
         token: str,
         *,
         days: Sequence[int] | None = None,
         rewrite: Callable[[int], bytes] | None = None,
         max_partitions: int = 100,
+        join: Callable[[Sequence[Any]], bytes] = b"\n".join,
+        count_rows: Callable[[Any], int] = count_lines,
     ) -> None:
         self._send = send
+        self._join = join
+        self._count_rows = count_rows
         self._units = units
         self._rewrite = rewrite
         self._rewritten: dict[int, bytes] = {}
@@ -139,14 +151,17 @@ class InsertPlan:
         return ((self._index(position), refused.get(position)) for position in range(first, self._told))
 
     def _send_part(self, part: Part) -> None:
-        lines = self._lines(part)
+        units = self._units_of(part)
+        try:
+            block = self._join(units)
+        except DataError as error:
+            self._mark_bad_data(part, units, error)
+            return
         self.inserts += 1
         try:
-            self._send(b"\n".join(lines), part.token)
+            self._send(block, part.token)
         except DataError as error:
-            if not self._ledger.mark_bad_data(error, _suspect(part, lines, error.row)):
-                reason = f"the table refuses rows that it has already: {error.reason}"
-                raise StoreMisconfigured(reason, code=error.code) from error
+            self._mark_bad_data(part, units, error)
         except ShapeError as error:
             if not self._ledger.mark_bad_shape(error):
                 reason = f"an INSERT that may be stored already is too much now, and cannot be split: {error.reason}"
@@ -163,7 +178,12 @@ class InsertPlan:
         else:
             self._ledger.mark_stored()
 
-    def _lines(self, part: Part) -> Sequence[bytes]:
+    def _mark_bad_data(self, part: Part, units: Sequence[Any], error: DataError) -> None:
+        if not self._ledger.mark_bad_data(error, self._suspect(part, units, error.row)):
+            reason = f"the table refuses rows that it has already: {error.reason}"
+            raise StoreMisconfigured(reason, code=error.code) from error
+
+    def _units_of(self, part: Part) -> Sequence[Any]:
         if self._order is None and not part.is_rewritten:
             return self._units[part.first : part.last + 1]
         return [self._unit(self._index(position), part) for position in range(part.first, part.last + 1)]
@@ -171,7 +191,7 @@ class InsertPlan:
     def _index(self, position: int) -> int:
         return position if self._order is None else self._order[position]
 
-    def _unit(self, index: int, part: Part) -> bytes:
+    def _unit(self, index: int, part: Part) -> Any:
         if not part.is_rewritten or self._rewrite is None:
             return self._units[index]
         if index not in self._rewritten:
@@ -179,10 +199,9 @@ class InsertPlan:
             self._rewritten[index] = self._rewrite(index)
         return self._rewritten[index]
 
-
-def _suspect(part: Part, lines: Sequence[bytes], row: int | None) -> int | None:
-    """Return the position of the unit that holds the row the store pointed at, from 1, counting lines."""
-    if row is None:
-        return None
-    ends = accumulate(unit.count(b"\n") + 1 for unit in lines)
-    return next((part.first + offset for offset, end in enumerate(ends) if row <= end), None)
+    def _suspect(self, part: Part, units: Sequence[Any], row: int | None) -> int | None:
+        """Return the position of the unit that holds the row the store pointed at, from 1, counting rows."""
+        if row is None:
+            return None
+        ends = accumulate(map(self._count_rows, units))
+        return next((part.first + offset for offset, end in enumerate(ends) if row <= end), None)

@@ -2,10 +2,12 @@
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+Compression = Literal["none", "lz4", "zstd"]
+"""How the rows of an INSERT to a server are packed."""
 InsertSettings = Mapping[str, str | int]
 """Settings of the engine that an INSERT carries, by name."""
 
@@ -61,6 +63,26 @@ class Store(Protocol):
             ViewFailed: the table has the rows, but a view raised an error; send it again, same bytes, same token.
             ShardRefused: other shards may have their rows; send it again, same bytes, same token.
         """
+
+    def make_block(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+        """Return *rows* of Python objects as `insert_block` takes them, each value as the type of its column; stores nothing.
+
+        The types are asked for once, and anew by a call without rows, which returns nothing.
+
+        Args:
+            table, columns: as of `insert_lines`.
+            rows: a value for each column, in their order.
+
+        Raises:
+            DataError: a value does not fit its column; of which row is not known, but of a single one.
+            StoreUnavailable: the store cannot be asked now.
+            ConfigurationError: there is no such table or column, or no object can be written as its type.
+        """
+
+    def insert_block(
+        self, table: str, columns: Sequence[str], block: bytes, token: str, settings: InsertSettings | None = None
+    ) -> None:
+        """Store what `make_block` has made for the same table and columns, with one INSERT; as `insert_lines` does its lines."""
 
     def query(self, sql: str, *, read_only: bool = True) -> Result:
         """Run one statement and return all its rows.

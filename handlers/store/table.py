@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from loguru import logger
 
 from millstream.handlers.batching import Batch, BatchMessage, BatchResult
+from millstream.router.callables import require_callable
 from millstream.router.errors import ConfigurationError, HaltedError
 
 from .batch_plan import BatchPlan
@@ -14,7 +16,10 @@ from .described import require_columns
 from .errors import StoreMisconfigured
 from .identifiers import quote_identifier, quote_table
 from .insert_plan import InsertPlan
+from .object_rows import Encode, ObjectRows
 from .protocols import InsertSettings, Store
+from .raw_lines import RawLine
+from .table_writer import TableWriter
 from .views import find_fed_twice
 
 FEEDS_VIEWS = "deduplicate_blocks_in_dependent_materialized_views"
@@ -31,7 +36,8 @@ _REPEATS_QUERY = f"SELECT name, value FROM system.settings WHERE name IN ('{FEED
 class ClickHouseTable:
     """One table of a store: its name, what may be written into it, and how a batch gets there.
 
-    `store` is what a `process_batch` needs: `MessageBatcher(config, lambda batch: table.store(batch, line))`.
+    `writer` makes a `process_batch` of it. `store` is what another one needs:
+    `MessageBatcher(config, lambda batch: table.store(batch, line))`.
 
     Any thread may use it; each batch, and each plan, belongs to one thread at a time.
 
@@ -51,6 +57,9 @@ class ClickHouseTable:
         >>> table = ClickHouseTable(store, database="shop", table="orders", columns=["id", "amount"])
         >>> table.full_name
         '`shop`.`orders`'
+        >>> batcher = MessageBatcher(BatchConfig(), table.writer())  # of payloads that are JSON
+        >>> batcher.attach(Router(), "orders", "orders", InMemoryPubSub(), poison="drop")
+        <Handler 'orders' on 'orders'>
     """
 
     def __init__(
@@ -109,11 +118,41 @@ class ClickHouseTable:
             HaltedError: *line* returned no bytes, or *batch* is in the table with another *line*: no attempt mends that.
             StoreUnavailable, UnknownOutcome, StoreMisconfigured, ViewFailed, ShardRefused: as `InsertPlan.run`.
         """
+        return self._run(batch, line, lambda whole: self._line_plan(whole, line, partition, rewrite))
+
+    def writer(self, encode: Encode | None = None) -> TableWriter:
+        """Return a `process_batch` that brings batches into the table as `store` does, with an outcome for each message.
+
+        When its batcher starts it sees that they can go there, as `prepare` does.
+
+        Args:
+            encode: make the row of a message: a tuple of values in the order of `columns`, a dict of them by name, or an object
+                with an attribute for each, such as a `msgspec.Struct`; for several rows a list of such. Each value is written by
+                the driver as the type of its column, on an insert context that is prepared once. A message for which it raises,
+                or of which a value does not fit, is refused by itself, as `store` refuses one whose line raises.
+                `None`: the payload is the row, one JSON object of keys that are columns; one that is none is refused by itself.
+        """
+        if encode is None:
+            raw = RawLine()
+            return TableWriter(lambda batch: self.store(batch, raw), self.prepare)
+        require_callable(f"table {self.full_name}: encode", encode, "the batch message")
+        return TableWriter(
+            lambda batch: self._run(batch, encode, lambda whole: self._object_plan(whole, encode)),
+            self._prepare_objects,
+        )
+
+    def _prepare_objects(self) -> None:
+        self.prepare()
+        self._store.make_block(self.full_name, self.columns, [])
+
+    def _run(
+        self, batch: Sequence[BatchMessage], source: Line | Encode, make_plan: Callable[[Batch], BatchPlan]
+    ) -> BatchResult:
         whole = batch if isinstance(batch, Batch) else Batch(batch)
         found: BatchPlan | None = whole.plans.get(self._key)
         if found is None:
-            found = whole.plans[self._key] = self._batch_plan(whole, line, partition, rewrite)
-        elif not found.has_line(line):
+            found = whole.plans[self._key] = make_plan(whole)
+        elif not found.has_line(source):
             text = "a batch goes into a table once, under its token: let one line make all rows of a message"
             raise HaltedError(f"{self.full_name}: {text}")
         result = found.run(whole)
@@ -126,11 +165,15 @@ class ClickHouseTable:
         found: BatchPlan | None = batch.plans.get(self._key)
         return 0 if found is None else found.plan.inserts
 
-    def _batch_plan(self, batch: Batch, line: Line, partition: Partition | None, rewrite: Line | None) -> BatchPlan:
+    def _line_plan(self, batch: Batch, line: Line, partition: Partition | None, rewrite: Line | None) -> BatchPlan:
         rows = make_rows(batch.rows, line, partition, self.max_partitions_per_insert)
         again = None if rewrite is None else make_rewrite(batch.rows, rows, rewrite)
         plan = self.plan(rows.units, batch.token, days=rows.days, rewrite=again)
         return BatchPlan(rows, plan, line, self.full_name)
+
+    def _object_plan(self, batch: Batch, encode: Encode) -> BatchPlan:
+        rows, plan = ObjectRows(encode, self.columns, self._make_block).plan(batch, self._send_block)
+        return BatchPlan(rows, plan, encode, self.full_name)
 
     def plan(
         self,
@@ -236,6 +279,12 @@ class ClickHouseTable:
 
     def _send(self, block: bytes, token: str) -> None:
         self._store.insert_lines(self.full_name, self.columns, block, token, self._settings)
+
+    def _make_block(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
+        return self._store.make_block(self.full_name, self.columns, rows)
+
+    def _send_block(self, block: bytes, token: str) -> None:
+        self._store.insert_block(self.full_name, self.columns, block, token, self._settings)
 
 
 def _is_replicated(create: str) -> bool:

@@ -80,4 +80,19 @@ def test_the_batches_are_files_with_every_reading_once(run_here, tmp_path):
     assert re.fullmatch(r"2500 readings in \d files\n", printed)
     assert {path.suffix for path in files} == {".ndjson"}
     assert sum(len(path.read_bytes().splitlines()) for path in files) == 2500
-    assert b"no reading: JSON is malformed" in (tmp_path / "readings" / "refused.ndjson").read_bytes()
+    assert b"it cannot be decoded: JSON is malformed" in (tmp_path / "readings" / "refused.ndjson").read_bytes()
+
+
+def test_the_rows_are_in_their_tables_and_what_is_wrong_is_named(run_here, tmp_path):
+    """By the decoder, by a column and by the table; the others are stored, as the types of the table."""
+    lines = run_here("ex08_own_rows.py").splitlines()
+
+    assert [line.split()[0] for line in lines] == ["10", "10", "10", "1"], lines
+    assert "Constraint `is_paid`" in lines[0]
+    assert lines[1] == "10 column `id` is UInt64, and this int does not fit"
+    assert "it cannot be decoded: JSON is malformed" in lines[2]
+    assert "its payload is no JSON" in lines[3]
+    what = "count(), uniqExact(id), sum(amount), min(at), any(tags)"
+    stored = query(f"SELECT {what} FROM payments", cwd=tmp_path)
+    assert stored == "970\t970\t494\t2027-01-15 08:01:00.000\t['web']"
+    assert query("SELECT count(), uniqExact(page), min(seen) > '2020-01-01' FROM clicks", cwd=tmp_path) == "1000\t5\t1"

@@ -19,6 +19,7 @@ from tests.handlers.cli.command_aids import environment, query
 
 PAGE = (ROOT / "docs" / "own-tables.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "examples" / "ex05_own_table.py"
+ROWS = ROOT / "examples" / "ex08_own_rows.py"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 WINDOW = "SELECT value FROM system.merge_tree_settings WHERE name = 'non_replicated_deduplication_window'"
 SERVICE, TOLD, TEST = BLOCKS[-3:]
@@ -32,11 +33,11 @@ def beside_the_example(monkeypatch):
     sys.modules.pop("ex05_own_table", None)
 
 
-def test_what_it_shows_of_the_example_is_there():
+def test_what_it_shows_of_the_examples_is_there():
     """Every block but the last three, word for word."""
-    text = EXAMPLE.read_text(encoding="utf-8")
+    text = EXAMPLE.read_text(encoding="utf-8") + ROWS.read_text(encoding="utf-8")
 
-    assert len(BLOCKS) == 9
+    assert len(BLOCKS) == 11
     assert [block for block in BLOCKS[:-3] if block not in text] == []
 
 

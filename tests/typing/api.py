@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 import millstream
 from millstream import log_to_stderr
 from millstream.handlers import Batch, BatchConfig, BatchMessage, BatchResult, ClickHouseTable, MessageBatcher
@@ -12,6 +14,7 @@ from millstream.router import (
     REDELIVER,
     Assignment,
     Context,
+    Handler,
     HandlerFunc,
     Hold,
     InMemoryPubSub,
@@ -74,6 +77,14 @@ def stored(table: ClickHouseTable) -> MessageBatcher:
     """Store batches in a table, made of what the handler has put into them or of what came."""
     table.store([], lambda each: each.payload)
     return MessageBatcher(BatchConfig(), lambda batch: table.store(batch, encode))
+
+
+def attached(table: ClickHouseTable, router: Router) -> Handler:
+    """Attach a topic to a table, of payloads and of objects, and to a function."""
+    MessageBatcher(BatchConfig(), table.writer()).attach(router, "raw", "raw", FakeSubscriber(), poison=DROP)
+    MessageBatcher(BatchConfig(), whole).attach(router, "own", "own", broker, poison=HALT, decode=len)
+    batcher = MessageBatcher(BatchConfig(), table.writer(lambda each: (each.item, 1)), name="objects")
+    return batcher.attach(router, "objects", "objects", broker, poison=DROP, decode=msgspec.json.Decoder(int).decode)
 
 
 def encode(each: BatchMessage) -> bytes:

@@ -102,9 +102,9 @@ class RealClickHouse:
         login = "" if user is None else f"{user}@"
         return f"{scheme}://{login}{rest.rstrip('/')}/{database}"
 
-    def open(self, user: str | None = None) -> Store:
-        """Open the store as *user*."""
-        return open_store(self.address(user))
+    def open(self, user: str | None = None, **options: Any) -> Store:
+        """Open the store as *user*; *options* are those of `open_store`."""
+        return open_store(self.address(user), **options)
 
     def create_database(self) -> str:
         """Create a database with a name of its own and return that."""

@@ -20,6 +20,8 @@ class ScriptedServer(ThreadingHTTPServer):
         """(status, ClickHouse code or None, text) for an answer, None to drop the connection without one."""
         self.inserts = []
         """Parameters and body of each INSERT that came in."""
+        self.encodings = []
+        """What each of them says of how its body is packed."""
         self.questions = []
         """Parameters and body of each other request."""
         self.states = dict.fromkeys(SETTINGS, ("", "", "", False))
@@ -50,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_question(body)
             return
         self.server.inserts.append((parameters, body))
+        self.server.encodings.append(self.headers.get("Content-Encoding"))
         answer = self.server.script.popleft() if self.server.script else (200, None, "")
         if answer is None:
             self.close_connection = True

@@ -2,6 +2,8 @@
 
 import contextlib
 
+import backports.zstd
+import lz4.frame
 import pytest
 
 from millstream.handlers.events import EventRepository
@@ -13,6 +15,7 @@ from millstream.handlers.store import (
     StoreUnavailable,
     UnknownOutcome,
     ViewFailed,
+    driver,
     open_store,
 )
 from millstream.router import MONOTONIC
@@ -264,3 +267,39 @@ def test_closed_store_refuses_every_call(store):
         insert(store)
     with pytest.raises(StateError):
         store.query("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("compression", "unpack"), [("lz4", lz4.frame.decompress), ("zstd", backports.zstd.decompress)], ids=["lz4", "zstd"]
+)
+def test_rows_are_packed_as_the_setting_says(server, compression, unpack):
+    """The body is smaller, says how it is packed, and unpacks to the very same bytes."""
+    block = b"\n".join([BLOCK] * 1000)
+    with contextlib.closing(open_store(server.dsn, compression=compression)) as store:
+        store.insert_lines("`db`.`t`", ["id"], block, "tok")
+        store.insert_block("`db`.`t`", ["id"], block, "tok")
+
+    [(parameters, lines), (_, rows)] = server.inserts
+    assert server.encodings == [compression] * 2
+    assert (unpack(lines), unpack(rows)) == (block, block)
+    assert len(lines) < len(block) / 10
+    assert parameters["query"] == "INSERT INTO `db`.`t` (`id`) FORMAT JSONEachRow"
+
+
+def test_rows_are_not_packed_unless_told(store, server):
+    """As they were given."""
+    insert(store)
+
+    assert (server.encodings, server.inserts[0][1]) == ([None], BLOCK)
+
+
+@pytest.mark.parametrize(
+    ("compression", "said"),
+    [("gzip", "compression='gzip' must be one of none, lz4, zstd"), ("lz4", "pip install lz4")],
+    ids=["unknown", "without its package"],
+)
+def test_a_compression_that_cannot_be_is_told_at_the_opening(server, monkeypatch, compression, said):
+    """Not by the first INSERT."""
+    monkeypatch.setattr(driver, "available_compression", ["zstd"])
+    with pytest.raises(ConfigurationError, match=said):
+        open_store(server.dsn, compression=compression)
