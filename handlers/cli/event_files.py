@@ -99,7 +99,8 @@ class EventFiles:
 
     def too_many(self, refused: int) -> HaltedError:
         """Return the error for more refused lines than `max_poison`."""
-        return HaltedError(f"{refused} lines were refused, more than --max-poison {self.max_poison}")
+        what = "1 line was" if refused == 1 else f"{refused} lines were"
+        return HaltedError(f"{what} refused, more than --max-poison {self.max_poison}")
 
     def summarize(self, counts: str, events: int, seconds: float, *, is_whole: bool) -> None:
         """Close the poison files and say on stderr what the run came to.

@@ -45,7 +45,7 @@ def judge_lag(lane: str, lag: int, *, has_committed: bool, has_members: bool) ->
     """Return how far the lane is behind; nobody works on it where the group has no members."""
     subject = f"lag of {lane}"
     began = "" if has_committed else ", and nothing is committed yet"
-    text = f"{lag:,} messages behind{began}"
+    text = f"{lag:,} message{'' if lag == 1 else 's'} behind{began}"
     if lag and not has_members:
         return warning(subject, f"{text}, and nobody consumes: start millstream run")
     return ok(subject, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from millstream.handlers.events import LaneConfig
@@ -15,8 +15,10 @@ from millstream.router.kafka.inspection import Inspector, TopicFacts
 from millstream.router.kafka.lag import GroupLag
 from millstream.router.kafka.names import name_of
 
+from ..dlq.options import GROUP
 from .findings import ANSWER_SECONDS, Finding, attempt, failure, ok, skipped, warning
 from .groups import judge_group, judge_lag, judge_protocol
+from .set_aside import look_at_poison
 from .topics import judge_topics, needed_topics, poison_choices
 
 HANDLER_OF = dict(zip(LANES, HANDLERS.values(), strict=True))
@@ -76,6 +78,7 @@ class KafkaChecks:
         self.can_publish = isinstance(topics.get(self._settings.event_processing.topic), TopicFacts)
         yield from judge_topics(needed, topics, address)
         yield from poison_choices(self._settings)
+        yield from self._set_aside(topics)
         attacher = LaneAttacher(self._settings, self._given)
         try:
             lanes = attacher.enabled()
@@ -87,6 +90,14 @@ class KafkaChecks:
                 self._group, inspector, section, lane, attacher.subscriber_config(lane), topics.get(lane.topic)
             )
             yield from attempt(f"group {lane.consumer_group} ({section})", look)
+
+    def _set_aside(self, topics: Mapping[str, object]) -> Iterator[Finding]:
+        """Once for each poison topic, and not where it is missing, which was told."""
+        poison = {lane.poison_topic for lane in self._settings.lanes.values() if lane.enabled}
+        reader = self._settings.kafka.subscriber_config(GROUP, self._given)
+        for topic in sorted(name for name in poison if name is not None):
+            if isinstance(topics.get(topic), TopicFacts):
+                yield from look_at_poison(topic, reader)
 
     def _group(
         self,
