@@ -114,7 +114,8 @@ class EventFiles:
         self.sink.close()
         for path, why in self.sink.remove_stale() if is_whole and not self.left_out else ():
             click.echo(f"millstream: {path} is not of this run and cannot be removed: {why}", err=True)
-        where = "".join(f", set aside in {path}" for path in self.sink.used())
+        used = self.sink.used().items()
+        where = "".join(f", set aside in {path}{first and f' ({first})'}" for path, first in used)
         rate = events / max(seconds, 1e-9)
         click.echo(f"{counts} in {seconds:.1f} s ({rate:,.0f} events/s){where}", err=True)
         for source in self.left_out:

@@ -69,4 +69,5 @@ def _create(admin: KafkaAdmin, topic: str, partitions: int) -> str:
         there = admin.count_partitions(topic, ATTEMPT_SECONDS)
     if there == partitions:
         return f"topic {topic} is there already"
-    return f"topic {topic} is there already, with {there} partition{'' if there == 1 else 's'} instead of {partitions}: left as it is"
+    has = f"{there} partition{'' if there == 1 else 's'}"
+    return f"topic {topic} is there already, with {has} instead of {partitions}: left as it is"

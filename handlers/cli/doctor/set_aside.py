@@ -1,4 +1,4 @@
-"""What waits in a poison topic: records that no replay has sent back. A service that has set messages aside may look well otherwise."""
+"""What waits in a poison topic: records that no replay has sent back. Else a service that has set messages aside looks well."""
 
 from __future__ import annotations
 

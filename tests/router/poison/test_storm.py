@@ -138,7 +138,8 @@ def test_nothing_but_bad_messages_halts_with_the_sink_at_its_limit():
     assert subscriber.subscription.committed() == 9
     assert text == (
         "handler 'h' halts: 10 messages in a row cannot be handled (poison.max_in_a_row); what is set aside is safe"
-        " (millstream dlq list), the rest stays uncommitted: mend the cause, or raise the limit, and start again. The last: no bad 9"
+        " (millstream dlq list), the rest stays uncommitted: mend the cause, or raise the limit, and start again. The last:"
+        " no bad 9"
     )
 
 
