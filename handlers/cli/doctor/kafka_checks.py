@@ -16,7 +16,7 @@ from millstream.router.kafka.lag import GroupLag
 from millstream.router.kafka.names import name_of
 
 from ..dlq.options import GROUP
-from .findings import ANSWER_SECONDS, Finding, attempt, failure, ok, skipped, warning
+from .findings import ANSWER_SECONDS, Finding, Level, attempt, failure, ok, skipped, warning
 from .groups import judge_group, judge_lag, judge_protocol
 from .set_aside import look_at_poison
 from .topics import judge_topics, needed_topics, poison_choices
@@ -38,6 +38,8 @@ class KafkaChecks:
         self._given = brokers
         self.can_publish = False
         """Whether a broker answers, and has the topic of the regular lane."""
+        self._waiting: set[str] = set()
+        """The poison topics with records that no replay has sent back."""
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found, one after the other."""
@@ -97,7 +99,10 @@ class KafkaChecks:
         reader = self._settings.kafka.subscriber_config(GROUP, self._given)
         for topic in sorted(name for name in poison if name is not None):
             if isinstance(topics.get(topic), TopicFacts):
-                yield from look_at_poison(topic, reader)
+                found = look_at_poison(topic, reader)
+                if found.level is Level.WARNING:
+                    self._waiting.add(topic)
+                yield found
 
     def _group(
         self,
@@ -117,4 +122,10 @@ class KafkaChecks:
         with contextlib.closing(GroupLag(config, lane.topic)) as lag:
             committed = lag.committed(ANSWER_SECONDS)
             behind = lag.ends(ANSWER_SECONDS).lag(committed)
-        yield judge_lag(section, behind, has_committed=bool(committed), has_members=facts.members > 0)
+        yield judge_lag(
+            section,
+            behind,
+            has_committed=bool(committed),
+            has_members=facts.members > 0,
+            has_set_aside=lane.poison_topic in self._waiting,
+        )

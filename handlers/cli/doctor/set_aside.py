@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 
 from millstream.router import KafkaSubscriberConfig, MillstreamError
 from millstream.router.kafka.lag import GroupLag
@@ -15,15 +14,15 @@ from .findings import ANSWER_SECONDS, Finding, ok, skipped, warning
 LOOK = "millstream dlq list says why; once that is mended, millstream dlq replay sends them back"
 
 
-def look_at_poison(topic: str, reader: KafkaSubscriberConfig) -> Iterator[Finding]:
-    """Yield how many records of *topic* the group of *reader* has not replayed.
+def look_at_poison(topic: str, reader: KafkaSubscriberConfig) -> Finding:
+    """Return how many records of *topic* the group of *reader* has not replayed.
 
     Who may not look is told so, and no more: a service only writes there.
     """
     try:
-        yield judge_waiting(topic, _count_waiting(topic, reader))
+        return judge_waiting(topic, _count_waiting(topic, reader))
     except MillstreamError as error:
-        yield skipped(_subject(topic), f"not looked at: {error}")
+        return skipped(_subject(topic), f"not looked at: {error}")
 
 
 def _count_waiting(topic: str, reader: KafkaSubscriberConfig) -> int:

@@ -202,11 +202,15 @@ def test_records_that_no_replay_has_sent_back_are_a_warning(place, capsys):
     with contextlib.closing(Consumer({"bootstrap.servers": place.brokers, "group.id": GROUP})) as replay:
         replay.commit(offsets=[TopicPartition(place.dlq, 0, 1)], asynchronous=False)
         code, lines = place.doctor(capsys)
+        write_events(place.folder / "in.ndjson", 1)
+        run_main("publish", "in.ndjson", "--topic", place.topic, "--brokers", place.brokers, folder=place.folder)
+        _, halted = place.doctor(capsys)
         replay.commit(offsets=[TopicPartition(place.dlq, 0, 3)], asynchronous=False)
         _, then = place.doctor(capsys)
 
     text = "millstream dlq list says why; once that is mended, millstream dlq replay sends them back"
     assert (code, bad_lines(lines)) == (0, [f"warn set aside in {place.dlq}: 2 records wait: {text}"])
+    assert "mend first what is set aside, then start millstream run" in "".join(bad_lines(halted))
     assert f"ok   set aside in {place.dlq}: nothing waits" in then
 
 

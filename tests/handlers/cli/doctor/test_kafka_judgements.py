@@ -121,7 +121,7 @@ def test_a_member_of_our_name_is_told() -> None:
 )
 def test_a_lag_that_nobody_works_on_is_told(lag: int, has_members: bool, level: Level) -> None:
     """Expect a warning only where messages wait and nobody is there."""
-    found = judge_lag("lane", lag, has_committed=True, has_members=has_members)
+    found = judge_lag("lane", lag, has_committed=True, has_members=has_members, has_set_aside=False)
 
     assert found.level is level
     assert found.text.startswith(f"{lag} messages behind")
@@ -129,7 +129,16 @@ def test_a_lag_that_nobody_works_on_is_told(lag: int, has_members: bool, level: 
 
 def test_one_message_is_not_called_messages() -> None:
     """Expect a number of one to be told as one."""
-    assert judge_lag("lane", 1, has_committed=True, has_members=True).text == "1 message behind"
+    found = judge_lag("lane", 1, has_committed=True, has_members=True, has_set_aside=False)
+
+    assert found.text == "1 message behind"
+
+
+def test_a_lane_that_may_have_halted_is_not_to_be_started_first() -> None:
+    """Expect what is set aside to be named where nobody consumes: each start sets as much aside again."""
+    found = judge_lag("lane", 9, has_committed=True, has_members=False, has_set_aside=True)
+
+    assert found.text.endswith("nobody consumes: mend first what is set aside, then start millstream run")
 
 
 @pytest.mark.parametrize(
