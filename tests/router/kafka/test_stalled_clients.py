@@ -70,7 +70,7 @@ def proxy(broker):
 
 @pytest.fixture
 def publish(broker):
-    """Write the numbers from the first up to the second, past the proxy, to each partition in turn: who has seen all has them all."""
+    """Write the numbers from the first up to the second, past the proxy, to each partition in turn: who saw all has them all."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
 
     def publish(first, end):
