@@ -62,7 +62,8 @@ class PublishError(MillstreamError):
         self.failures = dict(failures)
         self.refused = frozenset(refused)
         uuid, reason = next(iter(self.failures.items()))
-        super().__init__(f"{len(self.failures)} messages were not published to {topic!r}; {uuid}: {reason}")
+        what = "1 message was" if len(self.failures) == 1 else f"{len(self.failures)} messages were"
+        super().__init__(f"{what} not published to {topic!r}; {uuid}: {reason}")
 
     def places(self, uuids: Sequence[str]) -> set[int]:
         """Return the places of the messages that did not get out in a call with *uuids*; all, where nothing tells which."""

@@ -99,7 +99,8 @@ class EventFiles:
 
     def too_many(self, refused: int) -> HaltedError:
         """Return the error for more refused lines than `max_poison`."""
-        return HaltedError(f"{refused} lines were refused, more than --max-poison {self.max_poison}")
+        what = "1 line was" if refused == 1 else f"{refused} lines were"
+        return HaltedError(f"{what} refused, more than --max-poison {self.max_poison}")
 
     def summarize(self, counts: str, events: int, seconds: float, *, is_whole: bool) -> None:
         """Close the poison files and say on stderr what the run came to.
@@ -113,7 +114,8 @@ class EventFiles:
         self.sink.close()
         for path, why in self.sink.remove_stale() if is_whole and not self.left_out else ():
             click.echo(f"millstream: {path} is not of this run and cannot be removed: {why}", err=True)
-        where = "".join(f", set aside in {path}" for path in self.sink.used())
+        used = self.sink.used().items()
+        where = "".join(f", set aside in {path}{first and f' ({first})'}" for path, first in used)
         rate = events / max(seconds, 1e-9)
         click.echo(f"{counts} in {seconds:.1f} s ({rate:,.0f} events/s){where}", err=True)
         for source in self.left_out:

@@ -13,12 +13,15 @@ from millstream.handlers.events import InvalidEvent, decode_event
 from millstream.router import ConfigurationError, Message, MessageTooLarge, PoisonFile
 from millstream.router.poison import REASON, payload_fields
 
+from .exit_report import clean
 from .lines import Input, Line
 
 SOURCE, NUMBER, OFFSET = "source", "line", "byte_offset"
 """Metadata that says where a message came from."""
 MAX_LOOK_BYTES = 1024 * 1024
 """What is looked at of a file that is about to be replaced: as much as an event may have."""
+MAX_REASON_CHARACTERS = 200
+"""Of the reason that is told at the end: the longest one of an event is shorter."""
 
 _LASTING = frozenset(
     {
@@ -80,6 +83,8 @@ class LinePoison:
             for place, each in reversed(list(zip(places, paths, strict=True)))
         }
         self._by_source = [self._files[each] for each in places]
+        self._first: dict[Path, Message] = {}
+        """What was written first into each file."""
         self.on_unwritable: Callable[[ConfigurationError], None] = lambda _error: None
         """Told, on the sink's thread, that a file can never be written; its lines stay unsettled."""
         for file in self._files.values():
@@ -104,6 +109,7 @@ class LinePoison:
                 text = f"lines cannot be set aside in {file.path}: {error.strerror}; name another file with --poison"
                 self.on_unwritable(ConfigurationError(text))
             raise
+        self._first.setdefault(file.path, messages[0])
 
     def close(self) -> None:
         """Close the files."""
@@ -126,9 +132,14 @@ class LinePoison:
                     left.append((file.path, error.strerror or str(error)))
         return left
 
-    def used(self) -> list[Path]:
-        """Return the files that were written."""
-        return [file.path for file in self._files.values() if file.is_used]
+    def used(self) -> dict[Path, str]:
+        """Return the files that were written, each with its first line and what is wrong with that, in words."""
+        firsts = {file.path: self._first.get(file.path) for file in self._files.values() if file.is_used}
+        return {path: "" if first is None else _words(first) for path, first in firsts.items()}
+
+
+def _words(message: Message) -> str:
+    return f"line {message.metadata[NUMBER]}: {clean(message.metadata[REASON], MAX_REASON_CHARACTERS)}"
 
 
 def _holds_events(path: Path) -> bool:

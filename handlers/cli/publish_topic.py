@@ -65,8 +65,9 @@ def _create(admin: KafkaAdmin, topic: str, partitions: int) -> str:
     there = admin.count_partitions(topic, ATTEMPT_SECONDS)
     if there is None:
         if admin.create_topic(topic, partitions=partitions, timeout=ATTEMPT_SECONDS):
-            return f"topic {topic} created with {partitions} partitions"
+            return f"topic {topic} created with {partitions} partition{'' if partitions == 1 else 's'}"
         there = admin.count_partitions(topic, ATTEMPT_SECONDS)
     if there == partitions:
         return f"topic {topic} is there already"
-    return f"topic {topic} is there already, with {there} partitions instead of {partitions}: left as it is"
+    has = f"{there} partition{'' if there == 1 else 's'}"
+    return f"topic {topic} is there already, with {has} instead of {partitions}: left as it is"

@@ -46,7 +46,7 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
     """How Kafka is reached: the `[kafka]` section. Its `repr` shows no secret.
 
     Args:
-        brokers: some of the cluster's addresses, `host:port`.
+        brokers: some of the cluster's addresses, such as `["localhost:9092"]`.
         client_id: how the brokers name this client in their logs and quotas.
         tls: encrypt the connection; not implied by `use_sasl`.
         tls_ca_cert_file: certificates of who may vouch for a broker, PEM; `None`: those of the system.

@@ -28,8 +28,8 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Where events are stored: the `[clickhouse]` section.
 
     Args:
-        dsn: `chdb:///folder`, `chdb://folder` for one relative to the current folder, `http://user:password@host:8123/database`
-            or `https://…`; `None`: `chdb://millstream-data`. A secret: `repr` shows it without its password.
+        dsn: `"chdb:///folder"`, `"chdb://folder"` for one relative to the current folder, `"http://user:password@host:8123/database"`
+            or `"https://…"`; `None`: `chdb://millstream-data`. A secret: `repr` shows it without its password.
         database: where the table is, and what unqualified names in `query` mean; empty: the address's, else `default`.
         table: where events go.
         insert_deadline: seconds to wait for the answer to one INSERT, before it is sent again under the same token. The engine

@@ -98,7 +98,9 @@ def _toml_error(path: Path, text: str) -> str:
     found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", text, re.DOTALL)
     if found is None:
         return f"{path}: {text}"
-    return f"{path}, line {found[2]}, column {found[3]}: {found[1]}"
+    # That of a text without quotes, which is what people write.
+    hint = "; text stands in quotes, a list in brackets" if found[1] == "Invalid value" else ""
+    return f"{path}, line {found[2]}, column {found[3]}: {found[1]}{hint}"
 
 
 def find_lines(text: str) -> dict[tuple[str, str], int]:

@@ -19,7 +19,9 @@ WIDTH = 110
 HEAD = f"""\
 # Settings of Millstream: every one, with its default, as a comment. Take the "#" away to change one.
 # A variable {variable_name("section", "key")} wins over this file; the items of a list are separated by commas there.
-# `millstream config check` shows what is in force, and where each value comes from.
+# `millstream config check` shows what is in force, and where each value comes from. Text stands in quotes.
+# A service that has Kafka and a ClickHouse server needs two of them: kafka.brokers and clickhouse.dsn.
+# A lane is one way of events into the store: a topic, the group that reads it, and where it sets messages aside.
 # Secrets (kafka.sasl_password, kafka.tls_key_password, a password in clickhouse.dsn) are better off in variables.
 """
 NOT_SET = "not set"

@@ -52,7 +52,8 @@ def describe(kind: Any) -> str:
     if get_origin(inner) is Literal:
         return " or ".join(repr(each) for each in get_args(inner))
     if get_origin(inner) is list:
-        return f"a list, each {describe(get_args(inner)[0])}"
+        [item] = get_args(inner)
+        return 'a list of texts, such as ["one", "two"]' if item is str else f"a list, each {describe(item)}"
     if get_origin(inner) is dict:
         return "a table in a settings file"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

@@ -289,7 +289,7 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         place = f", {self.topic}[{self.partition}]@{self.offset}" if self.topic else ""
         payload: object = self.payload  # a middleware may have put anything in its place
         content = f"{len(payload)} bytes" if isinstance(payload, bytes) else f"a {type(payload).__name__}"
-        return f"<Message {self.uuid}, {content}{place}>"
+        return f"<Message{self.uuid and f' {self.uuid}'}, {content}{place}>"
 
 
 class _Copy(Message, gc=False, eq=False, kw_only=True):

@@ -149,6 +149,6 @@ class StormGuard:
 
     def _text(self, storm: str, error: BaseException) -> str:
         return (
-            f"handler {self._handler!r} halts: {storm}; what is set aside is safe, the rest stays uncommitted: mend the cause, or"
-            f" raise the limit, and start again. The last: {line_of(error)}"
+            f"handler {self._handler!r} halts: {storm}; what is set aside is safe (millstream dlq list), the rest stays"
+            f" uncommitted: mend the cause, or raise the limit, and start again. The last: {line_of(error)}"
         )

@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import struct
 import subprocess
 import termios
@@ -147,7 +148,7 @@ class Shell:
         return self
 
     def __exit__(self, *_):
-        self._bash.kill()
+        os.killpg(self._bash.pid, signal.SIGKILL)  # with what a page has left in the background
         self._bash.communicate()
         self._reader.join(TIMEOUT)
         os.close(self._terminal)

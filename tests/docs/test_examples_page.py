@@ -19,6 +19,7 @@ RUN_BY = {
     "ex06_kafka_to_clickhouse.py": "test_example_kafka.py::test_the_kafka_example_stores_every_event_and_sets_the_bad_one_aside",
     "ex07_whole_service.py": "test_example_service.py::test_the_service_stores_events_and_answers_signups",
     "ex08_own_rows.py": "test_examples_own.py::test_the_rows_are_in_their_tables_and_what_is_wrong_is_named",
+    "ex09_mending.py": "test_repair_page.py::test_the_example_mends_what_the_producer_sends_and_nothing_else",
     "find_event.py": "test_where_page.py::test_the_search_says_in_one_line_why_it_cannot_look",
 }
 """The test of each; more of them stand beside it."""

@@ -17,15 +17,18 @@ Answer = TypeVar("Answer")
 
 
 def ask_again(
-    question: Callable[[], Answer], clock: Clock = MONOTONIC, wait: Callable[[float], object] | None = None
+    question: Callable[[], Answer],
+    clock: Clock = MONOTONIC,
+    wait: Callable[[float], object] | None = None,
+    seconds: float = PATIENCE_SECONDS,
 ) -> Answer:
-    """Return the answer to *question*, which is asked again for 30 s while what is wrong may pass.
+    """Return the answer to *question*, which is asked again for *seconds* while what is wrong may pass.
 
     Raises:
         TransientError: it has not passed by then.
     """
     wait = threading.Event().wait if wait is None else wait
-    deadline = clock.now() + PATIENCE_SECONDS
+    deadline = clock.now() + seconds
     while True:
         try:
             return question()

@@ -84,8 +84,8 @@ def list_records(settings: Settings, selection: Selection, output_format: str) -
 def show(settings: Settings, selection: Selection, place: Sequence[str], uuid: str | None) -> None:
     """Show one record: where it came from, what happened, its metadata and its payload.
 
-    The one at TOPIC PARTITION OFFSET, else the first one that the options leave. A payload that is JSON is indented, one that
-    is no text is in base64.
+    The one at TOPIC PARTITION OFFSET, else the first one that the options leave, of those that were not replayed where there
+    are any. A payload that is JSON is indented, one that is no text is in base64.
 
     \b
     Examples:
@@ -120,12 +120,17 @@ def _at(source: Source, partition: int, offset: int) -> PoisonRecord:
 
 
 def _first(sources: Sequence[Source], wanted: Filter) -> PoisonRecord:
+    """Return the first that waits: what was replayed is of another day. Where none does, the first of those."""
+    replayed = None
     for source in sources:
         with contextlib.closing(source.read(lambda: False)) as chunks:
-            found = next((record for records in chunks for record in records if wanted.matches(record)), None)
-        if found is not None:
-            return found
-    raise ConfigurationError("no such record: millstream dlq list shows which there are")
+            for record in (each for records in chunks for each in records if wanted.matches(each)):
+                if not record.is_replayed:
+                    return record
+                replayed = replayed or record
+    if replayed is None:
+        raise ConfigurationError("no such record: millstream dlq list shows which there are")
+    return replayed
 
 
 dlq.add_command(replay)

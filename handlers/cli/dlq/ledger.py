@@ -45,6 +45,10 @@ class Ledger:
         place = bisect.bisect_right(self.runs, (offset, _BEHIND)) - 1
         return offset < self.position or (place >= 0 and offset < self.runs[place][1])
 
+    def count_left(self, end: int) -> int:
+        """Return how many offsets below *end* are not done with."""
+        return max(0, end - self.position - sum(after - first for first, after in self.runs))
+
     def begin_at(self, first: int) -> None:
         """Take note that nothing is kept below *first*."""
         if first > self.position:

@@ -9,6 +9,7 @@ import msgspec
 from millstream.router.poison.record import ENTRIES
 
 from ..drawing import printable
+from .grouping import UNKNOWN
 from .records import PoisonRecord
 
 
@@ -20,20 +21,15 @@ def shown(record: PoisonRecord) -> str:
         "record": record.place,
         "came from": record.came_from or "unknown",
         "replayed": "yes" if record.is_replayed else "no",
-        "uuid": message.uuid,
-        "key": "" if message.key is None else _payload(message.key)[1],
+        "uuid": message.uuid or UNKNOWN,
+        "key": UNKNOWN if message.key is None else _payload(message.key)[1],
     }
     happened = {name: value for name, value in message.metadata.items() if name in ENTRIES}
     own = {name: value for name, value in message.metadata.items() if name not in ENTRIES}
-    lines = [
-        *_block(facts),
-        "",
-        *_block(happened),
-        "",
-        *_block(own),
-        "",
-        f"payload, {len(message.payload):,} bytes, {what}:",
-    ]
+    blocks = [_block(each) for each in (facts, happened, own) if each]
+    lines = [line for block in blocks for line in (*block, "")]
+    size = len(message.payload)
+    lines.append(f"payload, {size:,} byte{'' if size == 1 else 's'}, {what}:")
     return "\n".join([*lines, *(printable(line) for line in payload.split("\n"))])
 
 

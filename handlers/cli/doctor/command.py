@@ -47,9 +47,9 @@ from .versions import own_versions
 def doctor(settings: Settings, brokers: str | None, probe: bool, probe_timeout: float) -> None:
     """Look at everything that a service depends on, and say in a line each what is wrong and what to do about it.
 
-    Brokers, topics, groups; the store, its clock, its table, our rights, the settings of an INSERT. Nothing is changed, no
-    group is joined and nothing committed; each answer may take 5 s. A line begins with ok, warn, FAIL, or skip for what could
-    not be looked at.
+    Brokers, topics, what waits in poison topics, groups; the store, its clock, its table, our rights, the settings of an
+    INSERT. Nothing is changed, no group is joined and nothing committed; each answer may take 5 s. A line begins with ok,
+    warn, FAIL, or skip for what could not be looked at.
 
     \b
     Example:

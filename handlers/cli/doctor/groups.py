@@ -41,13 +41,17 @@ def judge_group(lane: str, config: KafkaSubscriberConfig, facts: GroupFacts, ins
     return ok(subject, f"{members} with {theirs}, as ours{named}")
 
 
-def judge_lag(lane: str, lag: int, *, has_committed: bool, has_members: bool) -> Finding:
-    """Return how far the lane is behind; nobody works on it where the group has no members."""
+def judge_lag(lane: str, lag: int, *, has_committed: bool, has_members: bool, has_set_aside: bool) -> Finding:
+    """Return how far the lane is behind; nobody works on it where the group has no members.
+
+    Where records wait in its poison topic it may have halted, and a start would only set more aside.
+    """
     subject = f"lag of {lane}"
     began = "" if has_committed else ", and nothing is committed yet"
-    text = f"{lag:,} messages behind{began}"
+    text = f"{lag:,} message{'' if lag == 1 else 's'} behind{began}"
     if lag and not has_members:
-        return warning(subject, f"{text}, and nobody consumes: start millstream run")
+        first = "mend first what is set aside, then " if has_set_aside else ""
+        return warning(subject, f"{text}, and nobody consumes: {first}start millstream run")
     return ok(subject, text)
 
 

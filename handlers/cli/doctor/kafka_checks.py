@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from millstream.handlers.events import LaneConfig
@@ -15,8 +15,10 @@ from millstream.router.kafka.inspection import Inspector, TopicFacts
 from millstream.router.kafka.lag import GroupLag
 from millstream.router.kafka.names import name_of
 
-from .findings import ANSWER_SECONDS, Finding, attempt, failure, ok, skipped, warning
+from ..dlq.options import GROUP
+from .findings import ANSWER_SECONDS, Finding, Level, attempt, failure, ok, skipped, warning
 from .groups import judge_group, judge_lag, judge_protocol
+from .set_aside import look_at_poison
 from .topics import judge_topics, needed_topics, poison_choices
 
 HANDLER_OF = dict(zip(LANES, HANDLERS.values(), strict=True))
@@ -36,6 +38,8 @@ class KafkaChecks:
         self._given = brokers
         self.can_publish = False
         """Whether a broker answers, and has the topic of the regular lane."""
+        self._waiting: set[str] = set()
+        """The poison topics with records that no replay has sent back."""
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found, one after the other."""
@@ -76,6 +80,7 @@ class KafkaChecks:
         self.can_publish = isinstance(topics.get(self._settings.event_processing.topic), TopicFacts)
         yield from judge_topics(needed, topics, address)
         yield from poison_choices(self._settings)
+        yield from self._set_aside(topics)
         attacher = LaneAttacher(self._settings, self._given)
         try:
             lanes = attacher.enabled()
@@ -87,6 +92,17 @@ class KafkaChecks:
                 self._group, inspector, section, lane, attacher.subscriber_config(lane), topics.get(lane.topic)
             )
             yield from attempt(f"group {lane.consumer_group} ({section})", look)
+
+    def _set_aside(self, topics: Mapping[str, object]) -> Iterator[Finding]:
+        """Once for each poison topic, and not where it is missing, which was told."""
+        poison = {lane.poison_topic for lane in self._settings.lanes.values() if lane.enabled}
+        reader = self._settings.kafka.subscriber_config(GROUP, self._given)
+        for topic in sorted(name for name in poison if name is not None):
+            if isinstance(topics.get(topic), TopicFacts):
+                found = look_at_poison(topic, reader)
+                if found.level is Level.WARNING:
+                    self._waiting.add(topic)
+                yield found
 
     def _group(
         self,
@@ -106,4 +122,10 @@ class KafkaChecks:
         with contextlib.closing(GroupLag(config, lane.topic)) as lag:
             committed = lag.committed(ANSWER_SECONDS)
             behind = lag.ends(ANSWER_SECONDS).lag(committed)
-        yield judge_lag(section, behind, has_committed=bool(committed), has_members=facts.members > 0)
+        yield judge_lag(
+            section,
+            behind,
+            has_committed=bool(committed),
+            has_members=facts.members > 0,
+            has_set_aside=lane.poison_topic in self._waiting,
+        )

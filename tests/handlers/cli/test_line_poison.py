@@ -28,7 +28,7 @@ def test_two_names_of_one_poison_file_are_one_file(tmp_path, monkeypatch):
     sink.close()
 
     assert [record["raw"] for record in poison_records(tmp_path / "in.poison.ndjson")] == ["first", "second", "third"]
-    assert [path.name for path in sink.used()] == ["in.poison.ndjson"]
+    assert {path.name: first for path, first in sink.used().items()} == {"in.poison.ndjson": "line 1: bad"}
 
 
 def test_a_file_of_events_is_never_taken_for_a_poison_file(tmp_path):

@@ -59,7 +59,9 @@ def test_invalid_and_oversized_lines_are_set_aside_and_the_rest_is_published(tmp
     assert [record["line"] for record in records] == [2, 4]
     assert "max_message_bytes" in records[1]["reason"]
     assert len(read_records(mock_cluster.bootstrap_servers, "events", 2500)) == 2500
-    assert "confirmed 2500 poisoned 2 lines 2503 " in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "confirmed 2500 poisoned 2 lines 2503 " in err
+    assert err.endswith(", set aside in in.ndjson.poison.ndjson (line 2: malformed JSON at byte 0: expected '{')\n")
 
 
 def test_bytes_behind_the_compressed_data_are_told_and_the_rest_is_published(tmp_path, mock_cluster, capsys):

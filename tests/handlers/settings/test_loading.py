@@ -107,6 +107,14 @@ MISTAKES = [
         "[router]\nclose_timeout = -1", "router.close_timeout must not be negative, not -1", id="range of the router"
     ),
     pytest.param("[batch]\nbatch_size =\n", "Invalid value", id="broken TOML"),
+    pytest.param(
+        "[clickhouse]\ndsn = http://host:8123", "line 2, column 7: Invalid value; text stands in quotes", id="no quotes"
+    ),
+    pytest.param(
+        '[kafka]\nbrokers = "host:9092"',
+        """kafka.brokers must be a list of texts, such as ["one", "two"], not 'host:9092'""",
+        id="text for a list",
+    ),
     pytest.param("[batch]\nbatch_size = 1\nbatch_size = 2", "Cannot overwrite a value", id="a key twice"),
     pytest.param("a = " + "[" * 50_000, "", id="nested too deeply"),
 ]

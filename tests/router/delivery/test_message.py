@@ -60,6 +60,7 @@ def test_repr_names_the_message_and_its_place_but_not_what_is_in_it():
 
     assert repr(message) == "<Message u, 8 bytes, t[2]@5>"
     assert repr(Message(b"ab", uuid="u")) == "<Message u, 2 bytes>"
+    assert repr(Message(b"ab", uuid="")) == "<Message, 2 bytes>"
 
 
 def test_first_word_counts():

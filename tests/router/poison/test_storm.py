@@ -137,8 +137,9 @@ def test_nothing_but_bad_messages_halts_with_the_sink_at_its_limit():
     assert [message.payload for message in publisher.messages("dlq")] == bad[:9]
     assert subscriber.subscription.committed() == 9
     assert text == (
-        "handler 'h' halts: 10 messages in a row cannot be handled (poison.max_in_a_row); what is set aside is safe, the rest"
-        " stays uncommitted: mend the cause, or raise the limit, and start again. The last: no bad 9"
+        "handler 'h' halts: 10 messages in a row cannot be handled (poison.max_in_a_row); what is set aside is safe"
+        " (millstream dlq list), the rest stays uncommitted: mend the cause, or raise the limit, and start again. The last:"
+        " no bad 9"
     )
 
 

@@ -110,9 +110,7 @@ def test_output_that_is_refused_for_good_poisons_its_message_at_once():
     assert handler.payloads == [b"x", b"y"]
     assert publisher.attempts == 2
     assert [record.payload for record in sink.records] == [b"x"]
-    assert sink.reasons == [
-        "what was produced of it cannot be published: 1 messages were not published to 'out'; 1: no"
-    ]
+    assert sink.reasons == ["what was produced of it cannot be published: 1 message was not published to 'out'; 1: no"]
 
 
 def test_what_was_confirmed_is_not_sent_again_where_no_sink_takes_the_message():

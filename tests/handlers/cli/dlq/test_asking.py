@@ -28,10 +28,11 @@ def test_what_passes_is_asked_again():
     assert ask_again(question, clock, clock.advance) == 17
 
 
-def test_what_does_not_pass_is_told():
-    """After half a minute."""
+@pytest.mark.parametrize(("given", "seconds"), [({}, 30.0), ({"seconds": 5.0}, 5.0)])
+def test_what_does_not_pass_is_told(given, seconds):
+    """After half a minute, or the time that is given."""
     clock = ManualClock()
     with pytest.raises(TransientError, match="down"):
-        ask_again(answers(*[TransientError("down")] * 999), clock, clock.advance)
+        ask_again(answers(*[TransientError("down")] * 999), clock, clock.advance, **given)
 
-    assert clock.now() == pytest.approx(30.0)
+    assert clock.now() == pytest.approx(seconds)

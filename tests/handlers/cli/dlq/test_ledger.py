@@ -35,6 +35,18 @@ def test_a_ledger_has_what_was_added_in_whatever_order(position, spans):
     assert edges == sorted(set(edges))
 
 
+@given(st.integers(0, 20), SPANS, st.integers(0, 80))
+def test_what_is_left_is_what_is_not_in_it(position, spans, end):
+    """As a number of offsets below the end of the topic, never less than 0."""
+    ledger = Ledger(position)
+    for begin, length in spans:
+        ledger.add(begin, begin + length)
+
+    end = max([end, position, *(after for _, after in ledger.runs)])
+    assert ledger.count_left(end) == sum(offset not in ledger for offset in range(end))
+    assert ledger.count_left(0) == 0
+
+
 @given(st.integers(0, 2**40), SPANS)
 def test_a_note_is_read_as_it_was_written(position, spans):
     """With the offset that it is committed with."""

@@ -140,6 +140,16 @@ def test_a_record_is_shown_with_where_it_came_from():
     assert text.endswith('payload, 41 bytes, JSON:\n{\n  "id": 1.10,\n  "big": 12345678901234567890123\n}')
 
 
+def test_a_record_is_shown_without_empty_lines_for_what_it_has_not():
+    """A message of another producer has often neither a uuid nor metadata."""
+    text = shown(PoisonRecord(Message(b"1", uuid="", metadata={"reason_poisoned": "no"}), "a.ndjson", 0, 9))
+
+    assert text == (
+        "record     a.ndjson@0\ncame from  unknown\nreplayed   no\nuuid       -\nkey        -\n\n"
+        "reason_poisoned  no\n\npayload, 1 byte, JSON:\n1"
+    )
+
+
 @pytest.mark.parametrize(
     ("payload", "end"),
     [

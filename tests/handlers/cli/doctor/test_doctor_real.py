@@ -4,12 +4,13 @@ import contextlib
 from urllib.parse import urlsplit
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
 
+from millstream.handlers.cli.dlq.options import GROUP
 from millstream.handlers.cli.doctor import kafka_checks, opening
 from millstream.handlers.cli.doctor.table import TableChecks
 from millstream.handlers.settings.sections import ClickHouseConfig
-from millstream.router import MONOTONIC
+from millstream.router import MONOTONIC, KafkaPublisher, KafkaPublisherConfig, Message
 from tests.handlers.cli.command_aids import write_events
 from tests.handlers.cli.main_in_process import run_main
 from tests.router.kafka.real_kafka import PASSWORD, USER, wait_until
@@ -91,7 +92,7 @@ def test_where_all_is_well_nothing_else_is_said(place, capsys):
 
     assert (code, [line for line in lines if not line.startswith("ok")]) == (0, [])
     assert [line.split()[1].rstrip(":") for line in lines] == [
-        *("versions", "brokers", "topic", "topic", "group", "lag"),
+        *("versions", "brokers", "topic", "topic", "set", "group", "lag"),
         *("store", "engine", "clock", "table", "deduplication", "rights", "settings"),
     ]
 
@@ -192,6 +193,36 @@ def test_what_waits_while_nobody_consumes_is_a_warning(place, capsys, real_kafka
     assert code == 0
     text = "3 messages behind, and nothing is committed yet, and nobody consumes: start millstream run"
     assert bad_lines(lines) == [f"warn lag of event_processing: {text}"]
+
+
+def test_records_that_no_replay_has_sent_back_are_a_warning(place, capsys):
+    """With how many there are, and the commands to look at them: nothing else of a service shows them."""
+    with contextlib.closing(KafkaPublisher(KafkaPublisherConfig(brokers=[place.brokers]))) as publisher:
+        publisher.publish(place.dlq, *[Message(b"x") for _ in range(3)])
+    with contextlib.closing(Consumer({"bootstrap.servers": place.brokers, "group.id": GROUP})) as replay:
+        replay.commit(offsets=[TopicPartition(place.dlq, 0, 1)], asynchronous=False)
+        code, lines = place.doctor(capsys)
+        write_events(place.folder / "in.ndjson", 1)
+        run_main("publish", "in.ndjson", "--topic", place.topic, "--brokers", place.brokers, folder=place.folder)
+        _, halted = place.doctor(capsys)
+        replay.commit(offsets=[TopicPartition(place.dlq, 0, 3)], asynchronous=False)
+        _, then = place.doctor(capsys)
+
+    text = "millstream dlq list says why; once that is mended, millstream dlq replay sends them back"
+    assert (code, bad_lines(lines)) == (0, [f"warn set aside in {place.dlq}: 2 records wait: {text}"])
+    assert "mend first what is set aside, then start millstream run" in "".join(bad_lines(halted))
+    assert f"ok   set aside in {place.dlq}: nothing waits" in then
+
+
+def test_what_waits_is_not_told_where_nobody_can_know(place, capsys):
+    """What a replay has noted is of another topic of the name: that is said, and is no fault of a service."""
+    with contextlib.closing(Consumer({"bootstrap.servers": place.brokers, "group.id": GROUP})) as replay:
+        replay.commit(offsets=[TopicPartition(place.dlq, 0, 5)], asynchronous=False)
+    code, lines = place.doctor(capsys)
+    [skipped] = [line for line in lines if line.startswith("skip")]
+
+    assert (code, bad_lines(lines)) == (0, [])
+    assert skipped.startswith(f"skip set aside in {place.dlq}: not looked at: ")
 
 
 def test_the_new_protocol_is_found_where_the_brokers_have_it(place, capsys):

@@ -4,6 +4,7 @@ import pytest
 
 from millstream.handlers.cli.doctor.findings import Level
 from millstream.handlers.cli.doctor.groups import judge_group, judge_lag, judge_protocol
+from millstream.handlers.cli.doctor.set_aside import LOOK, judge_waiting
 from millstream.handlers.cli.doctor.topics import NeededTopic, judge_topic, needed_topics, poison_choices
 from millstream.handlers.events import LaneConfig
 from millstream.handlers.settings.kafka import KafkaConfig
@@ -120,7 +121,37 @@ def test_a_member_of_our_name_is_told() -> None:
 )
 def test_a_lag_that_nobody_works_on_is_told(lag: int, has_members: bool, level: Level) -> None:
     """Expect a warning only where messages wait and nobody is there."""
-    assert judge_lag("lane", lag, has_committed=True, has_members=has_members).level is level
+    found = judge_lag("lane", lag, has_committed=True, has_members=has_members, has_set_aside=False)
+
+    assert found.level is level
+    assert found.text.startswith(f"{lag} messages behind")
+
+
+def test_one_message_is_not_called_messages() -> None:
+    """Expect a number of one to be told as one."""
+    found = judge_lag("lane", 1, has_committed=True, has_members=True, has_set_aside=False)
+
+    assert found.text == "1 message behind"
+
+
+def test_a_lane_that_may_have_halted_is_not_to_be_started_first() -> None:
+    """Expect what is set aside to be named where nobody consumes: each start sets as much aside again."""
+    found = judge_lag("lane", 9, has_committed=True, has_members=False, has_set_aside=True)
+
+    assert found.text.endswith("nobody consumes: mend first what is set aside, then start millstream run")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "line"),
+    [
+        (0, "ok   set aside in dlq: nothing waits"),
+        (1, f"warn set aside in dlq: 1 record waits: {LOOK}"),
+        (1000, f"warn set aside in dlq: 1,000 records wait: {LOOK}"),
+    ],
+)
+def test_what_no_replay_has_sent_back_is_a_warning(waiting: int, line: str) -> None:
+    """Expect the number, and what to do."""
+    assert judge_waiting("dlq", waiting).line == line
 
 
 def test_brokers_without_the_new_protocol_are_too_old_for_it() -> None:
