@@ -67,6 +67,12 @@ def _go(folder: Path, *arguments: str) -> str:
         timeout=BUILD_SECONDS,
     )
     if done.returncode:
-        words = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise RaceError(f"go {arguments[0]} said: {words[-1].strip() if words else 'nothing'}")
+        raise RaceError(f"go {arguments[0]} said: {_reason(done)}")
     return done.stdout
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    if done.stdout.startswith("{"):  # of a download: as JSON where it is asked for that
+        return str(json.loads(done.stdout).get("Error", "nothing"))
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing"

@@ -11,7 +11,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.race.bento_program import FOLDER
@@ -20,12 +20,12 @@ from benchmarks.race.tables import ServerTable
 from benchmarks.race.topics import Topic
 from benchmarks.race.ways import PARTITIONS, ROWS_PER_INSERT, RaceError
 from millstream.router.worker_thread import WorkerThread
-from tests.router.kafka.real_kafka import RealKafka, wait_until
+from tests.router.kafka.real_kafka import RealKafka
 
 FETCHED = re.compile(r"read Fetch .*?bytes_read=(\d+)|bytes_read=(\d+).*?read Fetch ")
 EMPTY_BYTES = 1_000
 """An answer to a fetch that brings no records is shorter; one with some has hundreds of thousands."""
-COUNT_EVERY_SECONDS = 0.02
+LOOK_SECONDS = 0.02
 START_SECONDS, RUN_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 60.0, 600.0, 60.0, 30.0
 KEPT_LINES = 5
 
@@ -56,17 +56,15 @@ def run_bento(program: Path, table: ServerTable, kafka: RealKafka, topic: Topic,
         "GROUP": group,
         "URL": table.insert_url,
         "ROWS": str(batch_rows(topic.events)),
-        "LIMIT": str(topic.events),
     }
     with _running(program, given) as bento:
         bento.require(bento.fetched.wait(START_SECONDS), "fetched nothing")
-        deadline = time.monotonic() + RUN_SECONDS
-        while table.rows() < topic.rows:
-            bento.require(time.monotonic() < deadline, "came to no end")
-            bento.ended.wait(COUNT_EVERY_SECONDS)
+        bento.wait_until(lambda: table.rows() >= topic.rows, RUN_SECONDS, "left rows out")
         measured = bento.measured()
         ends = kafka.end_offsets(topic.name)
-        wait_until(lambda: kafka.committed(group, topic.name) == ends, "Bento's last commit", COMMIT_SECONDS)
+        bento.wait_until(
+            lambda: kafka.committed(group, topic.name) == ends, COMMIT_SECONDS, "did not commit everything"
+        )
     return measured
 
 
@@ -83,6 +81,13 @@ class RunningBento:
     def measured(self) -> Measured:
         """Return what it took from its first fetch until now."""
         return Measured(time.perf_counter() - self._began, self._cpu_clock() - self._cpu)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+        """Look for *condition* again and again; RaceError with *otherwise* when it does not hold in time, or it ended."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.require(time.monotonic() < deadline, otherwise)
+            self.ended.wait(LOOK_SECONDS)
 
     def require(self, is_right: bool, otherwise: str) -> None:
         """Raise RaceError with *otherwise* and its last words, unless *is_right* and it still runs."""

@@ -72,9 +72,12 @@ class Course:
     def _run_python(self, way: Way, table: RunTable, topic: Topic, group: str) -> Measured:
         line = [sys.executable, "-m", "benchmarks.race.python_ways", way.name]
         given = [self.kafka.bootstrap_servers, topic.name, group, str(topic.events), table.dsn]
-        done = subprocess.run(
-            [*line, *given], capture_output=True, text=True, check=False, cwd=ROOT, timeout=RUN_SECONDS
-        )
+        try:
+            done = subprocess.run(
+                [*line, *given], capture_output=True, text=True, check=False, cwd=ROOT, timeout=RUN_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise RaceError(f"{way.label} came to no end within {RUN_SECONDS} s") from None
         if done.returncode:
             raise RaceError(f"{way.label} failed:\n{done.stderr.strip()}")
         return msgspec.json.decode(done.stdout, type=Measured)

@@ -85,6 +85,28 @@ def test_without_go_the_race_goes_without_bento(
     assert capsys.readouterr().err == "without Bento: Go is not here to build it\n"
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ('echo \'{"Path": "bento", "Error": "no such release"}\'; exit 1', "go mod said: no such release"),
+        ("echo first >&2; echo 'go: last' >&2; exit 1", "go mod said: go: last"),
+        ("exit 1", "go mod said: nothing"),
+    ],
+)
+def test_bento_that_cannot_be_built_is_done_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str, reason: str
+) -> None:
+    """Expect what Go said, in one line."""
+    program = tmp_path / "go"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path))
+
+    assert find_bento(list(WAYS), 1_000_000) is None
+    assert capsys.readouterr().err == f"without Bento: {reason}\n"
+
+
 def test_bento_that_was_built_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Expect the program in the cache folder, without Go."""
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
