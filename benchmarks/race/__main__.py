@@ -46,7 +46,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="URL",
         help="a ClickHouse server, or `chdb` for chDB alone; default: both, with a server of its own",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if min(options.events, options.runs) < 1:
+        parser.error("--events and --runs have to be at least 1")
+    return options
 
 
 def chosen(options: argparse.Namespace) -> list[Way]:

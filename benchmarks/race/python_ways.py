@@ -5,11 +5,12 @@ the engine is a part of it. Each way reads the whole topic from its beginning in
 """
 
 import contextlib
-import queue
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import clickhouse_connect
@@ -30,6 +31,10 @@ from millstream.router import DROP, HandlerFunc, KafkaSubscriber, KafkaSubscribe
 from millstream.router.kafka.properties import subscriber_properties
 
 CHUNK = 1_000
+RAW_PROPERTIES = {"auto.offset.reset": "earliest", "enable.partition.eof": False}
+"""Of the loop by hand: where it begins, and that the end of a partition comes to it as no record."""
+RAW_AHEAD = 3
+"""INSERTs that it may be ahead: one that runs, and two that wait."""
 LOOK_SECONDS = 0.005
 
 
@@ -52,28 +57,29 @@ class Timing:
 def run_raw(config: KafkaSubscriberConfig, topic: str, events: int, dsn: str) -> None:
     """What anybody would write by hand: poll, collect, INSERT on another thread, store offsets behind it; no checks at all."""
     client = _open(dsn)
-    consumer = Consumer(subscriber_properties(config) | {"auto.offset.reset": "earliest"})
+    consumer = Consumer(subscriber_properties(config) | RAW_PROPERTIES)
     consumer.subscribe([topic])
-    full: queue.Queue[list[bytes] | None] = queue.Queue(2)
-    inserting = threading.Thread(target=_insert_all, args=(client, full))
-    inserting.start()
     timing, seen = Timing(), 0
     rows: list[Any] = []  # bytes, as no record of the race is without a value
-    while seen < events:
-        records = consumer.consume(CHUNK, 1.0)
-        if records and not seen:
-            timing.begin()
-        for record in records:
-            assert record.error() is None, record.error()
-            record.partition()
-            record.offset()
-            rows.append(record.value())
-        seen += len(records)
-        if len(rows) >= ROWS_PER_INSERT or seen == events:
-            full.put(rows)
-            rows = []
-    full.put(None)
-    inserting.join()
+    with ThreadPoolExecutor(1) as inserting:
+        sent: deque[Future[None]] = deque()
+        while seen < events:
+            records = consumer.consume(CHUNK, 1.0)
+            if records and not seen:
+                timing.begin()
+            for record in records:
+                assert record.error() is None, record.error()
+                record.partition()
+                record.offset()
+                rows.append(record.value())
+            seen += len(records)
+            if len(rows) >= ROWS_PER_INSERT or seen == events:
+                sent.append(inserting.submit(_insert, client, rows))
+                rows = []
+            if len(sent) > RAW_AHEAD:
+                sent.popleft().result()
+        for each in sent:
+            each.result()
     # By position: all that was read is in the table now.
     consumer.store_offsets(offsets=consumer.position(consumer.assignment()))
     consumer.commit(asynchronous=False)
@@ -82,17 +88,16 @@ def run_raw(config: KafkaSubscriberConfig, topic: str, events: int, dsn: str) ->
     client.close()
 
 
+def _insert(client: Client, rows: list[bytes]) -> None:
+    client.raw_insert("events", EVENT_COLUMNS, b"\n".join(rows), settings=SETTINGS, fmt="JSONEachRow")
+
+
 def _open(dsn: str) -> Client:
     address = StoreDsn.parse(dsn)
     if address.folder is None:
         return clickhouse_connect.get_client(dsn=dsn)
     with contextlib.closing(EventRepository.open(dsn)):  # makes the table
         return open_folder(address, address.folder)
-
-
-def _insert_all(client: Client, full: "queue.Queue[list[bytes] | None]") -> None:
-    while (batch := full.get()) is not None:
-        client.raw_insert("events", EVENT_COLUMNS, b"\n".join(batch), settings=SETTINGS, fmt="JSONEachRow")
 
 
 class CountMessages:

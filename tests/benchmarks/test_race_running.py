@@ -53,6 +53,13 @@ def test_a_race_of_nobody_is_refused(arguments: list[str]) -> None:
         chosen(parse(arguments))
 
 
+@pytest.mark.parametrize("option", ["--runs", "--events"])
+def test_a_race_without_runs_or_events_is_refused(option: str) -> None:
+    """Expect argparse's own way out."""
+    with pytest.raises(SystemExit):
+        parse([option, "0"])
+
+
 def test_every_way_can_be_run() -> None:
     """Expect each to be known to the process that runs it; Bento is its own."""
     assert {way.name for way in WAYS} - {"bento"} == set(RUN_BY_NAME)
