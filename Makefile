@@ -28,7 +28,7 @@ help:
 	echo "make check     format, lint, types, sources (make lint), then the slow tests (make slow): a quarter of an hour"
 	echo "make soak      the long forms of some tests, for a release or a suspicion"
 	echo "make bench     the benchmarks"
-	echo "make race      a loop written by hand against the product, from Kafka into ClickHouse"
+	echo "make race      a loop by hand, Bento and the product beside each other, from Kafka into ClickHouse, with a plot"
 	echo "make mutants   break each guarantee on purpose: its test must turn red"
 	echo "make venv      only the set-up that every other target does by itself"
 	echo "make clean     remove .venv, .venv-* and what the tools left; stored data stays"
@@ -61,6 +61,7 @@ lint: $(INSTALLED)
 	$(BIN)/python -m mypy --no-error-summary scripts
 	$(BIN)/python -m mypy --no-error-summary tests/typing/api.py
 	$(BIN)/python -m mypy --no-error-summary examples
+	$(BIN)/python -m mypy --no-error-summary -p benchmarks.race
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python -m pytest -q -m static tests/guards tests/docs
 
@@ -77,7 +78,7 @@ bench: $(INSTALLED)
 	$(BIN)/python -m pytest -q -o addopts="--strict-markers --strict-config --import-mode=importlib" -o python_files='bench_*.py' -o python_functions='bench_*' -o faulthandler_timeout=1800 -s benchmarks $(ARGS)
 
 race: $(INSTALLED)
-	PYTHONPATH=. $(BIN)/python benchmarks/race.py $(ARGS)
+	PYTHONPATH=. $(BIN)/python -m benchmarks.race $(ARGS)
 
 mutants: $(INSTALLED)
 	$(BIN)/python scripts/mutants.py $(ARGS)
