@@ -29,7 +29,7 @@ The others would start a broker or a server for each conftest that imported its 
 gc.disable()
 
 # No deadline for an example: how long one takes is the machine's affair. `make soak` takes the thorough profile.
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("quick")
 
