@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Protocol, overload
 
+from millstream.router.delivery.message import Assigned
+
 from .batch_message import BatchMessage
 from .rows import Row, Rows
 
@@ -64,11 +66,12 @@ class Batch(Sequence[BatchMessage]):
     refused: set[int]
     """The places that a table has refused: beside them `None` is no outcome, as nobody would hear of them."""
     left: set[int]
-    """The places that a table has left, as the router halts or closes: no outcome may call them done."""
+    """The places that a table has left, as `BatchResult.left`: no outcome may call them done."""
     listener: Callable[[Batch, Iterable[Outcome]], bool] | None
     """Told by `report`; set by who processes it."""
     is_late: Callable[[], bool]
-    """Whether the time to close is nearly over: what takes many steps ends with the one in hand, and calls `report`."""
+    """Whether the time to close is nearly over, or that in which all of its partitions go: what takes many steps ends with the
+    one in hand, and calls `report`."""
 
     def __init__(self, messages: Iterable[Row] = (), *, trigger: Trigger | None = None, size_bytes: int = 0) -> None:
         self.rows = Rows(messages)
@@ -105,17 +108,22 @@ class Batch(Sequence[BatchMessage]):
                 into the result of the batch as well.
 
         Returns:
-            False when so many have failed that the router halts, or when the time to close is nearly over: process no more, and
-            name the rest in `BatchResult.left`.
+            False when so many have failed that the router halts, or when `is_late`: process no more, and name the rest in
+            `BatchResult.left`.
         """
         return self.listener is None or self.listener(self, outcomes)
 
-    def without_void(self) -> Batch:
-        """Return the batch, never sent yet, without what nobody waits for any more: a new row set, so a new token."""
-        kept = Rows(self.rows.without_void())
+    def without_void(self, given_up: Collection[Assigned] = ()) -> Batch:
+        """Return the batch, never sent yet, without what nobody waits for any more: a new row set, so a new token.
+
+        Args:
+            given_up: assignments that count as gone.
+        """
+        rows = self.rows.without_void(given_up)
+        kept = Rows(rows)
         if len(kept) == len(self):
             return self
-        return Batch(self.rows.without_void(), trigger=self.trigger, size_bytes=sum(map(len, kept.payloads())))
+        return Batch(rows, trigger=self.trigger, size_bytes=sum(map(len, kept.payloads())))
 
 
 def _never() -> bool:
@@ -129,8 +137,8 @@ class BatchResult:
     Args:
         done: the places of those that were processed; `range(len(batch))` when all were.
         failures: the error of each that cannot be processed, by its place; it goes to the poison sink.
-        left: the places of those that were not processed, as the router halts or closes: nothing is done about them, and
-            nothing is committed.
+        left: the places of those that were not processed, as the router halts or closes, or as every partition of the batch
+            goes: nothing is done about them, and nothing is committed.
 
     Example:
         >>> result = BatchResult(done=[0, 2], failures={1: ValueError("no such customer")})  # of three messages

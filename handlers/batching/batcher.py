@@ -138,8 +138,7 @@ class MessageBatcher(Attachable):
             raise
 
     def _put(self, item: BatchMessage) -> bool:
-        message = item.message
-        if not message.delivery.hold(self, item.index, message.assignment):
+        if not item.message.delivery.hold(self, item.index, item.message.assignment):
             return False
         return self._buffer.add(item, len(item.payload))
 
@@ -231,6 +230,7 @@ class MessageBatcher(Attachable):
     def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
         """Flush what is here, ahead of any other lane; returns at once."""
         with self._condition:
+            self._flush.ending.leave_by(assignments, deadline)
             self._is_urgent = True
             self._buffer.request(Trigger.REVOKE)
             self._condition.notify_all()
@@ -245,7 +245,7 @@ class MessageBatcher(Attachable):
         """Flush what is left and stop; returns whether nothing was left at *deadline* (monotonic seconds)."""
         with self._condition:
             self._drain_deadline = deadline
-            self._flush.close_by(deadline)
+            self._flush.ending.close_by(deadline)
             self._is_urgent = True
             self._buffer.request(Trigger.SHUTDOWN)
             self._condition.notify_all()

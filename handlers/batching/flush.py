@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable
 from typing import NoReturn, Protocol
 
 from loguru import logger
 
-from millstream.middleware import Backoff
 from millstream.router import Clock, HaltedError, TransientError
 from millstream.router.delivery.message import Assigned
 from millstream.router.delivery.mistakes import Mistakes
@@ -19,17 +17,13 @@ from millstream.router.worker_thread import LastError
 
 from .account import check
 from .attaching import Prepares
+from .attempts import Attempts
 from .batch import Batch, BatchResult, Outcome, ProcessBatch
 from .batch_message import BatchMessage
 from .config import BatchConfig
-from .decision import Decision, Verdict, decide
+from .decision import Decision, Verdict
+from .ending import Ending
 from .gate import URGENT, InsertGate
-
-LAST_SECONDS, LAST_SHARE = 5.0, 0.25
-"""What a batch in trouble leaves of the time to close, for what is still to be done about those of its messages that are through:
-so many seconds, and at most this part of that time."""
-JITTER = 0.2
-"""Part by which a wait between attempts is shortened or lengthened at random, so that several processes do not knock at once."""
 
 
 class Owner(Protocol):
@@ -77,8 +71,10 @@ class Flush:
         self._clock = clock
         self._condition = threading.Condition()
         self._is_given_up = False
-        self._ends_at = math.inf
+        self.ending = Ending(clock)
         """When a batch in trouble is cut short."""
+        self._batch: Batch | None = None
+        """What is in hand."""
         self.last_error = LastError()
         """Of the batch in hand."""
         self._mistakes = Mistakes(owner.name)
@@ -94,14 +90,9 @@ class Flush:
     def _current_rank(self) -> int:
         return URGENT if self._owner.is_urgent else self._rank
 
-    def close_by(self, deadline: float) -> None:
-        """Take note that its owner closes, and has until *deadline*: a batch in trouble ends a little before that."""
-        left = deadline - self._clock.now()
-        self._ends_at = deadline - min(LAST_SECONDS, LAST_SHARE * left)
-
     def is_late(self) -> bool:
         """Whether a batch in trouble is to come to an end, with what is known of its messages by now."""
-        return self._clock.now() >= self._ends_at
+        return self.ending.is_near or (self._batch is not None and self.ending.is_left_to_others(self._batch))
 
     def give_up(self) -> None:
         """End the waits: what is not processed by now stays held, and comes again to whoever is next."""
@@ -111,20 +102,29 @@ class Flush:
 
     def run(self, whole: Batch) -> bool:
         """Process a batch until nothing is open; returns whether everything that is still ours was processed."""
-        batch = whole.without_void()
+        batch = whole.without_void(self.ending.given_up)
         if not batch:
             return False
         self.is_done = False
         self._told.clear()
         batch.listener, batch.is_late = self._report, self.is_late
-        result = self._outcome(batch)
+        self._batch = batch
+        try:
+            result = self._outcome(batch)
+        finally:
+            self._batch = None
         if result is None:
             return False
         self._settle(batch, result)
-        if result.left and self.is_late():
+        return self._has_ended(batch, result)
+
+    def _has_ended(self, batch: Batch, result: BatchResult) -> bool:
+        """Say whether everything was processed, of a batch that is settled as far as *result* goes."""
+        if result.left and self.ending.is_near:
             self.last_error.note(TransientError(f"no time for the last {len(result.left)} messages of a batch"))
             return False
-        if result.left:
+        is_for_others = bool(result.left) and self.ending.is_left_to_others(batch)
+        if result.left and not is_for_others:
             raise HaltedError(f"{self._owner.name} gives up {len(result.left)} messages, as their handler halts")
         if _is_halted(batch) and not self._owner.is_unheld:
             # What would be stored from now on stands behind what is not settled, and would come again.
@@ -132,7 +132,11 @@ class Flush:
         self._set_blocked(batch, False)
         self.is_done = True
         self.last_error.clear()
-        return True
+        if is_for_others:
+            self.ending.give_up(batch)
+            log = logger.bind(batcher=self._owner.name, batch_size=len(batch), left=len(result.left))
+            log.info("batch ends before it is through, as its partitions go: whoever has them next reads what is left")
+        return not is_for_others
 
     def _set_blocked(self, batch: Batch, is_blocked: bool) -> None:
         """Say whether *batch* waits for its store, so that its partitions fetch nothing that would only wait here as well."""
@@ -142,7 +146,7 @@ class Flush:
 
     def _outcome(self, batch: Batch) -> BatchResult | None:
         """Try until there is an outcome for every message; `None` when there should be no further attempt."""
-        attempts = _Attempts(self._config)
+        attempts = Attempts(self._config)
         while True:
             try:
                 result = self._attempt(batch)
@@ -261,29 +265,3 @@ class Flush:
 def _is_halted(batch: Batch) -> bool:
     assignment = batch.rows.first_assignment
     return assignment is not None and assignment.route is not None and assignment.route.is_halted
-
-
-class _Attempts:
-    """The attempts on one batch that failed, and what one decision has to know of those before it."""
-
-    def __init__(self, config: BatchConfig) -> None:
-        self.failed = 0
-        self._config = config
-        self._wrong_since: float | None = None
-        self._backoff = Backoff(
-            initial_interval=config.retry_interval,
-            max_interval=config.max_retry_interval,
-            multiplier=2.0,
-            jitter=JITTER,
-        )
-
-    def judge(self, error: Exception, now: float) -> Decision:
-        """Count an attempt that failed with *error*, and say what follows."""
-        self.failed += 1
-        before = self._wrong_since
-        decision = decide(error, self.failed, self._config, backoff=self._backoff, wrong_since=before, now=now)
-        self._wrong_since = decision.wrong_since
-        if before is None and decision.wrong_since is not None:
-            text = "no batch can be processed until somebody mends this; nothing is lost: {error}"
-            logger.error(text, error=reason_of(error))
-        return decision

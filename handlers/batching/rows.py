@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, cast, overload
 
@@ -79,6 +79,10 @@ class Rows(Sequence[BatchMessage]):
             )
         return [each for each in found.values() if each is not None]
 
+    def stays(self) -> set[Assigned | None]:
+        """Return the assignments that they came by; `None` among them where one is of no subscription."""
+        return {each for part in self._parts for each in _stays_of(part)}
+
     @property
     def first_assignment(self) -> Assigned | None:
         """The assignment of the first."""
@@ -108,15 +112,15 @@ class Rows(Sequence[BatchMessage]):
             for part in self._parts
         )
 
-    def without_void(self) -> list[Row]:
-        """Return those that somebody waits for."""
+    def without_void(self, given_up: Collection[Assigned] = ()) -> list[Row]:
+        """Return those that somebody waits for, but for those of assignments that were *given_up*."""
         kept: list[Row] = []
         for part in self._parts:
             if isinstance(part, BatchRun):
                 kept += () if part.is_void else (part,)
             else:
                 kept += _waited_for(part)
-        return kept
+        return [row for row in kept if _assignment_of(row) not in given_up] if given_up else kept
 
 
 def _columns_of(part: _Part) -> tuple[Sequence[Any], list[bytes]]:
@@ -125,6 +129,14 @@ def _columns_of(part: _Part) -> tuple[Sequence[Any], list[bytes]]:
     # Written out, as a call of `payload` for each would cost as much as all the rest.
     payloads = [row.message.payload if row.part is None else row.part for row in part]
     return [row.item for row in part], payloads
+
+
+def _stays_of(part: _Part) -> Iterable[Assigned | None]:
+    return [part.run.assignment] if isinstance(part, BatchRun) else _assignments_of(part).values()
+
+
+def _assignment_of(row: Row) -> Assigned | None:
+    return row.run.assignment if isinstance(row, BatchRun) else row.message.assignment
 
 
 def _assignments_of(rows: list[BatchMessage]) -> dict[int, Assigned | None]:

@@ -30,6 +30,8 @@ class BatchPlan:
         self._failures = rows.failures
         self._line = line
         self._table = table
+        self.left: set[int] = set()
+        """The places that the last attempt has left."""
         self._told: set[int] = set()
         """The places of those that became no unit, and were reported."""
 

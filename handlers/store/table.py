@@ -112,7 +112,8 @@ class ClickHouseTable:
             rewrite: make the canonical JSON of a message, tried once before the store's word on what *line* made counts.
 
         Returns:
-            An outcome for each message: stored, refused by *line* or by the store, or left, as the router halts or closes.
+            An outcome for each message: stored, refused by *line* or by the store, or left, as the router halts or closes, or as
+            the partitions of the whole batch go.
 
         Raises:
             HaltedError: *line* returned no bytes, or *batch* is in the table with another *line*: no attempt mends that.
@@ -155,7 +156,9 @@ class ClickHouseTable:
         elif not found.has_line(source):
             text = "a batch goes into a table once, under its token: let one line make all rows of a message"
             raise HaltedError(f"{self.full_name}: {text}")
+        whole.left -= found.left  # what another attempt has left: this one goes on with it
         result = found.run(whole)
+        found.left = set(result.left)
         whole.refused.update(result.failures)
         whole.left.update(result.left)
         return result

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import re
+from typing import Any, NamedTuple
 
-from .errors import QueryError
+from .errors import QueryError, StoreUnavailable
 from .protocols import Store
 
-_DEFAULTS_QUERY = "SELECT name, value FROM system.merge_tree_settings WHERE name LIKE '%_window'"
+_DEFAULTS_QUERY = "SELECT value FROM {} WHERE name = '{}'"
 _TABLE_QUERY = (
-    "SELECT create_table_query, dependencies_database, dependencies_table FROM system.tables"
-    " WHERE database = '{}' AND name = '{}'"
+    "SELECT create_table_query, dependencies_database, dependencies_table FROM {} WHERE database = '{}' AND name = '{}'"
 )
 _TARGET = re.compile(r"CREATE MATERIALIZED VIEW (?:(?! ENGINE = ).)+? TO (`[^`\\]+`|\w+)\.(`[^`\\]+`|\w+)")
 _ENGINE = re.compile(r"\bENGINE = (Replicated|Shared)?(\w*)MergeTree\b")
-"""Engines that may have a window. Others pass rows on (Null, Buffer, Distributed) or are no place for sums (Log, Memory)."""
+"""Engines that may have a window. Others pass rows on (Null, Buffer) or are no place for sums (Log, Memory)."""
+_DISTRIBUTED = re.compile(r"\bENGINE = Distributed\('([^'\\]+)', '([^'\\]+)', '([^'\\]+)'")
 _REPLACES = "Replacing"
 """How the engine begins that makes one row of a repeated one by itself. A collapsing one needs a row that cancels it."""
+
+
+class _Place(NamedTuple):
+    """A table or view, here or on the shards of a cluster."""
+
+    database: str
+    name: str
+    cluster: str | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.cluster is None else f" ON CLUSTER {self.cluster}"
+        return f"{self.database}.{self.name}{where}"
+
+
+_Made = tuple[str, list[_Place]]
+"""The statement that made a table or view, and the views that read it; of each shard one."""
 
 
 def find_fed_twice(store: Store, database: str, table: str) -> dict[str, str]:
     """Return the tables that views fill from *table* and that take a repeated INSERT for a new one. Blocks.
 
-    Views of views count as well, and one that keeps its rows itself is called by its own name. Tables of other engines than
-    MergeTree's family have no window to give them, and are left out.
+    Views of views count as well, and one that keeps its rows itself is called by its own name. Behind a Distributed table the
+    tables of its shards are looked at, one replica of each, where the user may (`READ ON REMOTE`) and they answer. Other engines
+    than MergeTree's family have no window to give them, and are left out.
 
     Returns:
         The setting that is each table's window, by the table, in order. Empty where the user may not see how tables are made.
@@ -32,57 +50,76 @@ def find_fed_twice(store: Store, database: str, table: str) -> dict[str, str]:
         StoreUnavailable: the store cannot answer now.
     """
     try:
-        return dict(sorted(_fed_twice(store, database, table).items()))
+        return dict(sorted(_fed_twice(store, _Place(database, table)).items()))
     except QueryError:
         return {}
 
 
-def _fed_twice(store: Store, database: str, table: str) -> dict[str, str]:
-    waiting, seen, found = [(database, table)], {(database, table)}, dict[str, str]()
+def _fed_twice(store: Store, table: _Place) -> dict[str, str]:
+    start = (table, False)
+    waiting, seen, found = [start], {start}, dict[str, str]()
     while waiting:
-        for view in _views_of(store, *waiting.pop()):
-            create, place = _target_of(store, view)
-            setting = _missing_window(store, create)
+        place, is_filled = waiting.pop()
+        for create, views in _made(store, place):
+            setting = _missing_window(store, create, place.cluster) if is_filled else None
             if setting is not None:
-                found[".".join(place)] = setting
-            if place not in seen:
-                seen.add(place)
-                waiting.append(place)
+                found[str(place)] = setting
+            behind = [(target, True) for view in views for target in _targets_of(store, view)]
+            if (shard := _DISTRIBUTED.search(create)) is not None:
+                behind.append((_Place(shard[2], shard[3], shard[1]), is_filled))
+            waiting += [each for each in dict.fromkeys(behind) if each not in seen]
+            seen.update(behind)
     return found
 
 
-def _views_of(store: Store, database: str, table: str) -> list[tuple[str, str]]:
-    rows = store.query(_TABLE_QUERY.format(_escape(database), _escape(table))).rows
-    return [place for _, databases, names in rows for place in zip(databases, names, strict=True)]
+def _targets_of(store: Store, view: _Place) -> list[_Place]:
+    """Return what *view* fills: a table, or else the view itself."""
+    targets = []
+    for create, _ in _made(store, view):
+        named = _TARGET.match(create)
+        targets.append(view if named is None else _Place(named[1].strip("`"), named[2].strip("`"), view.cluster))
+    return targets
 
 
-def _target_of(store: Store, view: tuple[str, str]) -> tuple[str, tuple[str, str]]:
-    """Return the statement that made what *view* fills, and its name: a table, or else the view itself."""
-    create = _create_statement(store, view)
-    named = _TARGET.match(create)
-    if named is None:
-        return create.partition(" AS SELECT")[0], view
-    target = (named[1].strip("`"), named[2].strip("`"))
-    return _create_statement(store, target), target
+def _made(store: Store, place: _Place) -> list[_Made]:
+    """Return how *place* was made; nothing where nobody shows it, as by shards that are away: that is only less to be told."""
+    sql = _TABLE_QUERY.format(_system("tables", place.cluster), _escape(place.database), _escape(place.name))
+    return [
+        (create, [_Place(*each, place.cluster) for each in zip(databases, names, strict=True)])
+        for create, databases, names in _ask(store, sql, place.cluster)
+    ]
 
 
-def _create_statement(store: Store, place: tuple[str, str]) -> str:
-    rows = store.query(_TABLE_QUERY.format(*map(_escape, place))).rows
-    return str(rows[0][0]) if rows else ""
+def _ask(store: Store, sql: str, cluster: str | None) -> list[tuple[Any, ...]]:
+    try:
+        return store.query(sql).rows
+    except (QueryError, StoreUnavailable):
+        if cluster is None:
+            raise
+        return []
 
 
-def _missing_window(store: Store, create: str) -> str | None:
+def _system(table: str, cluster: str | None) -> str:
+    return f"system.{table}" if cluster is None else f"cluster('{_escape(cluster)}', system.{table})"
+
+
+def _missing_window(store: Store, create: str, cluster: str | None) -> str | None:
     """Return the setting by which the table of *create* would know a repeated INSERT; `None`: it does, or needs not to.
 
     A table that nobody shows us is believed to.
     """
+    create = create.partition(" AS SELECT")[0]
     engine = _ENGINE.search(create)
     if engine is None or engine[2] == _REPLACES:
         return None
     setting = f"{'non_' if engine[1] is None else ''}replicated_deduplication_window"
     own = re.search(rf"\b{setting} = (\d+)", create)
-    window = own[1] if own is not None else dict(store.query(_DEFAULTS_QUERY).rows).get(setting, 0)
-    return None if int(window) > 0 else setting
+    if own is not None:
+        windows = [own[1]]
+    else:
+        sql = _DEFAULTS_QUERY.format(_system("merge_tree_settings", cluster), setting)
+        windows = [value for (value,) in _ask(store, sql, cluster)]
+    return setting if any(int(window) == 0 for window in windows) else None
 
 
 def _escape(name: str) -> str:

@@ -89,9 +89,8 @@ class TableChecks:
         answer = self._store.query(f"SELECT engine FROM system.tables WHERE {self._place}")  # noqa: S608 - identifiers
         engine = str(answer.rows[0][0]) if answer.rows else ""
         if engine == "Distributed":
-            yield warning(
-                self.subject, "is Distributed: what is said of its window and views is true of no shard; look there"
-            )
+            text = "is Distributed: what is said of its window is true of no shard, and its views there are seen only with the"
+            yield warning(self.subject, f"{text} right READ ON REMOTE; look there")
         elif engine and "Replacing" not in engine:
             text = f"is a {engine}, not a ReplacingMergeTree: an event that comes again is there twice for good"
             yield warning(self.subject, text)

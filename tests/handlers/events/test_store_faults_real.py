@@ -13,44 +13,19 @@ from millstream.handlers.events import EventConsumptionService, EventRepository,
 from millstream.handlers.store import StoreMisconfigured, open_store
 from millstream.router import ExitCode, HaltedError
 from millstream.router.testing import eventually
+from scripts.clickhouse_server.faults import FAULTS, RESET_AFTER, End
 from tests.handlers.events.event_payloads import make_payload
 from tests.handlers.events.service_aids import FAST, consuming, payloads, publish
-from tests.handlers.store.fault_server import HANG_AFTER, HANG_BEFORE, RESET_AFTER, RESET_BEFORE, End, Fault
 
 EVENTS = 20
 DEADLINE, SHORT_DEADLINE = 30.0, 3.0
 """Seconds for an INSERT; the short one where one hangs."""
 HALT_AFTER = 0.2
 SECONDS = 60.0
-TOO_MANY_PARTITIONS = (
-    "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 100). (TOO_MANY_PARTS)"
-)
-TOO_MANY_PARTS = "Code: 252. DB::Exception: Too many parts (300), merges are slower than inserts. (TOO_MANY_PARTS)"
-OVER_MEMORY = "Code: 241. DB::Exception: Memory limit (for query) exceeded: would use 1 GiB. (MEMORY_LIMIT_EXCEEDED)"
-SHORT_OF_MEMORY = "Code: 241. DB::Exception: Memory limit (total) exceeded: would use 1 GiB. (MEMORY_LIMIT_EXCEEDED)"
-NO_SPACE = "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)"
 
-AGAIN = [
-    pytest.param(RESET_BEFORE, id="reset before"),
-    pytest.param(RESET_AFTER, id="reset after commit"),
-    pytest.param(HANG_BEFORE, id="hang before"),
-    pytest.param(HANG_AFTER, id="hang after commit"),
-    pytest.param(Fault(status=429, text="slow down"), id="429"),
-    pytest.param(Fault(status=503, text="busy"), id="503"),
-    pytest.param(Fault(status=502, text="bad gateway"), id="502"),
-    pytest.param(Fault(status=504, text="gateway time-out"), id="504"),
-    pytest.param(Fault(is_passed_on=True, status=504, text="gateway time-out"), id="504 after commit"),
-    pytest.param(Fault(status=500, code=252, text=TOO_MANY_PARTS), id="252 parts"),
-    pytest.param(Fault(status=500, code=241, text=SHORT_OF_MEMORY), id="241 of the server"),
-    pytest.param(Fault(status=500, code=243, text=NO_SPACE), id="243"),
-    pytest.param(Fault(is_passed_on=True, status=500, code=243, text=NO_SPACE), id="243 after commit"),
-    pytest.param(Fault(is_passed_on=True, delay=0.3), id="slow"),
-]
-SPLIT = [
-    pytest.param(Fault(status=500, code=252, text=TOO_MANY_PARTITIONS), id="252 partitions"),
-    pytest.param(Fault(status=500, code=241, text=OVER_MEMORY), id="241 of the INSERT"),
-    pytest.param(Fault(status=413, text="too large"), id="413"),
-]
+AGAIN = ["reset-before", "reset-after", "hang-before", "hang-after", "429", "503", "502", "504", "504-after"]
+AGAIN += ["252-parts", "241-server", "243", "243-after", "slow"]
+SPLIT = ["252-partitions", "241-query", "413"]
 
 
 @pytest.fixture
@@ -95,7 +70,7 @@ def consume(address, database, contents, **options):
         return handler.poisoned
 
 
-@pytest.mark.parametrize("fault", AGAIN)
+@pytest.mark.parametrize("fault", [pytest.param(FAULTS[name], id=name) for name in AGAIN])
 def test_the_same_bytes_go_again_under_the_same_token_and_are_stored_once(
     own_clickhouse, faulty_clickhouse, database, fault
 ):
@@ -110,7 +85,7 @@ def test_the_same_bytes_go_again_under_the_same_token_and_are_stored_once(
     assert stored(own_clickhouse, database) == (EVENTS, EVENTS)
 
 
-@pytest.mark.parametrize("fault", SPLIT)
+@pytest.mark.parametrize("fault", [pytest.param(FAULTS[name], id=name) for name in SPLIT])
 def test_what_is_too_much_at_once_is_split_and_stored_once(own_clickhouse, faulty_clickhouse, database, fault):
     """Each half has a token of its own: another set of rows under the first one would be dropped."""
     faulty_clickhouse.fail_next(fault)
@@ -189,10 +164,7 @@ def test_what_somebody_has_to_mend_halts_after_a_while_and_blames_no_message(own
 
 def test_a_password_that_was_changed_halts_after_a_while(faulty_clickhouse, database):
     """The same: no message is to blame."""
-    refusal = Fault(
-        status=403, code=516, text="Code: 516. DB::Exception: default: Authentication failed. (AUTHENTICATION_FAILED)"
-    )
-    faulty_clickhouse.fail_next(*[refusal] * 10_000)
+    faulty_clickhouse.fail_next(*[FAULTS["516"]] * 10_000)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.suppress(HaltedError))  # the close tells it again
         _, broker, router, handler = stack.enter_context(serving(faulty_clickhouse.address(), database))

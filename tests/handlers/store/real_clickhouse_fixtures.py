@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.handlers.store.fault_server import FaultServer
+    from scripts.clickhouse_server.fault_server import FaultServer
     from tests.handlers.store.real_clickhouse import OwnClickHouse, RealClickHouse
 
 ADDRESS = "CLICKHOUSE_URL"
@@ -47,7 +47,7 @@ def breakable_clickhouse(own_clickhouse: "OwnClickHouse") -> "Iterator[OwnClickH
 @pytest.fixture
 def faulty_clickhouse(own_clickhouse: "OwnClickHouse") -> "Iterator[FaultServer]":
     """A door before our own server that does to INSERTs what it is told."""
-    from tests.handlers.store.fault_server import fault_server
+    from scripts.clickhouse_server.fault_server import fault_server
 
     with fault_server(own_clickhouse.url) as server:
         yield server

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from scripts.clickhouse_server.fault_server import read_body
+
 SETTINGS = ["async_insert", "insert_deduplicate", "date_time_input_format", "max_execution_time", "readonly", "locked"]
 """What it knows; the last one is one that the user may not change."""
 
@@ -81,18 +83,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)
-
-
-def read_body(handler):
-    """Return the body of a request, however it was sent."""
-    if "chunked" not in handler.headers.get("Transfer-Encoding", ""):
-        return handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-    chunks = []
-    while size := int(handler.rfile.readline(), 16):
-        chunks.append(handler.rfile.read(size))
-        handler.rfile.readline()
-    handler.rfile.readline()
-    return b"".join(chunks)
 
 
 def _native_settings():

@@ -7,7 +7,7 @@ import pytest
 from millstream.handlers.store import ShardRefused, StoreMisconfigured, ViewFailed, open_store
 from millstream.handlers.store.sent_settings import SENT
 from millstream.router import MillstreamError, TransientError
-from tests.handlers.store.fault_server import fault_server
+from scripts.clickhouse_server.fault_server import fault_server
 from tests.handlers.store.hostile_profile import other
 from tests.handlers.store.insert_scenario import run_scenario
 from tests.handlers.store.real_clickhouse import DOWN, TWO_SHARDS

@@ -20,7 +20,8 @@ from millstream.handlers.store import (
 )
 from millstream.router import MONOTONIC
 from millstream.router.errors import ConfigurationError, StateError
-from tests.handlers.store.fault_server import HANG_AFTER, fault_server
+from scripts.clickhouse_server.fault_server import fault_server
+from scripts.clickhouse_server.faults import HANG_AFTER
 from tests.handlers.store.scripted_server import running_server
 
 BLOCK = b'{"id":"a"}\n{"id":"b"}'

@@ -254,6 +254,17 @@ def test_a_batch_that_is_given_up_says_of_each_message_what_is_known():
     assert result.left
 
 
+def test_another_attempt_goes_on_with_what_one_has_left():
+    """Such as after an error of what comes behind the table: what is stored then may be called done."""
+    batch, goes_on = batch_of([SERVER] * 100), iter([False])
+    batch.listener = lambda _, outcomes: bool(list(outcomes)) and next(goes_on, True)
+    table = table_in(ForgetfulStore())
+    first, second = table.store(batch, line), table.store(batch, line)
+
+    assert 0 < len(first.left) < 100
+    assert (sorted(second.failures), batch.left) == (list(range(100)), set())
+
+
 def test_a_sequence_that_is_no_batch_is_stored_under_a_token_of_its_own():
     """Such as that of a test."""
     store = FakeStore()

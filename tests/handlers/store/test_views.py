@@ -1,12 +1,14 @@
 """Which views a repeated INSERT feeds once more."""
 
+import contextlib
 from functools import partial
 
 import pytest
 
 from millstream.handlers.events import EventRepository
-from millstream.handlers.store import Result, find_fed_twice
+from millstream.handlers.store import QueryError, Result, StoreUnavailable, find_fed_twice
 from millstream.handlers.testing import FakeStore
+from tests.handlers.store.real_clickhouse import TWO_SHARDS
 
 WINDOW = "SETTINGS non_replicated_deduplication_window = 100"
 
@@ -86,21 +88,80 @@ def test_the_setting_of_the_window_is_that_of_the_engine(engine, setting):
 
 
 class ScriptedTables(FakeStore):
-    """Knows how tables of the database m were made, and which views read them; no window is set by default."""
+    """Knows how tables of the database m were made, and which views read them; no window is set by default.
 
-    def __init__(self, tables):
+    Args:
+        tables: those here, by their name.
+        shards: those of each shard of the cluster c; an error instead is what asking for them raises.
+    """
+
+    def __init__(self, tables, shards=()):
         super().__init__()
         self._tables = tables
+        self._shards = shards
 
     def query(self, sql, *, read_only=True):
         """Answer what is asked of tables."""
+        is_of_shards = " FROM cluster('c', system." in sql
+        if is_of_shards and isinstance(self._shards, Exception):
+            raise self._shards
+        places = self._shards if is_of_shards else [self._tables]
         if "merge_tree_settings" in sql:
-            return Result(
-                columns=("name", "value"),
-                rows=[(f"{each}replicated_deduplication_window", "0") for each in ("", "non_")],
-            )
-        create, views = next(self._tables[name] for name in self._tables if sql.endswith(f"name = '{name}'"))
-        return Result(columns=("create", "databases", "names"), rows=[(create, ["m"] * len(views), views)])
+            return Result(columns=("value",), rows=[("0",) for _ in places])
+        made = [tables[name] for tables in places for name in tables if sql.endswith(f"name = '{name}'")]
+        rows = [(create, ["m"] * len(views), views) for create, views in made]
+        return Result(columns=("create", "databases", "names"), rows=rows)
+
+
+SUMS = "CREATE TABLE m.{} (`n` UInt64) ENGINE = SummingMergeTree ORDER BY n {}"
+VIEW = "CREATE MATERIALIZED VIEW m.`to {0}` TO m.{0} (`n` UInt64) AS SELECT 1"
+FRONT = "CREATE TABLE m.{} (`n` UInt64) ENGINE = Distributed('c', 'm', 'behind', n)"
+TABLE = ("CREATE TABLE m.t (a String) ENGINE = MergeTree ORDER BY a", ["to front", "to sums"])
+HERE = {"t": TABLE, "to front": (VIEW.format("front"), []), "front": (FRONT.format("front"), [])}
+HERE |= {"to sums": (VIEW.format("sums"), []), "sums": (SUMS.format("sums", ""), [])}
+SHARD = {"behind": (SUMS.format("behind", WINDOW), ["to more"]), "to more": (VIEW.format("more"), [])}
+OPEN_SHARD = {**SHARD, "behind": (SUMS.format("behind", ""), [])}
+ITSELF = {"t": (FRONT.format("t"), [])}
+OF_T, OF_BEHIND, OF_MORE = "m.sums", "m.behind ON CLUSTER c", "m.more ON CLUSTER c"
+
+
+@pytest.mark.parametrize(
+    ("tables", "shards", "found"),
+    [
+        pytest.param(HERE, [SHARD], [OF_T], id="all have one"),
+        pytest.param(
+            HERE, [{**SHARD, "more": (SUMS.format("more", ""), [])}], [OF_MORE, OF_T], id="of a view of a shard"
+        ),
+        pytest.param(HERE, [SHARD, OPEN_SHARD], [OF_BEHIND, OF_T], id="one shard has none"),
+        pytest.param(HERE, [], [OF_T], id="it is on no shard"),
+        pytest.param(HERE, QueryError("Not enough privileges", code=497), [OF_T], id="the user may not look there"),
+        pytest.param(HERE, StoreUnavailable("timed out"), [OF_T], id="a shard does not answer"),
+        pytest.param(ITSELF, [OPEN_SHARD], [], id="of our own rows behind the table"),
+        pytest.param(
+            ITSELF, [{**SHARD, "more": (SUMS.format("more", ""), [])}], [OF_MORE], id="of a view behind the table"
+        ),
+    ],
+)
+def test_tables_of_shards_are_looked_at_where_they_may_be(tables, shards, found):
+    """Each shard has windows of its own; what is not shown is only less to be warned of."""
+    assert list(find_fed_twice(ScriptedTables(tables, shards), "m", "t")) == found
+
+
+@pytest.mark.parametrize(("user", "is_seen"), [("default", True), ("reader", False)])
+def test_view_target_on_the_shards_of_a_real_server_is_found(own_clickhouse, user, is_seen):
+    """A repeated INSERT doubles its rows there; who may not read from shards is told of the others."""
+    database = own_clickhouse.create_database()
+    with contextlib.closing(own_clickhouse.open()) as owner, contextlib.closing(own_clickhouse.open(user)) as store:
+        owner.command(f"CREATE TABLE {database}.t (a String) ENGINE = MergeTree ORDER BY a {WINDOW}")
+        make_view(owner, database, "sums", "SummingMergeTree ORDER BY n")
+        owner.command(
+            f"CREATE TABLE {database}.behind (n UInt64, s Int8, v UInt8) ENGINE = SummingMergeTree ORDER BY n"
+        )
+        make_view(owner, database, "front", f"Distributed('{TWO_SHARDS}', '{database}', 'behind', n)")
+        found = find_fed_twice(store, database, "t")
+    own_clickhouse.drop_database(database)
+
+    assert list(found) == [f"{database}.behind ON CLUSTER {TWO_SHARDS}"] * is_seen + [f"{database}.sums"]
 
 
 def test_table_without_views_feeds_none(fed_twice):

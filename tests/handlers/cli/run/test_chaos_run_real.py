@@ -11,6 +11,7 @@ import pytest
 
 from millstream.router.testing import eventually
 from tests.handlers.cli.command_aids import run, write_events
+from tests.handlers.cli.run.chaos_account import Pace, account
 from tests.handlers.cli.run.watching import Watch, lay_out, rows_of
 from tests.router.kafka.raw_records import read_records
 
@@ -21,7 +22,6 @@ BATCH = 1_000
 """Messages of a batch, at most: what a kill can repeat is what is in hand."""
 COMMIT_SECONDS = 1.0
 SIZES = [pytest.param(15.0, 45_000, id="short"), pytest.param(60.0, 200_000, id="long", marks=pytest.mark.soak)]
-CATCH_UP_SECONDS = 120.0
 CLEAN, UNDRAINED = 0, 5
 
 
@@ -32,11 +32,14 @@ class Services:
         self._place = place
         self._stack = stack
         self.running = []
+        self.started = []
+        """All of them, also those that have ended."""
         self.kills = self.leaves = 0
 
     def join(self):
         """Start one more."""
-        self.running.append(self._stack.enter_context(self._place.service()))
+        self.started.append(self._stack.enter_context(self._place.service()))
+        self.running.append(self.started[-1])
 
     def leave(self, service):
         """End one in order; one that cannot store what it has in hand in time counts as killed: that comes again."""
@@ -106,21 +109,21 @@ def test_services_and_their_store_come_and_go_and_nothing_is_lost(breakable_plac
         layout = lay_out(place, store, events, PARTITIONS)
     store_events = [place.clickhouse.kill, place.clickhouse.start] * 2
     with contextlib.ExitStack() as stack:
-        services = Services(place, stack)
+        services, pace = Services(place, stack), Pace(place, events, rate)
         watch = stack.enter_context(Watch(place, PARTITIONS, layout))
         stir(services, random.Random(SEED), seconds, store_events)
-        caught_up = eventually(lambda: place.committed() == events, CATCH_UP_SECONDS)
+        assert eventually(pace.is_caught_up, pace.end_of_disturbance()), account(place, services, pace)
         repeats_allowed = services.kills * (2 * BATCH + round(rate * COMMIT_SECONDS))
         for service in list(services.running):
             services.leave(service)
     records = read_records(place.kafka.bootstrap_servers, post, place.kafka.end_offsets(post)[0])
     told = {dict(each.headers())["_watermill_message_uuid"] for each in records}
     rows, ids = rows_of(place)
+    stands = account(place, services, pace)
 
-    assert caught_up
-    assert watch.ahead == []
-    assert watch.looks >= 2 * seconds
-    assert ids == events
-    assert rows - ids <= repeats_allowed
-    assert place.kafka.end_offsets(place.dlq) == {0: 0}
-    assert len(told) == events
+    assert watch.ahead == [], stands
+    assert watch.looks >= 2 * seconds, stands
+    assert ids == events, stands
+    assert rows - ids <= repeats_allowed, stands
+    assert place.kafka.end_offsets(place.dlq) == {0: 0}, stands
+    assert len(told) == events, stands

@@ -1,19 +1,20 @@
-"""A door before a real ClickHouse that does to INSERTs what a real one cannot be asked to do; everything else passes."""
+"""A door before a real ClickHouse that does to INSERTs what a real one cannot be asked to do; everything else passes.
+
+Tests import it from here as well: it knows nothing but `faults`, and those by a relative name.
+"""
 
 import contextlib
-import enum
 import http.client
 import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
-import msgspec
-
-from tests.handlers.store.scripted_server import read_body
+from .faults import NOTHING, End, Fault
 
 ANSWER_SECONDS = 120.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -22,47 +23,19 @@ _OF_ONE_HOP = frozenset({"connection", "transfer-encoding", "content-length", "k
 """Headers, in lower case, that are not for whoever comes after."""
 
 
-class End(enum.Enum):
-    """What the client hears."""
-
-    ANSWER = enum.auto()
-    """What the server said, or what the fault says instead."""
-    RESET = enum.auto()
-    """A reset connection."""
-    HANG = enum.auto()
-    """Nothing: the connection stays open."""
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """What becomes of one INSERT.
+class FaultServer(ThreadingHTTPServer):
+    """Listens beside a server. `fault_server` runs it on a thread of its own.
 
     Args:
-        is_passed_on: whether the server gets it, before anything else happens.
-        end: what the client hears then.
-        status, code, text: an answer instead of the server's: the HTTP status, ClickHouse's code if any, the body.
-        delay: seconds before the server gets it.
+        url: of the server, with http.
+        port: to listen on; 0 is a free one.
+        on_insert: told of each INSERT what becomes of it, on the thread of its connection.
     """
-
-    is_passed_on: bool = False
-    end: End = End.ANSWER
-    status: int = 0
-    code: int | None = None
-    text: str = ""
-    delay: float = 0.0
-
-
-NOTHING = Fault(is_passed_on=True)
-RESET_BEFORE, RESET_AFTER = Fault(end=End.RESET), Fault(is_passed_on=True, end=End.RESET)
-HANG_BEFORE, HANG_AFTER = Fault(end=End.HANG), Fault(is_passed_on=True, end=End.HANG)
-
-
-class FaultServer(ThreadingHTTPServer):
-    """Listens beside the server at *url*; a context manager that runs it on a thread of its own."""
 
     daemon_threads = True
 
-    def __init__(self, url: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, url: str, port: int = 0, on_insert: Callable[[Fault], None] = lambda _fault: None) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.target = urlsplit(url)
         self.url = f"http://127.0.0.1:{self.server_port}"
         """Its address, without a login."""
@@ -73,6 +46,9 @@ class FaultServer(ThreadingHTTPServer):
         """Parameters of a request that do not come through, as a proxy may do it."""
         self.replaced: tuple[bytes, bytes] | None = None
         """What every answer has in place of something else, as long as that."""
+        self.on_insert = on_insert
+        self.when_over: Iterator[Fault] = repeat(NOTHING)
+        """What becomes of INSERTs for which nothing else was said."""
         self._script: deque[Fault] = deque()
 
     def address(self, user: str | None = None, database: str = "") -> str:
@@ -86,7 +62,7 @@ class FaultServer(ThreadingHTTPServer):
 
     def next_fault(self) -> Fault:
         """Return what is to be done to the INSERT that has come."""
-        return self._script.popleft() if self._script else NOTHING
+        return self._script.popleft() if self._script else next(self.when_over)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Stay silent about clients that went away."""
@@ -99,13 +75,17 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
+    def do_GET(self) -> None:
+        self._answer(*self._pass_on(b""))
+
     def do_POST(self) -> None:
         body = read_body(self)
         parameters = parse_qs(urlsplit(self.path).query)
         fault = NOTHING
-        if parameters.get("query", [""])[0].startswith("INSERT"):
-            self.server.tokens.append(parameters["insert_deduplication_token"][0])
+        if (parameters.get("query", [""])[0].encode() or body).lstrip()[:6].upper() == b"INSERT":
+            self.server.tokens.append(parameters.get("insert_deduplication_token", [""])[0])
             fault = self.server.next_fault()
+            self.server.on_insert(fault)
         self.server.has_ended.wait(fault.delay)
         answer = self._pass_on(body) if fault.is_passed_on else None
         if fault.end is End.RESET:
@@ -123,11 +103,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         target = self.server.target
-        with contextlib.closing(http.client.HTTPConnection(target.hostname, target.port, timeout=ANSWER_SECONDS)) as to:
+        connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=ANSWER_SECONDS)
+        with contextlib.closing(connection) as to:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in _OF_ONE_HOP}
             if self.server.replaced is not None:
                 kept = {name: value for name, value in kept.items() if name.lower() != "accept-encoding"}
-            to.request("POST", self._path(), body, kept)
+            to.request(self.command, self._path(), body, kept)
             answer = to.getresponse()
             headers = {name: value for name, value in answer.getheaders() if name.lower() not in _OF_ONE_HOP}
             return answer.status, headers, answer.read().replace(*self.server.replaced or (b"", b""))
@@ -146,10 +127,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+def read_body(handler: BaseHTTPRequestHandler) -> bytes:
+    """Return the body of a request, however it was sent."""
+    if "chunked" not in handler.headers.get("Transfer-Encoding", ""):
+        return handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+    chunks = []
+    while size := int(handler.rfile.readline(), 16):
+        chunks.append(handler.rfile.read(size))
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return b"".join(chunks)
+
+
 @contextlib.contextmanager
-def fault_server(url: str) -> Iterator[FaultServer]:
-    """Run a door before the server at *url*, on its own thread."""
-    with FaultServer(url) as server:
+def fault_server(
+    url: str, port: int = 0, on_insert: Callable[[Fault], None] = lambda _fault: None
+) -> Iterator[FaultServer]:
+    """Run a door before the server at *url*, on its own thread; see `FaultServer`."""
+    with FaultServer(url, port, on_insert) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
