@@ -12,7 +12,7 @@ COMPILED := $(VENV)/.compiled
 # More workers than the two cores, as tests wait as well as work; each has brokers and a store of its own. Slow tests of one class, or
 # free in one file, stay together, and what comes first in our order begins first (tests/conftest.py).
 WORKERS ?= 3
-SLOW_WORKERS ?= 4
+SLOW_WORKERS ?= 5
 
 # Byte code is kept, whatever the shell says: to rewrite the asserts of all tests takes longer than a third of their run, and
 # the slow ones start hundreds of processes.
