@@ -88,7 +88,8 @@ def decode_events(
     payloads: Sequence[bytes], *, max_message_bytes: int, keeps_events: bool = False
 ) -> DecodedEvents | None:
     """Decode and check *payloads*, one event each; `None`: at least one may be odd, so ask `decode_event` about each."""
-    if not payloads or sum(map(len, payloads)) > MOST_BYTES:
+    lengths = list(map(len, payloads))
+    if not lengths or sum(lengths) > MOST_BYTES:
         return None
     lines = b"\n".join(payloads)
     try:
@@ -112,7 +113,7 @@ def decode_events(
         not FIRST_SURE <= earliest <= latest < LAST_SURE
         or _without_customer(events)
         or ("\\" in text and may_escape_time(lines))
-        or not _are_short(payloads, len(lines), max_message_bytes)
+        or not _are_short(payloads, max(lengths), max_message_bytes)
     ):
         return None
     is_plain = have_keys_once(events, text, properties.decode())
@@ -149,11 +150,8 @@ def _cut_times(events: list[Event], payloads: Sequence[bytes]) -> bool:
     return True
 
 
-def _are_short(payloads: Sequence[bytes], size: int, max_message_bytes: int) -> bool:
-    """Whether none is too large, or nested too deeply; *size* is that of all together."""
-    if size <= SURELY_SHALLOW_BYTES:
-        return size <= max_message_bytes
-    longest = max(map(len, payloads))
+def _are_short(payloads: Sequence[bytes], longest: int, max_message_bytes: int) -> bool:
+    """Whether none is too large, or nested too deeply; *longest* is the length of the largest."""
     if longest > SURELY_SHALLOW_BYTES and any(
         len(each) > SURELY_SHALLOW_BYTES and may_be_too_deep(each) for each in payloads
     ):

@@ -73,9 +73,11 @@ class Unpacker:
         if offsets[0] <= book.newest or not all(map(lt, offsets, offsets[1:])):
             return None
         payloads = [each.value() or b"" for each in records]
-        runs: list[Entry] = []
-        size = self._end_run(book, runs, payloads, list(records), offsets[0], offsets[-1])
-        return Unpacked(runs, len(payloads), size, max(map(len, payloads)))
+        lengths = list(map(len, payloads))
+        run = ReceivedRun(
+            payloads, book.assignment, offsets[0], offsets[-1], size_bytes=sum(lengths), records=list(records)
+        )
+        return Unpacked([run], len(payloads), self._take_run_in(book, run), max(lengths))
 
     def _unpack_several(self, records: Sequence[Any]) -> Unpacked:
         runs: list[Entry] = []
@@ -124,10 +126,13 @@ class Unpacker:
         if book is None or not records:
             return 0
         run = ReceivedRun(payloads, book.assignment, first, last, records=records)
+        runs.append(run)
+        return self._take_run_in(book, run)
+
+    def _take_run_in(self, book: OffsetBook, run: ReceivedRun) -> int:
         book.append_run(run)
         size = run.size_bytes + self._besides.of_run(run)
         book.account(size)
-        runs.append(run)
         return size
 
     def _unpack_messages(self, records: Sequence[Any]) -> Unpacked:
