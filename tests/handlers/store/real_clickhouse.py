@@ -128,6 +128,7 @@ class OwnClickHouse(RealClickHouse):
     def __init__(self, folder: Path) -> None:
         super().__init__("")
         self.folder = folder
+        self._door: str | None = None
         # Its input ends when this process does, even by SIGKILL; then it stops the server. A session of its own keeps it
         # out of a SIGKILL for the whole group.
         self._guard = subprocess.Popen(
@@ -155,7 +156,11 @@ class OwnClickHouse(RealClickHouse):
         done = run_script("start", "--folder", self.folder, "--config", self.folder / "config.xml")
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
-        self.url = done.stdout.strip()
+        self.url = self._door or done.stdout.strip()
+
+    def stand_behind(self, door: str) -> None:
+        """Be reached by the address *door* from now on; the port of the server itself stays the same."""
+        self.url = self._door = door
 
     def stop(self) -> None:
         """End it in an orderly way and wait for its end."""

@@ -5,10 +5,13 @@
     def test_something(breakable_clickhouse: OwnClickHouse) -> None: # the same, which the test may freeze and kill
     def test_something(faulty_clickhouse: FaultServer) -> None:      # a door before own_clickhouse that fails INSERTs as told
 
+With CLICKHOUSE_DOOR=1 our own server stands behind that door in every test; the door then does nothing by itself.
+
 Asking for one marks a test slow. Where none can be had such tests are left out and the end of the run says so; with CI=true they
 fail instead, because nobody reads the end of a green run.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from scripts.clickhouse_server.fault_server import FaultServer
     from tests.handlers.store.real_clickhouse import OwnClickHouse, RealClickHouse
 
-ADDRESS = "CLICKHOUSE_URL"
+ADDRESS, DOOR = "CLICKHOUSE_URL", "CLICKHOUSE_DOOR"
 NEEDS_ANY, NEEDS_OWN = "real_clickhouse", "own_clickhouse"
 NOT_RUN = "tests that need a real ClickHouse and were not run"
 NOTHING = (0, "")
@@ -33,7 +36,12 @@ def own_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[OwnCli
     from tests.handlers.store.real_clickhouse import OwnClickHouse
 
     server = OwnClickHouse(tmp_path_factory.mktemp("clickhouse"))
-    yield server
+    with contextlib.ExitStack() as doors:
+        if os.environ.get(DOOR):
+            from scripts.clickhouse_server.fault_server import fault_server
+
+            server.stand_behind(doors.enter_context(fault_server(server.url)).url)
+        yield server
     server.close()
 
 

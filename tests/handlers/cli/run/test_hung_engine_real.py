@@ -12,7 +12,7 @@ from tests.handlers.cli.command_aids import TIMEOUT, environment, query, run
 CLOSE_SECONDS = 2.0
 """The drain limit of the services here."""
 SLACK_SECONDS = 1.5
-"""Beyond the limit: a second for the INSERT in hand, and the end of the interpreter."""
+"""Beyond the limit: for the INSERT in hand, and the end of the interpreter."""
 EVENTS = 100
 VIEWS = 20
 SLOW = "CREATE MATERIALIZED VIEW slow_{} TO seen AS SELECT id FROM events WHERE sleepEachRow(0.005) = 0"
@@ -67,7 +67,7 @@ def test_a_signal_ends_it_at_the_drain_limit_with_its_exit_code(place, service):
 
 
 def test_a_second_signal_ends_it_at_once_with_its_exit_code(place, service):
-    """What is in hand gets a second: most INSERTs end in that, and are not repeated."""
+    """What is in hand gets a moment: most INSERTs end in that, and are not repeated."""
     service.send(signal.SIGTERM)
     service.wait_for("closing on a signal")
     began = time.monotonic()
