@@ -23,6 +23,8 @@ START_TIMEOUT = 180.0  # seconds; it takes 4 on a free machine
 STOP_COMPILING_AT = "-XX:TieredStopAtLevel=1"  # with the next line a start needs half the processor time: 5.5 s for 10
 COLLECTOR = "-XX:+UseSerialGC"
 STOP_TIMEOUT = 30.0  # seconds until SIGTERM is followed by SIGKILL; it takes 1
+PORT_TRIES, PORT_TAKEN = 3, "BindException"
+"""How often a new broker chooses ports, where another program has taken one before it could."""
 LOOK_EVERY = 0.1  # seconds
 
 
@@ -63,9 +65,23 @@ class Broker:
         if self._java_option is None:
             self._java_option = archive_option(jars, _start_and_stop)
         self.folder.mkdir(parents=True, exist_ok=True)
-        ports = choose_ports([*security.names(), CONTROLLER], self._read_ports(), port)
         if security.tls:
             make_certificate(self.folder)
+        known = self._read_ports()
+        tries = 1 if known or port is not None else PORT_TRIES
+        for left in reversed(range(tries)):
+            try:
+                self._start_at(choose_ports([*security.names(), CONTROLLER], known, port), jars)
+            except BrokerError:
+                if not left or PORT_TAKEN not in self._last_words():
+                    raise
+                # They were free when we chose them. What was prepared for them is prepared anew.
+                self._ports_file.unlink(missing_ok=True)
+                shutil.rmtree(self.folder / "data", ignore_errors=True)
+            else:
+                return
+
+    def _start_at(self, ports: dict[str, int], jars: Path) -> None:
         self._properties.write_text(make_properties(self.folder, ports), encoding="ascii")
         self._write_ports(ports)
         self._format(jars)
