@@ -59,6 +59,8 @@ class FakeStore:
         """The statements given to `command`."""
         self.answers: dict[str, Result] = {}
         """What `query` and `stream` answer, by statement; any other is refused."""
+        self.at_once = 1
+        """INSERTs that it says to take side by side."""
         self._window = deduplication_window
         self._inserts: list[RecordedInsert] = []
         self._rows: dict[str, list[bytes]] = {}

@@ -166,7 +166,7 @@ class ProcessBatch(Protocol):
     """What processes a batch: any function of one argument will do."""
 
     def __call__(self, batch: Batch, /) -> BatchResult | None:
-        """Process *batch*. Called on the batcher's thread, one batch at a time.
+        """Process *batch*. Called on a thread of the batcher, one batch at a time unless `BatchConfig.max_in_flight` says more.
 
         After an error it is called again with the same `Batch`: the same rows in the same order under the same `token`. What it
         wants to remember until then it may keep in `batch.progress`.

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from millstream.router import MONOTONIC, Assignment, Cancelled, Clock, HaltedError
 from millstream.router.delivery.outliving import outliving
 from millstream.router.delivery.run import Entry, MessageRun
-from millstream.router.worker_thread import WorkerThread
 
 from .arguments import require_given, require_items, require_right
 from .attaching import Attachable
-from .batch import Batch, ProcessBatch, Trigger
+from .batch import ProcessBatch, Trigger
 from .batch_message import BatchMessage
 from .batch_run import BatchRun
 from .buffer import BatchBuffer
 from .config import BatchConfig
+from .dispatch import Dispatch
+from .ending import Ending
 from .flush import Flush
+from .flush_threads import FlushThreads
 from .gate import InsertGate
 from .log_lines import log_closed, log_done, log_lost, log_started
 
@@ -70,15 +73,14 @@ class MessageBatcher(Attachable):
         self._condition = threading.Condition(self._lock)
         self._buffer = BatchBuffer(config)
         self._is_full = False
-        self._is_urgent = False
-        self._drain_deadline: float | None = None
         self._is_started = False
-        self._has_ended = False
         self.is_unheld = False
         """Whether what it has is committed already: lost with the process."""
-        self._in_hand = 0
-        self._thread = WorkerThread(name, self._run)
-        self._flush = Flush(self, config, process_batch, gate=gate or InsertGate(), rank=rank, clock=clock)
+        self._ending = Ending(clock)
+        gate, at_once = gate or InsertGate(config.at_once), range(config.at_once)
+        open_flush = partial(Flush, self, config, process_batch, gate=gate, rank=rank, ending=self._ending, clock=clock)
+        self._threads = FlushThreads(name, [open_flush() for _ in at_once], self._run)
+        self._dispatch = Dispatch(self._buffer, self._condition, clock, lambda: self._threads.is_in_trouble)
         self.flushes = 0
         """Batches done."""
         self.messages = 0
@@ -104,14 +106,14 @@ class MessageBatcher(Attachable):
             require_items(self.name, [item])
             raise
         with self._lock:
-            if self._has_ended:
-                raise Cancelled  # the hold stays out, so the message is not settled
             buffer = self._buffer
+            if buffer.is_closed:
+                raise Cancelled  # the hold stays out, so the message is not settled
             part = item.part
             wake = buffer.add(item, len(message.payload if part is None else part))
             if wake:
                 buffer.start_age(self._clock.now())
-                self._is_full = buffer.is_full or self._flush.is_blocked
+                self._is_full = buffer.is_full or self._threads.is_blocked
                 self._condition.notify_all()
 
     def add_all(self, items: Sequence[BatchMessage]) -> None:
@@ -126,12 +128,12 @@ class MessageBatcher(Attachable):
             if items and (self._is_full or not self._is_started):
                 self._prepare(items[0].message)
             with self._lock:
-                if self._has_ended:
+                if self._buffer.is_closed:
                     raise Cancelled
                 wakes = [self._put(item) for item in items]
                 if any(wakes):
                     self._buffer.start_age(self._clock.now())
-                    self._is_full = self._buffer.is_full or self._flush.is_blocked
+                    self._is_full = self._buffer.is_full or self._threads.is_blocked
                     self._condition.notify_all()
         except (AttributeError, TypeError):
             require_items(self.name, items)
@@ -153,11 +155,11 @@ class MessageBatcher(Attachable):
         if not run.hold(self):
             return
         with self._lock:
-            if self._has_ended:
+            if self._buffer.is_closed:
                 raise Cancelled
             if self._buffer.add_run(BatchRun(run, items)):
                 self._buffer.start_age(self._clock.now())
-                self._is_full = self._buffer.is_full or self._flush.is_blocked
+                self._is_full = self._buffer.is_full or self._threads.is_blocked
                 self._condition.notify_all()
 
     def add_unheld(self, item: BatchMessage) -> None:
@@ -180,17 +182,17 @@ class MessageBatcher(Attachable):
         message.delivery.release(self, item.index)
 
     def _prepare(self, entry: Entry) -> None:
-        if self._drain_deadline is not None:
+        if self._dispatch.is_draining:
             raise Cancelled
         if not self._is_started:
             require_given(self.name, entry)
         self.start()
         context = entry.context
         with self._condition:
-            while self._flush.is_blocked or self._buffer.is_full:
-                if self._thread.error is not None:
-                    raise HaltedError(f"{self.name} has stopped: {self._thread.error}") from self._thread.error
-                if context.is_closing or self._drain_deadline is not None:
+            while self._threads.is_blocked or self._buffer.is_full:
+                if (error := self._threads.error) is not None:
+                    raise HaltedError(f"{self.name} has stopped: {error}") from error
+                if context.is_closing or self._dispatch.is_draining:
                     raise Cancelled
                 self._buffer.request(Trigger.BOUND)
                 self._condition.notify_all()
@@ -199,23 +201,23 @@ class MessageBatcher(Attachable):
 
     def start(self) -> None:
         """Start the flush thread, behind the `prepare` of `process_batch` where it has one; does nothing when it runs."""
-        self._flush.prepare()
+        self._threads.prepare()
         with self._condition:
             if self._is_started:
                 return
             self._is_started = True
         log_started(self.name, self.config)
-        self._thread.start()
+        self._threads.start()
 
     @property
     def error(self) -> BaseException | None:
-        """What its thread died of."""
-        return self._thread.error
+        """What a thread of its own died of."""
+        return self._threads.error
 
     @property
     def last_error(self) -> str:
         """What keeps the batch in hand from being done, and since when; empty while nothing does. See `TellsLastError`."""
-        return self._flush.last_error.text
+        return self._threads.last_error
 
     @property
     def pending(self) -> int:
@@ -225,15 +227,13 @@ class MessageBatcher(Attachable):
     @property
     def retries(self) -> int:
         """Attempts on batches beyond the first."""
-        return self._flush.retries
+        return self._threads.retries
 
     def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
         """Flush what is here, ahead of any other lane; returns at once."""
         with self._condition:
-            self._flush.ending.leave_by(assignments, deadline)
-            self._is_urgent = True
-            self._buffer.request(Trigger.REVOKE)
-            self._condition.notify_all()
+            self._ending.leave_by(assignments, deadline)
+            self._dispatch.flush(Trigger.REVOKE)
 
     def abandon(self, assignments: Sequence[Assignment]) -> None:
         """Drop the rows of lost assignments that are in no batch yet."""
@@ -244,49 +244,30 @@ class MessageBatcher(Attachable):
     def drain(self, deadline: float) -> bool:
         """Flush what is left and stop; returns whether nothing was left at *deadline* (monotonic seconds)."""
         with self._condition:
-            self._drain_deadline = deadline
-            self._flush.ending.close_by(deadline)
-            self._is_urgent = True
-            self._buffer.request(Trigger.SHUTDOWN)
-            self._condition.notify_all()
+            self._dispatch.is_draining = True
+            self._ending.close_by(deadline)
+            self._dispatch.flush(Trigger.SHUTDOWN)
             if not self._is_started:
                 return True
-        ended = self._thread.join(deadline)
-        self._flush.give_up()
-        if self.is_unheld and (lost := len(self._buffer) + self._in_hand):
+        ended = self._threads.join(deadline)
+        if self.is_unheld and (lost := self._dispatch.messages):
             log_lost(self.name, lost)
-        return ended and self._buffer.is_empty and self._flush.is_done
+        return ended and self._buffer.is_empty and self._threads.is_done
 
-    def _run(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            log_closed(self.name, batch)
-            self._in_hand = len(batch)
-            if self._flush.run(batch):
-                self.flushes += 1
-                self.messages += len(batch)
-                log_done(self.name, batch)
-            with self._condition:
-                self._buffer.done(batch)
-                self._is_full = self._buffer.is_full or self._flush.is_blocked
-                self._condition.notify_all()
-            if not self._flush.is_done:
-                return
-            self._in_hand = 0
-
-    def _next_batch(self) -> Batch | None:
-        with self._condition:
-            while True:
-                now = self._clock.now()
-                trigger = self._buffer.due(now)
-                if trigger is None and self._drain_deadline is not None and not self._buffer.is_empty:
-                    trigger = Trigger.SHUTDOWN
-                if trigger is not None:
-                    return self._buffer.pop_batch(trigger)
-                self._is_urgent = False
-                if self._drain_deadline is not None:
-                    self._has_ended = True
-                    return None
-                self._clock.wait_until(self._condition, self._buffer.deadline)
+    def _run(self, flush: Flush) -> None:
+        try:
+            while flush.is_done and (batch := self._dispatch.next_batch()) is not None:
+                log_closed(self.name, batch)
+                is_processed = flush.run(batch)
+                if is_processed:
+                    log_done(self.name, batch)
+                with self._condition:
+                    self.flushes += is_processed
+                    self.messages += len(batch) if is_processed else 0
+                    self._dispatch.give_back(batch, is_done=flush.is_done)
+                    self._is_full = self._buffer.is_full or self._threads.is_blocked
+        finally:
+            self._dispatch.end()
 
     def stop_intake(self) -> None:
         """Let `add` wait until the batch that cannot be processed now is done. For the flush."""
@@ -297,4 +278,4 @@ class MessageBatcher(Attachable):
     @property
     def is_urgent(self) -> bool:
         """Whether a revoke or the shutdown waits for the flush."""
-        return self._is_urgent
+        return self._dispatch.is_urgent

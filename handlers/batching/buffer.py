@@ -24,8 +24,11 @@ class BatchBuffer:
         """Payload bytes of the rows here."""
         self.room_bytes = config.max_pending_bytes
         """Payload bytes that may still be added: the bound less the rows here and the batches that are not done."""
+        self.is_closed = False
+        """Nothing is taken in any more: nobody would flush it."""
         self._config = config
         self._batch_size = config.batch_size
+        self._limit = config.limit
         self._max_bytes = config.max_batch_bytes
         self._rows: deque[Row] = deque()
         self._more = 0
@@ -34,14 +37,15 @@ class BatchBuffer:
         self._requested: Trigger | None = None
 
     def add(self, row: BatchMessage, size_bytes: int) -> bool:
-        """Append *row*; returns whether this changes anything for whoever waits: first row, full batch, or no room left."""
+        """Append *row*; returns whether this changes anything for whoever waits: first row, due or full batch, or no room."""
         rows = self._rows
         rows.append(row)
         before = self.size_bytes
         self.size_bytes = after = before + size_bytes
         self.room_bytes = room = self.room_bytes - size_bytes
         count = len(rows) + self._more
-        return count == 1 or count == self._batch_size or room <= 0 or before < self._max_bytes <= after
+        is_mark = count == 1 or count == self._batch_size or count == self._limit
+        return is_mark or room <= 0 or before < self._max_bytes <= after
 
     def add_run(self, run: BatchRun) -> bool:
         """Append the rows of *run*; returns what `add` would for one of them at least."""
@@ -50,13 +54,19 @@ class BatchBuffer:
         self.room_bytes -= size_bytes
         self._rows.append(run)
         self._more += run.count - 1
-        fills = count < self._batch_size <= len(self) or before < self._max_bytes <= self.size_bytes
-        return count == 0 or fills or self.room_bytes <= 0
+        now = len(self)
+        fills = count < self._batch_size <= now or count < self._limit <= now
+        return count == 0 or fills or before < self._max_bytes <= self.size_bytes or self.room_bytes <= 0
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to make a batch of."""
         return not self._rows
+
+    @property
+    def has_whole_batch(self) -> bool:
+        """Whether the next batch is as large as one may be."""
+        return len(self) >= self._limit or self.size_bytes >= self._max_bytes
 
     @property
     def is_full(self) -> bool:
@@ -102,7 +112,7 @@ class BatchBuffer:
         return batch
 
     def _pop_all(self, trigger: Trigger) -> Batch | None:
-        if len(self) > self._config.limit or self.size_bytes > self._max_bytes:
+        if len(self) > self._limit or self.size_bytes > self._max_bytes:
             return None
         batch = Batch(self._rows, trigger=trigger, size_bytes=self.size_bytes)
         self._rows.clear()
@@ -111,7 +121,7 @@ class BatchBuffer:
 
     def _pop_messages(self, trigger: Trigger) -> Batch | None:
         """Close a batch of as many rows as one may have; `None` where there is a run among them, or too many bytes."""
-        rows = list(islice(self._rows, self._config.limit))
+        rows = list(islice(self._rows, self._limit))
         if BatchRun in set(map(type, rows)):
             return None
         messages = cast("list[BatchMessage]", rows)
@@ -126,7 +136,7 @@ class BatchBuffer:
     def _pop_one_by_one(self, trigger: Trigger) -> Batch:
         rows: list[Row] = []
         count = size_bytes = 0
-        limit, max_bytes = self._config.limit, self._max_bytes
+        limit, max_bytes = self._limit, self._max_bytes
         while self._rows and count < limit:
             row = self._rows[0]
             if isinstance(row, BatchRun):

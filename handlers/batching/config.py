@@ -29,6 +29,9 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             back; `"poison"`: the whole batch goes to the poison sink, as in the original.
         wait_interval: seconds between these attempts.
         halt_after: seconds that what somebody must mend (no such table, no rights, a bug) is waited out before the router halts.
+        max_in_flight: batches that `process_batch` may have at a time, each on a thread of its own. A second one begins only when
+            it is as large as one may be, and while no attempt on the first has failed. `None`: 1, but 2 for events that go into a
+            server and of which nobody else is told.
 
     Example:
         >>> one_by_one = BatchConfig(batch_size=1, flush_interval=0.1)
@@ -41,12 +44,13 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_retries: int = 3
     max_batch_size: int | None = None
     max_batch_bytes: int = 16 * 1024 * 1024
-    max_pending_bytes: int = 32 * 1024 * 1024
+    max_pending_bytes: int = 48 * 1024 * 1024
     retry_interval: float = 1.0
     max_retry_interval: float = 10.0
     on_exhausted: Literal["wait", "poison"] = "wait"
     wait_interval: float = 2.0
     halt_after: float = 300.0
+    max_in_flight: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_batch_bytes", "max_pending_bytes"):
@@ -57,6 +61,8 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             self._require(name, is_right, f"more than 0 and at most {threading.TIMEOUT_MAX:g} seconds")
         for name in ("max_retries", "halt_after"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
+        if self.max_in_flight is not None:
+            self._require("max_in_flight", self.max_in_flight >= 1, "at least 1")
         if self.max_batch_size is not None:
             self._require(
                 "max_batch_size", self.max_batch_size >= self.batch_size, f"at least batch_size={self.batch_size}"
@@ -72,3 +78,8 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.max_batch_size is not None:
             return self.max_batch_size
         return 1 if self.batch_size == 1 else max(self.batch_size, DEFAULT_MAX_BATCH_SIZE)
+
+    @property
+    def at_once(self) -> int:
+        """Batches that may be in hand at a time."""
+        return self.max_in_flight or 1

@@ -45,7 +45,7 @@ class Owner(Protocol):
 
 
 class Flush:
-    """Processes batches, one after the other, on the thread of its batcher."""
+    """Processes batches, one after the other, on a thread of its batcher."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Flush:
         *,
         gate: InsertGate,
         rank: int,
+        ending: Ending,
         clock: Clock,
     ) -> None:
         self.is_blocked = False
@@ -71,8 +72,9 @@ class Flush:
         self._clock = clock
         self._condition = threading.Condition()
         self._is_given_up = False
-        self.ending = Ending(clock)
-        """When a batch in trouble is cut short."""
+        self._ending = ending
+        self.is_in_trouble = False
+        """Whether an attempt on the batch in hand has failed."""
         self._batch: Batch | None = None
         """What is in hand."""
         self.last_error = LastError()
@@ -92,7 +94,7 @@ class Flush:
 
     def is_late(self) -> bool:
         """Whether a batch in trouble is to come to an end, with what is known of its messages by now."""
-        return self.ending.is_near or (self._batch is not None and self.ending.is_left_to_others(self._batch))
+        return self._ending.is_near or (self._batch is not None and self._ending.is_left_to_others(self._batch))
 
     def give_up(self) -> None:
         """End the waits: what is not processed by now stays held, and comes again to whoever is next."""
@@ -102,7 +104,7 @@ class Flush:
 
     def run(self, whole: Batch) -> bool:
         """Process a batch until nothing is open; returns whether everything that is still ours was processed."""
-        batch = whole.without_void(self.ending.given_up)
+        batch = whole.without_void(self._ending.given_up)
         if not batch:
             return False
         self.is_done = False
@@ -113,6 +115,7 @@ class Flush:
             result = self._outcome(batch)
         finally:
             self._batch = None
+            self.is_in_trouble = False
         if result is None:
             return False
         self._settle(batch, result)
@@ -120,10 +123,10 @@ class Flush:
 
     def _has_ended(self, batch: Batch, result: BatchResult) -> bool:
         """Say whether everything was processed, of a batch that is settled as far as *result* goes."""
-        if result.left and self.ending.is_near:
+        if result.left and self._ending.is_near:
             self.last_error.note(TransientError(f"no time for the last {len(result.left)} messages of a batch"))
             return False
-        is_for_others = bool(result.left) and self.ending.is_left_to_others(batch)
+        is_for_others = bool(result.left) and self._ending.is_left_to_others(batch)
         if result.left and not is_for_others:
             raise HaltedError(f"{self._owner.name} gives up {len(result.left)} messages, as their handler halts")
         if _is_halted(batch) and not self._owner.is_unheld:
@@ -133,13 +136,15 @@ class Flush:
         self.is_done = True
         self.last_error.clear()
         if is_for_others:
-            self.ending.give_up(batch)
+            self._ending.give_up(batch)
             log = logger.bind(batcher=self._owner.name, batch_size=len(batch), left=len(result.left))
             log.info("batch ends before it is through, as its partitions go: whoever has them next reads what is left")
         return not is_for_others
 
     def _set_blocked(self, batch: Batch, is_blocked: bool) -> None:
         """Say whether *batch* waits for its store, so that its partitions fetch nothing that would only wait here as well."""
+        if not (is_blocked or self.is_blocked):
+            return  # another batch of theirs may wait
         self.is_blocked = is_blocked
         for assignment in batch.rows.assignments():
             assignment.is_stopped = is_blocked
@@ -151,6 +156,7 @@ class Flush:
             try:
                 result = self._attempt(batch)
             except Exception as error:  # noqa: BLE001 - what processes a batch is the user's
+                self.is_in_trouble = True
                 self.last_error.note(error)
                 self._mistakes.tell(error)
                 decision = attempts.judge(error, self._clock.now())

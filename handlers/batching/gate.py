@@ -11,7 +11,10 @@ URGENT = -1
 
 
 class InsertGate:
-    """Lets one batcher insert at a time; of those that wait, the lowest rank goes first.
+    """Lets so many batches be inserted at a time; of those that wait, the lowest rank goes first.
+
+    Args:
+        at_once: how many.
 
     Example:
         >>> gate = InsertGate()
@@ -25,10 +28,11 @@ class InsertGate:
         True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 1) -> None:
         self._condition = threading.Condition()
         self._waiting: list[Callable[[], int]] = []
-        self._is_busy = False
+        self._at_once = at_once
+        self._inserting = 0
         self.is_closed = False
         """Nobody gets a turn any more."""
 
@@ -42,23 +46,23 @@ class InsertGate:
             self._waiting.append(rank)
             self._condition.wait_for(lambda: self._is_free and min(each() for each in self._waiting) == rank())
             self._waiting.remove(rank)
-            self._is_busy = True
+            self._inserting += 1
         try:
             yield
         finally:
             with self._condition:
-                self._is_busy = False
+                self._inserting -= 1
                 self._condition.notify_all()
 
     @property
     def _is_free(self) -> bool:
-        return not self._is_busy and not self.is_closed
+        return self._inserting < self._at_once and not self.is_closed
 
     def close(self, timeout: float | None = None) -> bool:
-        """Let no insert follow the one in hand, and wait for that: for the end of a process that does not wait for its batchers.
+        """Let no insert follow those in hand, and wait for them: for the end of a process that does not wait for its batchers.
 
-        Returns False when it has not ended after *timeout* seconds; `None` waits as long as it takes.
+        Returns False when they have not ended after *timeout* seconds; `None` waits as long as it takes.
         """
         with self._condition:
             self.is_closed = True
-            return self._condition.wait_for(lambda: not self._is_busy, timeout)
+            return self._condition.wait_for(lambda: not self._inserting, timeout)

@@ -21,6 +21,7 @@ from .bulk import DecodedBatch, all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
 from .decode_many import decode_events
+from .in_flight import with_in_flight
 from .lanes import BULK, LAZY, REGULAR, REPLAY, Lane, LaneConfig, UnheldFunc
 from .outage import Outage
 from .post_processing import PostProcessor
@@ -67,12 +68,12 @@ class EventConsumptionService:
         clock: Clock = MONOTONIC,
     ) -> None:
         self.repository = repository
-        self.batch_config = BatchConfig() if batch_config is None else batch_config
         self._max_message_bytes = max_message_bytes
         self._consumption = BatchConsumption(post_processor, clock)
+        self.batch_config = with_in_flight(batch_config, repository.store, tells_others=self._consumption.tells_others)
         self._unbilled = repository.without_billing()
         self._clock = clock
-        self._gate = InsertGate()
+        self._gate = InsertGate(self.batch_config.at_once)
         self._regular = self._lane(REGULAR, self.process_message_with_batching, "batcher", rank=0)
         self._lazy = self._lane(LAZY, self.process_message_with_batching_lazy, "batcher-lazy")
         self._replay = self._lane(REPLAY, self.process_message_with_batching_replay, "batcher-replay")
@@ -245,10 +246,7 @@ class EventConsumptionService:
             raise result.failures[0]
 
     def process_raw_event(self, payload: bytes) -> None:
-        """Store one event that came without a broker, such as in a function service; returns once it is stored.
-
-        Raises what `process_message` raises.
-        """
+        """Store one event that came without a broker, such as in a function service; see `process_message`."""
         self.process_message(Message(payload, uuid=""))
 
     def _lane(

@@ -28,6 +28,9 @@ from .waiting import open_patiently
 STREAM_CHUNK_BYTES = 1 << 20
 """Bytes read from the engine at a time; chDB makes some megabytes at a time by itself."""
 
+SERVER_INSERTS = 2
+"""At once: one is parsed while the other is sent and written. Measured by `make race`."""
+
 IN_A_CHILD = "open a store in the child"
 """What to do after a fork: on one connection the answers to two processes would be mixed up."""
 
@@ -98,6 +101,7 @@ class _Connections(Protocol):
 
 class _ClickHouseStore:
     def __init__(self, dsn: StoreDsn, connections: _Connections, insert_deadline: float, compression: str) -> None:
+        self.at_once = 1 if dsn.folder is not None else SERVER_INSERTS
         self._dsn = dsn
         self._connections = connections
         self._insert_deadline = insert_deadline

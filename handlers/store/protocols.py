@@ -35,6 +35,9 @@ class LineFormat(enum.Enum):
 class Store(Protocol):
     """A ClickHouse server or an embedded chDB folder. All methods block, and any thread may call any of them."""
 
+    at_once: int
+    """INSERTs that it takes side by side: of more, one waits for the other."""
+
     def prepare_inserts(self) -> None:
         """See that INSERTs can carry the settings that they must (`sent_settings`); blocks. `insert_lines` does it by itself.
 

@@ -62,6 +62,7 @@ def test_age_starts_anew_after_a_flush():
     ("config", "payloads", "wakes"),
     [
         pytest.param({"batch_size": 3}, [b"x"] * 4, [True, False, True, False], id="first and full"),
+        pytest.param({"batch_size": 2, "max_batch_size": 4}, [b"x"] * 5, [True, True, False, True, False], id="whole"),
         pytest.param({"max_batch_bytes": 4}, [b"xx"] * 3, [True, True, False], id="bytes reached once"),
         pytest.param({"max_pending_bytes": 4}, [b"xx"] * 3, [True, True, True], id="no room left"),
     ],

@@ -93,6 +93,7 @@ def test_a_run_behind_a_row_is_left_where_not_one_of_it_fits():
         pytest.param({"batch_size": 3}, [1, 1, 1, 1], [True, False, True, False], id="first and full"),
         pytest.param({"batch_size": 3}, [2, 2, 2], [True, True, False], id="full within"),
         pytest.param({"batch_size": 3}, [5, 5], [True, False], id="full with the first"),
+        pytest.param({"batch_size": 2, "max_batch_size": 6}, [2, 2, 3, 1], [True, False, True, False], id="whole"),
         pytest.param({"max_batch_bytes": 3}, [2, 1, 1], [True, True, False], id="bytes reached once"),
         pytest.param({"max_pending_bytes": 3}, [2, 2, 2], [True, True, True], id="no room left"),
     ],

@@ -113,3 +113,30 @@ def test_an_insert_that_hangs_keeps_nobody_from_closing():
     thread.join(TIMEOUT)
 
     assert (while_it_hangs, gate.close(TIMEOUT)) == (False, True)
+
+
+def test_so_many_insert_at_a_time_and_no_more():
+    """Two of three are inside; the third goes in when one of them is out, and a close waits for all."""
+    gate, inside = InsertGate(2), []
+    releases = [threading.Event() for _ in range(3)]
+
+    def insert(place):
+        with gate.turn(lambda: 0):
+            inside.append(place)
+            releases[place].wait(TIMEOUT)
+
+    threads = [threading.Thread(target=insert, args=(place,)) for place in range(3)]
+    for count, thread in enumerate(threads[:2], 1):
+        thread.start()
+        assert eventually(lambda count=count: len(inside) == count)
+    threads[2].start()
+    assert eventually(lambda: len(gate._waiting) == 1)
+    two = list(inside)
+    releases[0].set()
+    assert eventually(lambda: len(inside) == 3)
+    releases[1].set()
+    threads[1].join(TIMEOUT)
+    is_closed = gate.close(0.01)
+    releases[2].set()
+
+    assert (two, is_closed, gate.close(TIMEOUT)) == ([0, 1], False, True)
