@@ -29,6 +29,9 @@ _decode = msgspec.json.Decoder(Event).decode_lines
 _read_objects = msgspec.json.Decoder(dict).decode_lines
 # A time that msgspec may have rounded up into another millisecond: `.mmm999` and a digit that rounds it up.
 _rounded_up = re.compile(r"\.[0-9][0-9][0-9]999[5-9]").search
+_NINES = "999"
+MOST_NINES = 64
+"""Of a chunk that are looked at one by one: 125 ns of each event less than the expression, which looks at every byte."""
 _NUMBERS = bytes.maketrans(b"123456789E", b"000000000e")
 _LARGE_EXPONENT = b"0e000"
 _MANY_DIGITS = b"0" * 200
@@ -105,7 +108,7 @@ def decode_events(
             _read_objects(properties.replace(b"\0", b"\n"))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
         return None
-    if len(events) != len(payloads) or (_rounded_up(text) is not None and not _cut_times(events, payloads)):
+    if len(events) != len(payloads) or (_may_be_rounded_up(text) and not _cut_times(events, payloads)):
         return None
     times = [event.timestamp for event in events]
     earliest, latest = min(times), max(times)
@@ -137,6 +140,18 @@ def _are_ordinary(properties: bytes, count: int) -> bool:
     shape = properties.translate(_NUMBERS, b"+")
     is_small = _LARGE_EXPONENT not in shape and _MANY_DIGITS not in shape
     return is_small and properties[:1] == b"{" and properties.count(b"\0{") == count - 1
+
+
+def _may_be_rounded_up(text: str) -> bool:
+    """Tell, wrong only towards True, whether msgspec may have rounded one of the times in *text* up."""
+    place = -1
+    for _ in range(MOST_NINES):
+        place = text.find(_NINES, place + 1)
+        if place < 0:
+            return False
+        if text[place - 4 : place - 3] == "." and "5" <= text[place + 3 : place + 4] <= "9":
+            return True
+    return _rounded_up(text) is not None
 
 
 def _cut_times(events: list[Event], payloads: Sequence[bytes]) -> bool:

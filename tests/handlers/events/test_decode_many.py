@@ -241,6 +241,17 @@ def test_times_of_any_precision_are_read_at_once(digits):
     assert decode_events(payloads, max_message_bytes=10**7) == list(map(decode_event, payloads))
 
 
+@pytest.mark.parametrize("others", [0, 1, decode_many.MOST_NINES - 1, decode_many.MOST_NINES, 500])
+def test_a_time_to_be_cut_is_found_behind_any_number_of_nines(others):
+    """Expect it to be found behind so many that they are not looked at one by one, and none to be found where there is none."""
+    nines = [make_payload(properties={"nines": 999, "more": "999"}, id=f"999-{number}") for number in range(others // 3)]
+    payloads = [*nines, make_payload(id="x" + "-999" * (others % 3)), GOOD]
+    rounded = time_of("2026-11-23T10:00:00.1239995Z")
+
+    assert decode_events(payloads, max_message_bytes=LIMIT) == list(map(decode_event, payloads))
+    assert decode_events([*payloads, rounded], max_message_bytes=LIMIT)[-1] == decode_event(rounded)
+
+
 def test_refusal_behind_a_cut_time_is_left_to_be_told():
     """Expect what is read by itself for its time to be refused with the reasons of one by one."""
     payload = make_payload(timestamp="2026-11-23T10:00:00.1239995Z", event_name="x" * LIMIT)
