@@ -10,7 +10,7 @@ polls; `intake` takes in what they bring; `committer` alone stores offsets and c
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 
@@ -23,7 +23,7 @@ from .committer import Committer
 from .errors import InstanceInUse, RecordErrors, client_failed
 from .inbox import Inbox
 from .intake import Intake
-from .member import CHUNK_MESSAGES, POLL_SECONDS, Member
+from .member import CHUNK_MESSAGES, GATHER_SECONDS, POLL_SECONDS, Member
 from .membership import Membership
 from .owned_partitions import OwnedPartitions
 from .rebalances import Rebalances
@@ -150,13 +150,20 @@ class PollLoop:
             consumer.close()
             self._owned.remove(list(self._owned.books.values()))
 
+    def _fetch(self) -> list[Any]:
+        consumer = self._client.consumer
+        records = consumer.consume(1, POLL_SECONDS)
+        if records:
+            records += consumer.consume(CHUNK_MESSAGES - 1, GATHER_SECONDS)
+        return records
+
     def _step(self) -> None:
         failure = self._member.failure or self._client.watch.failure
         if failure is not None:
             raise failure
         self._client.identity.look(MONOTONIC.now(), self._owned.epoch)  # first: it takes as long as joining
         self._member.keep_up()
-        unpacked = self._intake.unpack(self._client.consumer.consume(CHUNK_MESSAGES, POLL_SECONDS))
+        unpacked = self._intake.unpack(self._fetch())
         self._signs_of_life.look(has_messages=bool(unpacked.entries))
         has_messages = self._intake.take(unpacked)
         now = MONOTONIC.now()
