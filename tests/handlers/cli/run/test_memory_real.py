@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from millstream.handlers import BatchConfig
 from tests.handlers.cli.command_aids import make_payload
 from tests.handlers.cli.run.watching import rows_of
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.soak  # hundreds of megabytes through a broker
 MIB = 1024 * 1024
 CHUNK = 20_000
 """Events that are published at a time."""
-BUDGET = 32 * MIB
+BUDGET = BatchConfig().max_pending_bytes
 """What waits for the store at most: the default of `[batch] max_pending_bytes`."""
 MOST_GROWTH = 12 * BUDGET
 """What a payload becomes while Python works on it is up to twelve times its size; the backlog is larger."""
