@@ -29,6 +29,8 @@ RUNS = int(os.environ.get("BENCH_KAFKA_RUNS", "9"))
 LIMIT_SECONDS = 120
 LOOK_SECONDS = 0.001
 CHUNK = 500
+RAW_PROPERTIES = {"auto.offset.reset": "earliest", "enable.partition.eof": False}
+"""Where the bare loop begins, and that the end of a partition comes to it as no record."""
 WAYS = ("raw", "runs", "empty", "four", "hold")
 """By hand; a handler of runs behind four middlewares; one of messages behind none and behind four; one that holds them."""
 
@@ -82,7 +84,7 @@ def config_for(kafka):
 
 def run_raw(kafka, topic):
     """Messages/s of the bare loop."""
-    consumer = Consumer(subscriber_properties(config_for(kafka)) | {"auto.offset.reset": "earliest"})
+    consumer = Consumer(subscriber_properties(config_for(kafka)) | RAW_PROPERTIES)
     consumer.subscribe([topic])
     timing = Timing()
     while timing.seen < MESSAGES:

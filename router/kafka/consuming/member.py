@@ -19,9 +19,9 @@ CHUNK_MESSAGES = 500
 """Records that one poll returns at most: at 500 the cost per call is 2 ns a record, and chunks stay small beside the buffer."""
 POLL_SECONDS = 0.1
 """How long one poll waits for a record; a close is noticed as soon."""
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.005
 """How long it waits for more, up to a chunk, once there is one: at most so late is a record, and a chunk of few costs no more
-than 100 rounds a second. librdkafka itself waits until either all are there or the time is over."""
+than 200 rounds a second. librdkafka itself waits until either all are there or the time is over."""
 
 Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
 
