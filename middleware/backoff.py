@@ -45,7 +45,8 @@ class Backoff:
         require_between("max_interval", max_interval, 0)
         require_between("multiplier", multiplier, 1)
         require_between("jitter", jitter, 0, 1)
-        require_function("random", random, "()")
+        if random is not uniform:  # one is made for each batch, and for each message that fails
+            require_function("random", random, "()")
         self._initial = min(initial_interval, max_interval)
         self._max = max_interval
         self._multiplier = multiplier

@@ -244,7 +244,9 @@ def test_times_of_any_precision_are_read_at_once(digits):
 @pytest.mark.parametrize("others", [0, 1, decode_many.MOST_NINES - 1, decode_many.MOST_NINES, 500])
 def test_a_time_to_be_cut_is_found_behind_any_number_of_nines(others):
     """Expect it to be found behind so many that they are not looked at one by one, and none to be found where there is none."""
-    nines = [make_payload(properties={"nines": 999, "more": "999"}, id=f"999-{number}") for number in range(others // 3)]
+    nines = [
+        make_payload(properties={"nines": 999, "more": "999"}, id=f"999-{number}") for number in range(others // 3)
+    ]
     payloads = [*nines, make_payload(id="x" + "-999" * (others % 3)), GOOD]
     rounded = time_of("2026-11-23T10:00:00.1239995Z")
 
