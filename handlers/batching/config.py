@@ -30,7 +30,7 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         wait_interval: seconds between these attempts.
         halt_after: seconds that what somebody must mend (no such table, no rights, a bug) is waited out before the router halts.
         max_in_flight: batches that `process_batch` may have at a time, each on a thread of its own. A second one begins only when
-            it is as large as one may be, and while no attempt on the first has failed. `None`: 1, but 2 for events that go into a
+            it is as large as one may be, and while nothing of the first has failed. `None`: 1, but 2 for events that go into a
             server and of which nobody else is told.
 
     Example:

@@ -21,7 +21,7 @@ class Dispatch:
         buffer: where batches come from.
         condition: its lock; notified of all that changes.
         clock: what tells the time.
-        is_in_trouble: tells whether an attempt on a batch in hand has failed.
+        is_in_trouble: tells whether a batch in hand is.
     """
 
     def __init__(

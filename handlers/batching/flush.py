@@ -74,7 +74,7 @@ class Flush:
         self._is_given_up = False
         self._ending = ending
         self.is_in_trouble = False
-        """Whether an attempt on the batch in hand has failed."""
+        """Whether an attempt on the batch in hand has failed, or it is taken apart for what is refused of it."""
         self._batch: Batch | None = None
         """What is in hand."""
         self.last_error = LastError()
@@ -214,6 +214,7 @@ class Flush:
 
     def _report(self, batch: Batch, outcomes: Iterable[Outcome]) -> bool:
         """Fail what has failed; a batch in trouble may take long, and its sink is to know whether there is a storm."""
+        self.is_in_trouble = True
         done = 0
         for place, error in outcomes:
             self._told.add(place)

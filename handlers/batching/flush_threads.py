@@ -59,7 +59,7 @@ class FlushThreads:
 
     @property
     def is_in_trouble(self) -> bool:
-        """Whether an attempt on a batch in hand has failed: then no other batch is begun beside it."""
+        """Whether a batch in hand is: then no other is begun beside it."""
         return any(flush.is_in_trouble for flush in self._flushes)
 
     @property

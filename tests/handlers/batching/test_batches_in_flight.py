@@ -28,13 +28,18 @@ class Steps:
                 self.batches.append(batch)
             place = self.batches.index(batch)
             self._condition.notify_all()
-            assert self._condition.wait_for(lambda: self._ends.get(place), TIMEOUT)
-            end = self._ends[place].pop(0)
+        while callable(end := self._next_end(place)):
+            end(batch)
         if isinstance(end, BaseException):
             raise end
 
+    def _next_end(self, place):
+        with self._condition:
+            assert self._condition.wait_for(lambda: self._ends.get(place), TIMEOUT)
+            return self._ends[place].pop(0)
+
     def end(self, place, *ends):
-        """Let the batch at *place* end its next attempts as *ends* say: `None`, or with an error."""
+        """Let the batch at *place* end its next attempts as *ends* say: `None`, or with an error; a function is called before."""
         with self._condition:
             self._ends.setdefault(place, []).extend(ends or (None,))
             self._condition.notify_all()
@@ -144,6 +149,40 @@ def test_whole_is_what_reaches_either_limit(batcher, sizes, limits):
     assert found == sizes
 
 
+def add_whole_batch(batcher, clock, process):
+    """Add one, letting the other thread look, and then another; returns how large the batches are that have begun before that."""
+    for _ in range(2):
+        add_and_let_look(batcher, clock, process)
+    add(batcher, 1)
+    add_and_let_look(batcher, clock, process)
+    begun = list(process.sizes)
+    add(batcher, 4)
+    return begun
+
+
+def test_none_is_begun_beside_one_that_is_taken_apart(batcher):
+    """As long as rows of it are refused the sink may halt the handler: what is stored behind it would come again."""
+    process, clock, told = Steps(), LookingClock(), threading.Event()
+    one = batcher(process, clock=clock, **TWO)
+    add(one, 2)
+    process.wait(1)
+
+    def report(batch):
+        batch.report([(0, ValueError("bad"))])
+        told.set()
+
+    process.end(0, report)
+    assert told.wait(TIMEOUT)
+    meanwhile = add_whole_batch(one, clock, process)
+    process.end(0)
+    afterwards = process.wait(3)
+    process.end(1)
+    process.end(2)
+
+    assert drain(one)
+    assert (meanwhile, afterwards) == ([2], [2, 4, 4])
+
+
 def test_none_is_begun_beside_one_in_trouble(batcher):
     """What is stored behind a batch that cannot be is not committed, and would come again: so nothing more is begun."""
     process, clock = Steps(), LookingClock()
@@ -153,13 +192,8 @@ def test_none_is_begun_beside_one_in_trouble(batcher):
     process.end(0, TransientError("away"))
     assert clock.wait_for_waiters()
     last_error = one.last_error
-    for _ in range(2):
-        add_and_let_look(one, clock, process)
-    add(one, 1)
-    add_and_let_look(one, clock, process)  # a whole batch
-    while_in_trouble = list(process.sizes)
-    add(one, 4)
-    process.end(0, None)
+    while_in_trouble = add_whole_batch(one, clock, process)
+    process.end(0)
     clock.advance(2.0)
     afterwards = process.wait(3)
     process.end(1)
