@@ -13,6 +13,7 @@ from millstream.router.delivery.run import Entry, MessageRun
 
 from .arguments import require_given, require_items, require_right
 from .attaching import Attachable
+from .attempts import Mending
 from .batch import ProcessBatch, Trigger
 from .batch_message import BatchMessage
 from .batch_run import BatchRun
@@ -76,6 +77,8 @@ class MessageBatcher(Attachable):
         self._is_started = False
         self.is_unheld = False
         """Whether what it has is committed already: lost with the process."""
+        self.mending = Mending()
+        """Says once what somebody has to mend."""
         self._ending = Ending(clock)
         gate, at_once = gate or InsertGate(config.at_once), range(config.at_once)
         open_flush = partial(Flush, self, config, process_batch, gate=gate, rank=rank, ending=self._ending, clock=clock)

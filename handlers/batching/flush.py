@@ -17,7 +17,7 @@ from millstream.router.worker_thread import LastError
 
 from .account import check
 from .attaching import Prepares
-from .attempts import Attempts
+from .attempts import Attempts, Mending
 from .batch import Batch, BatchResult, Outcome, ProcessBatch
 from .batch_message import BatchMessage
 from .config import BatchConfig
@@ -33,6 +33,8 @@ class Owner(Protocol):
 
     is_unheld: bool
     """Whether what it has is committed already."""
+    mending: Mending
+    """Says once what somebody has to mend."""
 
     @property
     def is_urgent(self) -> bool:
@@ -151,7 +153,13 @@ class Flush:
 
     def _outcome(self, batch: Batch) -> BatchResult | None:
         """Try until there is an outcome for every message; `None` when there should be no further attempt."""
-        attempts = Attempts(self._config)
+        attempts = Attempts(self._config, self._owner.mending)
+        try:
+            return self._try_until_known(batch, attempts)
+        finally:
+            attempts.end()
+
+    def _try_until_known(self, batch: Batch, attempts: Attempts) -> BatchResult | None:
         while True:
             try:
                 result = self._attempt(batch)

@@ -290,6 +290,36 @@ def test_one_that_ends_leaves_the_partition_of_a_waiting_one_stopped(batcher):
     assert (is_stopped, assignment.is_stopped) == (True, False)
 
 
+def test_what_somebody_has_to_mend_is_said_once_for_both(batcher, log_lines):
+    """And once more where it is wrong again, after all was well."""
+    process, clock = Steps(), ManualClock()
+    one = batcher(process, clock=clock, **TWO)
+    begin_two(one, process)
+    for place in range(2):
+        process.end(place, ConfigurationError("no such table"))
+    assert clock.wait_for_waiters(2)
+    both = said_to_mend(log_lines)
+    for place in range(2):
+        process.end(place)
+    clock.advance(60.0)
+    assert eventually(lambda: one.flushes == 2)
+    add(one, 2)
+    process.wait(3)
+    process.end(2, ConfigurationError("no such table"))
+    assert clock.wait_for_waiters()
+    again = said_to_mend(log_lines)
+    process.end(2)
+    clock.advance(60.0)
+
+    assert drain(one)
+    assert (both, again) == (1, 2)
+
+
+def said_to_mend(lines):
+    """Return how often that was said."""
+    return sum("until somebody mends this" in line for line in lines)
+
+
 def test_two_threads_have_names_of_their_own(batcher):
     """A thread dump tells which is which."""
     process = Steps()
