@@ -7,11 +7,13 @@ import itertools
 import os
 import signal
 import sys
+import threading
 
 from clickhouse_connect.driver.httpclient import HttpClient
 
 from millstream.handlers.cli.main import main
 from millstream.router.kafka.consuming.committer import Committer
+from millstream.router.kafka.consuming.poll_loop import STORE_SECONDS
 
 TIMES = 2
 
@@ -55,8 +57,20 @@ def _half(block):
     die()
 
 
+def slow_down_inserts():
+    """Let an INSERT take longer than it is until the next offsets are handed over, or the first ones are all there are."""
+    original = HttpClient.raw_insert
+
+    def raw_insert(*given, **options):
+        threading.Event().wait(2 * STORE_SECONDS)
+        return original(*given, **options)
+
+    HttpClient.raw_insert = raw_insert
+
+
 def around_commit(point, *, before):
     """End before offsets are handed over, or when the broker has them."""
+    slow_down_inserts()
     original = Committer._store
 
     def store(self, places):
