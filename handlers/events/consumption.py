@@ -81,7 +81,7 @@ class BatchConsumption:
         started = self._clock.now()
         batch = messages if isinstance(messages, Batch) else Batch(messages)
         if batch.progress is None:
-            self._similar_keys.look_at(batch.rows.payloads())
+            self._similar_keys.look_at(payloads for _, payloads in batch.rows.parts())
             batch.progress = _Progress()
         progress: _Progress = batch.progress
         stored = self._store(batch, progress, repository)

@@ -37,8 +37,7 @@ class EventLine:
             return list(map(self, batch))
         lines: list[bytes] = []
         for events, payloads in batch.parts():
-            is_plain = isinstance(events, DecodedEvents) and events.is_plain
-            lines += payloads if is_plain else store_lines(events, payloads)
+            lines += payloads if isinstance(events, DecodedEvents) else store_lines(events, payloads)
         billing = self._billing
         if billing is None:
             return lines

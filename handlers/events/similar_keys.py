@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from loguru import logger
@@ -44,13 +44,16 @@ class SimilarKeys:
         self._told: set[str] = set()
         self._lock = threading.Lock()
 
-    def look_at(self, payloads: Sequence[bytes]) -> None:
-        """Look at some of *payloads*, which are valid events."""
+    def look_at(self, parts: Iterable[Sequence[bytes]]) -> None:
+        """Look at some of the payloads of *parts*, which are valid events of one batch; the first of them is among these."""
         with self._lock:
-            some = payloads if self._looked < FIRST else payloads[::EVERY]
-            self._looked += len(some)
-            for payload in some:
-                self._look_at(payload)
+            first = 0
+            for payloads in parts:
+                some = payloads if self._looked < FIRST else payloads[first::EVERY]
+                first = (first - len(payloads)) % EVERY
+                self._looked += len(some)
+                for payload in some:
+                    self._look_at(payload)
 
     def _look_at(self, payload: bytes) -> None:
         keys = _keys_of(payload)

@@ -21,7 +21,9 @@ class ManyLines(Protocol):
     """A `Line` that also makes those of many messages at once, at less cost than one by one."""
 
     def many(self, batch: Rows) -> list[bytes]:
-        """Return what a call for each message of *batch* would have, in their order; or raise, and be called for each."""
+        """Return what a call for each message of *batch* would have, in their order, none of it empty and none with blanks
+        around; or raise, and be called for each.
+        """
         ...
 
 
@@ -66,11 +68,13 @@ def make_rows(batch: Rows, line: Line, partition: Partition | None, max_partitio
     """
     try:
         # By the loop of `map`: to look at each message for an error would cost as much again.
-        units = list(map(bytes.strip, line.many(batch) if isinstance(line, ManyLines) else map(line, batch)))
+        units = line.many(batch) if isinstance(line, ManyLines) else list(map(bytes.strip, map(line, batch)))
         days = _days(batch, partition, max_partitions)
     except Exception:  # noqa: BLE001 - what makes a line is the user's
         return _one_by_one(batch, line, partition)
-    return BatchRows(units, range(len(units)), days, {}) if all(units) else _one_by_one(batch, line, partition)
+    if not isinstance(line, ManyLines) and not all(units):
+        return _one_by_one(batch, line, partition)
+    return BatchRows(units, range(len(units)), days, {})
 
 
 def _days(batch: Rows, partition: Partition | None, max_partitions: int) -> Sequence[int] | None:

@@ -185,7 +185,8 @@ class InsertPlan:
 
     def _units_of(self, part: Part) -> Sequence[Any]:
         if self._order is None and not part.is_rewritten:
-            return self._units[part.first : part.last + 1]
+            is_all = part.first == 0 and part.last == len(self._units) - 1
+            return self._units if is_all else self._units[part.first : part.last + 1]
         return [self._unit(self._index(position), part) for position in range(part.first, part.last + 1)]
 
     def _index(self, position: int) -> int:

@@ -97,6 +97,9 @@ SENT: dict[str, Sent] = {
     "input_format_column_name_matching_mode": Sent(
         "match_case", "auto (the default) takes the key ID for the column id"
     ),
+    "input_format_json_ignore_unnecessary_fields": Sent(
+        0, "1 (the default since 24.4) stops at the last column: of a key given twice the first value is stored"
+    ),
     "input_format_null_as_default": Sent(1, "0 refuses null where a column has a default"),
     "input_format_defaults_for_omitted_fields": Sent(1, "0 stores zeroes where a column has a default, such as now()"),
     "input_format_force_null_for_omitted_fields": Sent(0, "1 stores null there"),

@@ -67,6 +67,7 @@ READ_DIFFERENTLY = [
 
 STORED_BY_THEIR_LINE = [
     pytest.param(make_payload()[:-1] + b',"id":"e-2"}', id="a key twice"),
+    pytest.param(make_payload(customer_id="k", source="s")[:-1] + b',"id":"e-2"}', id="a key twice behind all columns"),
     pytest.param(make_payload()[:-1] + b',"properties":{"b":\n2}}', id="properties twice"),
     pytest.param(make_payload(timestamp="2020-01-01t00:00:00Z"), id="lower-case t"),
     pytest.param(make_payload(timestamp="2020-01-01T00:00:00z"), id="lower-case z"),
@@ -132,7 +133,7 @@ def test_a_time_some_engine_reads_differently_goes_as_a_line(chdb_store: Store, 
 
 @pytest.mark.parametrize("payload", STORED_AS_THEY_CAME)
 def test_what_is_read_alike_goes_as_it_came(payload: bytes) -> None:
-    """The canonical line is for times at the edges, and for keys that may be given twice."""
+    """The canonical line is for times at the edges, and for what the store has refused."""
     event = decode_event(payload)
 
     assert store_line(event, payload) == (payload if event.timestamp.year >= 1970 else canonical_line(event))

@@ -66,7 +66,7 @@ def test_other_unknown_keys_are_no_news(log_lines, changes):
 
 def test_the_text_of_a_key_is_not_obeyed(log_lines):
     """Neither braces nor escape sequences."""
-    SimilarKeys().look_at([make_payload(**{"properties": MISSING, "{properties}": 1, "\x1bproperties": 1})])
+    SimilarKeys().look_at([[make_payload(**{"properties": MISSING, "{properties}": 1, "\x1bproperties": 1})]])
 
     assert sorted(warnings(log_lines)) == [
         "WARNING events have the key '\\x1bproperties', which is ignored: did you mean 'properties'?",
@@ -82,13 +82,14 @@ def test_the_text_of_a_key_is_not_obeyed(log_lines):
         pytest.param(1, False, id="between"),
     ],
 )
-def test_of_many_events_some_are_looked_at(log_lines, place, is_told):
-    """All of the first ones, and later the first of a batch and one in 500: it costs nothing per event."""
+@pytest.mark.parametrize("cut", [0, 1, 2, EVERY - 1, EVERY, EVERY + 1])
+def test_of_many_events_some_are_looked_at(log_lines, place, is_told, cut):
+    """All of the first ones, and later the first of a batch and one in 500, wherever it is cut: it costs nothing per event."""
     keys, good = SimilarKeys(), make_payload()
-    keys.look_at([good] * FIRST)
+    keys.look_at([[good] * FIRST])
     later = [good] * (EVERY + 2)
     later[place] = make_payload(**TYPO)
-    keys.look_at(later)
+    keys.look_at([later[:cut], later[cut:]])
 
     assert warnings(log_lines) == ([WARNING] if is_told else [])
 
@@ -96,7 +97,7 @@ def test_of_many_events_some_are_looked_at(log_lines, place, is_told):
 def test_keys_that_are_made_up_for_each_event_are_not_remembered_for_ever(log_lines):
     """Past a thousand of them nothing is kept, and nothing looked for."""
     keys = SimilarKeys()
-    keys.look_at([make_payload(**{f"key-{number}": 1 for number in range(MAX_KEYS)})])
-    keys.look_at([make_payload(**TYPO)])
+    keys.look_at([[make_payload(**{f"key-{number}": 1 for number in range(MAX_KEYS)})]])
+    keys.look_at([[make_payload(**TYPO)]])
 
     assert warnings(log_lines) == []

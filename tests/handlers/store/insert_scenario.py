@@ -72,6 +72,7 @@ ROWS = {
 EVENTS = {
     "new": EVENT % (b"a", 1, b"") + b"\n" + EVENT % (b"b", 2, b',"properties":{"x":1}'),
     "again": EVENT % (b"a", 1, b"") + b"\n" + EVENT % (b"b", 2, b',"properties":{"x":1}'),
+    "a key twice behind the last column": EVENT % (b"c", 3, b',"source":"s","properties":{},"id":"d"'),
     "in groups": b"\n".join(EVENT % (b"e%d" % (n % 5), n % 10, b"") for n in range(8)),
 }
 TOKENS = {"again": "new"}
