@@ -35,6 +35,12 @@ def service(store):
 
 
 @pytest.fixture(scope="session")
+def make_payloads():
+    """A function that makes the payloads of the first events of the seed."""
+    return lambda count: [payload for _, payload in itertools.islice(make_events(SEED), count)]
+
+
+@pytest.fixture(scope="session")
 def make_messages():
     """A function that makes messages around the first events of the seed."""
     payloads = list(itertools.islice(make_events(SEED), 100_000))
