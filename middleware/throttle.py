@@ -6,10 +6,13 @@ import math
 import threading
 from collections.abc import Sequence
 
-from millstream.router import MONOTONIC, ConfigurationError, HandlerFunc, Message
+from millstream.router import MONOTONIC, ConfigurationError, Context, HandlerFunc, Message
 from millstream.router.callables import described, is_number
 
 from .options import require_between
+
+ROUNDING = 1e-6
+"""Of a turn: what a sum of floats may lack of a whole one."""
 
 
 class TokenBucket:
@@ -35,13 +38,30 @@ class TokenBucket:
         self._full_at = max(self._full_at, now) + self._interval
         return delay
 
+    def reserve_some(self, most: int, now: float) -> tuple[float, int]:
+        """Take the next turn, and where that may begin now those after it that may, too: *most* in all.
+
+        Returns:
+            The seconds until the first comes, 0 or less for now; and how many were taken.
+        """
+        begin = max(self._full_at, now)
+        delay = (begin - now) - self._saved
+        count = 1 + min(most - 1, int(max(0.0, -delay) / self._interval + ROUNDING))
+        self._full_at = begin + count * self._interval
+        return delay, count
+
+    def give_back(self, count: int) -> None:
+        """Take *count* turns back that nobody has used."""
+        self._full_at -= count * self._interval
+
 
 class Throttle:
     """Let at most *rate* messages per second through, for all handlers together that use the same instance.
 
     A message that comes too soon waits on its handler's thread; turns are given in the order of arrival. The wait ends at once,
     with `Cancelled`, when the router closes or the partition is revoked; the turn then lapses. Inside `Retry` every attempt
-    takes a turn, outside of it each delivery takes one.
+    takes a turn, outside of it each delivery takes one. It need not see each message: a handler that takes runs is told how
+    many of one may go.
 
     Args:
         rate: messages per second, above 0.
@@ -63,6 +83,19 @@ class Throttle:
         require_between("burst", burst, 1)
         self._bucket = TokenBucket(rate, burst)
         self._lock = threading.Lock()
+
+    def admit(self, context: Context, count: int) -> int:
+        """Wait for the turn of the next message, and return how many of the next *count* may go; see `Admits`."""
+        with self._lock:
+            delay, admitted = self._bucket.reserve_some(count, context.clock.now())
+        if delay > 0:
+            context.wait(delay)
+        return admitted
+
+    def give_back(self, count: int) -> None:
+        """Let *count* of those that were admitted take their turns again; see `Admits`."""
+        with self._lock:
+            self._bucket.give_back(count)
 
     def __call__(self, next_handler: HandlerFunc) -> HandlerFunc:
         """Wrap *next_handler*."""

@@ -57,6 +57,7 @@ from .poison.choices import (
 from .poison.file import PoisonFile
 from .poison.storm import StormLimits
 from .protocols import (
+    Admits,
     AssignmentListener,
     ChecksTopics,
     ClosesSlowly,
@@ -86,6 +87,7 @@ __all__ = [
     "HALT",
     "MONOTONIC",
     "REDELIVER",
+    "Admits",
     "Assignment",
     "AssignmentListener",
     "Cancelled",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Protocol, runtime_checkable
 
 from .delivery.assignment import Assignment
+from .delivery.context import Context
 from .delivery.message import Message
 from .delivery.offset_book import OffsetBook
 from .delivery.run import Entry, MessageRun
@@ -56,7 +57,7 @@ class Middleware(Protocol):
     Attributes tell the router more, where there are any: `needs_poison_sink`, that a handler inside must have one;
     `judges_errors`, that an error which it passes on is not for the sink, however often its message comes again; and
     `passes_success`, that it does nothing to a message whose handler returns nothing: where all of a chain say so, a handler that
-    takes runs gets them past the chain.
+    takes runs gets them past the chain. One that only counts messages may be passed by as well, if it `Admits`.
     """
 
     def __call__(self, next_handler: HandlerFunc, /) -> HandlerFunc:
@@ -65,6 +66,23 @@ class Middleware(Protocol):
         It ends with `return next_handler(message)`: around a handler that publishes, one that returns `None` where that has
         returned messages stops the router with `HaltedError`. To drop them it returns `[]`.
         """
+        ...
+
+
+@runtime_checkable
+class Admits(Protocol):
+    """A middleware that may be passed by in runs, as it says how many messages go next; a `Throttle`."""
+
+    def admit(self, context: Context, count: int) -> int:
+        """Wait for the next message's turn, and return how many of the next *count* may go with it: at least that one.
+
+        Raises:
+            Cancelled: the router closes or the partition goes, as `context.wait` says; none of them goes.
+        """
+        ...
+
+    def give_back(self, count: int) -> None:
+        """Take note that *count* of those that were let go come through the chain one by one after all."""
         ...
 
 

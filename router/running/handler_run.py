@@ -37,7 +37,7 @@ from .outgoing import Outgoing
 from .returned import checked
 from .run_runner import RunRunner
 from .runner import Retries, Runner, Source
-from .ways import why_one_by_one
+from .ways import admits_runs, why_one_by_one
 
 LOOK_AGAIN_SECONDS = 0.001
 """Between looks at whether a chain still runs on a revoked partition; a chain step takes microseconds to milliseconds."""
@@ -139,7 +139,8 @@ class HandlerRun:
         worker, take_run = self.sink_worker, self.handler.take_run
         make: Callable[..., Runner] = partial(Runner, source=source)
         if in_runs and isinstance(source, DeliversRuns) and take_run is not None:
-            make = partial(RunRunner, source=source, take_run=take_run)
+            admits = list(filter(admits_runs, self._middlewares))
+            make = partial(RunRunner, source=source, take_run=take_run, admits=admits)
         return make(
             name=name,
             chain=self._chain,

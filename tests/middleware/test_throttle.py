@@ -7,7 +7,7 @@ import pytest
 from millstream.middleware import Throttle
 from millstream.router import Cancelled, ConfigurationError, Message
 from millstream.router.testing import ManualClock, RecordingHandler
-from tests.middleware.middleware_aids import SteppingClock, close_router, make_message
+from tests.middleware.middleware_aids import SteppingClock, close_router, make_message, revoke_partition
 
 
 def moments(throttle, clock, count):
@@ -116,3 +116,76 @@ def test_burst_must_be_at_least_one():
     """The error names the option and its value."""
     with pytest.raises(ConfigurationError, match=r"burst .* not 0"):
         Throttle(1, burst=0)
+
+
+def admitted(throttle, clock, count):
+    """Let *count* messages of runs go; returns when each went, by the pieces that were admitted."""
+    context, pieces = make_message(clock).context, []
+    while count:
+        some = throttle.admit(context, count)
+        count -= some
+        pieces.append((clock.now(), some))
+    return pieces
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "expected"),
+    [
+        pytest.param(4, 1, [(0, 1), (0.25, 1), (0.5, 1), (0.75, 1), (1, 1), (1.25, 1)], id="one at a time"),
+        pytest.param(2, 3, [(0, 3), (0.5, 1), (1, 1), (1.5, 1)], id="a burst first"),
+        pytest.param(2, 100, [(0, 6)], id="all at once"),
+    ],
+)
+def test_runs_go_in_pieces_when_their_messages_would_have(rate, burst, expected):
+    """What goes at one moment is what would have gone one by one."""
+    pieces = admitted(Throttle(rate, burst), SteppingClock(), 6)
+
+    assert pieces == expected
+    assert [at for at, some in pieces for _ in range(some)] == moments(Throttle(rate, burst), SteppingClock(), 6)
+
+
+def test_idle_time_saves_no_more_than_the_burst_for_runs_either():
+    """After an hour of nothing a run gets as many turns as after the start."""
+    clock, throttle = SteppingClock(), Throttle(1, burst=3)
+    moments(throttle, clock, 5)
+    clock.time = 3600
+
+    assert admitted(throttle, clock, 5) == [(3600, 3), (3601, 1), (3602, 1)]
+
+
+def test_messages_and_runs_take_turns_from_one_another():
+    """One instance has one rate, whichever way its messages come."""
+    clock, throttle = SteppingClock(), Throttle(1, burst=3)
+
+    assert moments(throttle, clock, 1) == [0]
+    assert admitted(throttle, clock, 3) == [(0, 2), (1, 1)]
+    assert moments(throttle, clock, 1) == [2]
+
+
+@pytest.mark.parametrize("burst", [1, 3, 10, 49, 1000])
+@pytest.mark.parametrize("rate", [0.1, 3, 7, 1000, 333_333])
+def test_no_turn_is_lost_to_rounding(rate, burst):
+    """However the interval is rounded, the whole burst goes in one piece."""
+    clock = SteppingClock()
+    clock.time = 1234.5678
+
+    assert admitted(Throttle(rate, burst), clock, burst) == [(1234.5678, burst)]
+
+
+def test_turns_that_are_given_back_are_taken_again():
+    """What comes through the chain after all takes the turns that its run had."""
+    clock, throttle = SteppingClock(), Throttle(1, burst=4)
+    throttle.give_back(throttle.admit(make_message(clock).context, 3))
+
+    assert moments(throttle, clock, 5) == [0, 0, 0, 0, 1]
+
+
+def test_wait_of_a_run_ends_when_its_partition_goes():
+    """Nothing of it goes."""
+    clock, throttle = SteppingClock(), Throttle(1)
+    moments(throttle, clock, 1)
+    message = make_message(clock)
+    clock.on_wait = lambda: revoke_partition(message)
+
+    with pytest.raises(Cancelled):
+        throttle.admit(message.context, 5)

@@ -106,7 +106,6 @@ def test_batches_of_250_are_250_in_runs_as_well():
     ("register", "options", "why"),
     [
         pytest.param(BULK, {}, "its handler takes no runs", id="bulk"),
-        pytest.param(REGULAR, {"rate_limit": 1e9}, "middleware Throttle sees each message", id="a rate limit"),
         pytest.param(REGULAR, {"concurrency": 2}, "order is kept per message key", id="threads"),
     ],
 )
@@ -247,3 +246,16 @@ def test_run_of_a_lost_partition_is_dropped():
 
         assert eventually(lambda: service.message_batcher.pending == 0)
     assert store.rows() == []
+
+
+def test_lane_with_a_limit_takes_its_runs():
+    """Expect what its throttle lets go to be stored without a look at any message, as with no limit."""
+    store = FakeStore()
+    service = make_service(store, batch_size=20)
+    with lane_of(service, rate_limit=1e9) as lane:
+        messages = lane.deliver(*payloads(20))
+        store.wait_for_inserts(1)
+        lane.wait_committed(20)
+
+    assert "in runs" in lane.handler.describe()
+    assert not is_looked_at(messages)

@@ -16,7 +16,7 @@ from millstream.router import (
     StateError,
     StormLimits,
 )
-from millstream.router.testing import RecordingHandler, eventually, running
+from millstream.router.testing import ManualClock, RecordingHandler, eventually, running
 from tests.router.running.run_subscriber import RunSubscriber
 
 AT_ONCE = RouterConfig(nack_resend_delay=0.0)
@@ -42,6 +42,11 @@ def consumer(handler, take_run, *middlewares, config=AT_ONCE, **options):
     registered.take_runs(take_run)
     registered.add_middleware(*middlewares)
     return router, subscriber
+
+
+def plain(next_handler):
+    """A middleware of a user's own."""
+    return next_handler
 
 
 def raising(error):
@@ -246,7 +251,8 @@ def test_messages_in_runs_count_for_the_storm_guard():
     [
         ({}, [], "in runs"),
         ({}, [FailurePolicy()], "in runs"),
-        ({}, [Throttle(1000)], "middleware Throttle sees each message"),
+        ({}, [Throttle(1000)], "in runs"),
+        ({}, [Throttle(1000), plain], "middleware plain sees each message"),
         ({"concurrency": 2}, [], "order is kept per message key"),
     ],
 )
@@ -266,3 +272,156 @@ def test_runs_are_taken_only_where_that_was_said_before_the_start():
     router, _ = consumer(RecordingHandler(), Takes())
     with running(router), pytest.raises(StateError, match="call take_runs before"):
         router.handlers["h"].take_runs(Takes())
+
+
+class Admitting:
+    """Lets as many messages go as it is told, one number after the other, and then all."""
+
+    def __init__(self, *counts):
+        self.asked = []
+        self.given_back = []
+        self.seen = []
+        self._counts = list(counts)
+
+    def admit(self, context, count):
+        """Let some of *count* go."""
+        self.asked.append(count)
+        answer = self._counts.pop(0) if self._counts else count
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def give_back(self, count):
+        """Keep *count*."""
+        self.given_back.append(count)
+
+    def __call__(self, next_handler):
+        """Note each message."""
+
+        def noting(message):
+            self.seen.append(message.payload)
+            return next_handler(message)
+
+        return noting
+
+
+FIVE = [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_run_goes_in_the_pieces_that_are_admitted():
+    """Expect each piece whole, in order, and no message in the chain."""
+    takes, admitting = Takes(), Admitting(2, 1)
+    router, subscriber = consumer(RecordingHandler(), takes, admitting)
+
+    with running(router):
+        subscriber.subscription.deliver(*FIVE)
+        assert subscriber.subscription.wait_committed(5)
+
+    assert takes.runs == [FIVE[:2], FIVE[2:3], FIVE[3:]]
+    assert admitting.asked == [5, 3, 2]
+    assert (admitting.given_back, admitting.seen) == ([], [])
+
+
+@pytest.mark.parametrize("counts", [(0, -1, 99), (1, 1, 99)])
+def test_answer_beyond_what_was_asked_for_is_brought_within(counts):
+    """Expect one message at least, and the run at most."""
+    takes = Takes()
+    router, subscriber = consumer(RecordingHandler(), takes, Admitting(*counts))
+
+    with running(router):
+        subscriber.subscription.deliver(*FIVE)
+        assert subscriber.subscription.wait_committed(5)
+
+    assert takes.runs == [FIVE[:1], FIVE[1:2], FIVE[2:]]
+
+
+def test_the_narrowest_of_several_decides():
+    """Expect the second to be asked for what the first lets go."""
+    takes, wide, narrow = Takes(), Admitting(4), Admitting(3)
+    router, subscriber = consumer(RecordingHandler(), takes, wide, narrow)
+
+    with running(router):
+        subscriber.subscription.deliver(*FIVE)
+        assert subscriber.subscription.wait_committed(5)
+
+    assert takes.runs == [FIVE[:3], FIVE[3:]]
+    assert (wide.asked, narrow.asked) == ([5, 2], [4, 2])
+
+
+def test_piece_that_is_not_taken_gives_its_turns_back():
+    """Expect its messages to take turns of their own in the chain, and the other pieces to go whole."""
+    handler, admitting = RecordingHandler(), Admitting(2, 2)
+    takes = Takes(lambda run: b"3" not in run.payloads)
+    router, subscriber = consumer(handler, takes, admitting)
+
+    with running(router):
+        subscriber.subscription.deliver(*FIVE)
+        assert subscriber.subscription.wait_committed(5)
+
+    assert takes.runs == [FIVE[:2], FIVE[2:4], FIVE[4:]]
+    assert handler.payloads == admitting.seen == FIVE[2:4]
+    assert admitting.given_back == [2]
+
+
+def test_rest_of_a_run_behind_a_parked_message_waits():
+    """Expect order within the partition: what follows a message that comes again goes through the chain behind it."""
+    failures = [ValueError("not yet")]
+
+    def fail_once(message):
+        if message.payload == b"1" and failures:
+            raise failures.pop()
+
+    handler, takes = RecordingHandler(answer=fail_once), Takes(lambda run: b"1" not in run.payloads)
+    router, subscriber = consumer(handler, takes, Admitting(1, 1, 1))
+    with running(router):
+        subscriber.subscription.deliver(*FIVE)
+        assert subscriber.subscription.wait_committed(5)
+
+    assert takes.runs == [FIVE[:1], FIVE[1:2]]
+    assert handler.payloads == [b"1", *FIVE[1:]]
+
+
+@pytest.mark.parametrize("ends", ["closing", "stray"])
+def test_wait_that_is_called_off_leaves_the_rest_to_the_chain(ends):
+    """Expect nothing of it to be taken where its partition goes, and all of it one by one where nothing does."""
+    handler, takes = RecordingHandler(), Takes()
+    admitting = Admitting(2, Cancelled())
+    router, subscriber = consumer(handler, takes, admitting)
+    if ends == "closing":
+        admit = admitting.admit
+
+        def closing(context, count):
+            if count == 3:
+                subscriber.subscription.assignments[0].is_closing = True
+            return admit(context, count)
+
+        admitting.admit = closing
+    with running(router):
+        subscriber.subscription.deliver(*FIVE)
+        expected = 2 if ends == "closing" else 5
+        assert subscriber.subscription.wait_committed(expected)
+
+    assert takes.runs == [FIVE[:2]]
+    assert handler.payloads == ([] if ends == "closing" else FIVE[2:])
+    assert subscriber.subscription.committed() == expected
+
+
+def test_throttle_spreads_a_run_over_time():
+    """Expect a lane with a limit to take its runs, and no more of them than the limit lets through."""
+    clock, takes = ManualClock(), Takes()
+    subscriber, router = RunSubscriber(), Router(AT_ONCE, clock=clock)
+    handler = router.add_consumer_handler("h", "t", subscriber, RecordingHandler())
+    handler.take_runs(takes)
+    handler.add_middleware(Throttle(2, burst=3))
+    with running(router):
+        subscriber.subscription.deliver(*FIVE)
+        assert "in runs" in handler.describe()
+        assert eventually(lambda: len(takes.runs) == 1)
+        assert clock.wait_for_waiters(1)
+        clock.advance(0.5)
+        assert eventually(lambda: len(takes.runs) == 2)
+        assert clock.wait_for_waiters(1)
+        clock.advance(0.5)
+        assert subscriber.subscription.wait_committed(5)
+
+    assert takes.runs == [FIVE[:3], FIVE[3:4], FIVE[4:]]
