@@ -1,6 +1,16 @@
 """Event consumption: batching, ClickHouse, usage events."""
 
-from .batching import Batch, BatchConfig, BatchMessage, BatchResult, InsertGate, MessageBatcher, ProcessBatch
+from .batching import (
+    Batch,
+    BatchConfig,
+    BatcherStatistics,
+    BatchMessage,
+    BatchResult,
+    Budget,
+    InsertGate,
+    MessageBatcher,
+    ProcessBatch,
+)
 from .events import (
     BillingConfig,
     ConsumptionStats,
@@ -38,7 +48,9 @@ __all__ = [
     "BatchConfig",
     "BatchMessage",
     "BatchResult",
+    "BatcherStatistics",
     "BillingConfig",
+    "Budget",
     "ClickHouseTable",
     "ConsumptionStats",
     "DataError",

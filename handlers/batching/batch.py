@@ -46,6 +46,7 @@ class Batch(Sequence[BatchMessage]):
         messages: its rows.
         trigger: why it was closed.
         size_bytes: what its rows weigh.
+        oldest: when the oldest of them came, by the clock of its batcher; `None` where nobody says.
 
     Example:
         >>> batch = Batch([BatchMessage(Message(b"one"), 1), BatchMessage(Message(b"two"), 2)])
@@ -59,6 +60,7 @@ class Batch(Sequence[BatchMessage]):
     """Names this exact row set; drawn at the closing, never derived from content: deleted rows must be able to come back."""
     trigger: Trigger | None
     size_bytes: int
+    oldest: float | None
     progress: Any
     """What `process_batch` remembers between attempts on this batch: anything; `None` before the first. Nobody else reads it."""
     plans: dict[object, Any]
@@ -73,11 +75,19 @@ class Batch(Sequence[BatchMessage]):
     """Whether the time to close is nearly over, or that in which all of its partitions go: what takes many steps ends with the
     one in hand, and calls `report`."""
 
-    def __init__(self, messages: Iterable[Row] = (), *, trigger: Trigger | None = None, size_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        messages: Iterable[Row] = (),
+        *,
+        trigger: Trigger | None = None,
+        size_bytes: int = 0,
+        oldest: float | None = None,
+    ) -> None:
         self.rows = Rows(messages)
         self.token = uuid.uuid4().hex
         self.trigger = trigger
         self.size_bytes = size_bytes
+        self.oldest = oldest
         self.progress = None
         self.plans = {}
         self.refused = set()
@@ -123,7 +133,7 @@ class Batch(Sequence[BatchMessage]):
         kept = Rows(rows)
         if len(kept) == len(self):
             return self
-        return Batch(rows, trigger=self.trigger, size_bytes=sum(map(len, kept.payloads())))
+        return Batch(rows, trigger=self.trigger, size_bytes=sum(map(len, kept.payloads())), oldest=self.oldest)
 
 
 def _never() -> bool:

@@ -17,6 +17,7 @@ from .attempts import Mending
 from .batch import ProcessBatch, Trigger
 from .batch_message import BatchMessage
 from .batch_run import BatchRun
+from .budget import Budget
 from .buffer import BatchBuffer
 from .config import BatchConfig
 from .dispatch import Dispatch
@@ -25,6 +26,7 @@ from .flush import Flush
 from .flush_threads import FlushThreads
 from .gate import InsertGate
 from .log_lines import log_closed, log_done, log_lost, log_started
+from .statistics import BatcherStatistics, Done, look_at
 
 ROOM_SECONDS = 0.05
 """How often `add` looks whether it should give up waiting for room."""
@@ -41,6 +43,7 @@ class MessageBatcher(Attachable):
         config, process_batch: when to flush and how to retry; and what to do, see `ProcessBatch`.
         name, clock: what its thread and its log lines are called; and what tells the time.
         gate, rank: shared by batchers that insert into one store; the *rank* says who goes first (0 before 1).
+        budget: shared by batchers that have one bound for what is in memory, in place of `max_pending_bytes`.
 
     Raises:
         ConfigurationError: *config* or *process_batch* is not what it should be, such as an async function; says what to pass.
@@ -64,6 +67,7 @@ class MessageBatcher(Attachable):
         name: str = "batcher",
         gate: InsertGate | None = None,
         rank: int = 0,
+        budget: Budget | None = None,
         clock: Clock = MONOTONIC,
     ) -> None:
         require_right(name, config, process_batch)
@@ -72,7 +76,7 @@ class MessageBatcher(Attachable):
         self._clock = clock
         self._lock = threading.Lock()
         self._condition = threading.Condition(self._lock)
-        self._buffer = BatchBuffer(config)
+        self._buffer = BatchBuffer(config, budget)
         self._is_full = False
         self._is_started = False
         self.is_unheld = False
@@ -116,7 +120,7 @@ class MessageBatcher(Attachable):
             wake = buffer.add(item, len(message.payload if part is None else part))
             if wake:
                 buffer.start_age(self._clock.now())
-                self._is_full = buffer.is_full or self._threads.is_blocked
+                self._is_full = not buffer.find_room() or self._threads.is_blocked
                 self._condition.notify_all()
 
     def add_all(self, items: Sequence[BatchMessage]) -> None:
@@ -136,7 +140,7 @@ class MessageBatcher(Attachable):
                 wakes = [self._put(item) for item in items]
                 if any(wakes):
                     self._buffer.start_age(self._clock.now())
-                    self._is_full = self._buffer.is_full or self._threads.is_blocked
+                    self._is_full = not self._buffer.find_room() or self._threads.is_blocked
                     self._condition.notify_all()
         except (AttributeError, TypeError):
             require_items(self.name, items)
@@ -162,7 +166,7 @@ class MessageBatcher(Attachable):
                 raise Cancelled
             if self._buffer.add_run(BatchRun(run, items)):
                 self._buffer.start_age(self._clock.now())
-                self._is_full = self._buffer.is_full or self._threads.is_blocked
+                self._is_full = not self._buffer.find_room() or self._threads.is_blocked
                 self._condition.notify_all()
 
     def add_unheld(self, item: BatchMessage) -> None:
@@ -192,7 +196,7 @@ class MessageBatcher(Attachable):
         self.start()
         context = entry.context
         with self._condition:
-            while self._threads.is_blocked or self._buffer.is_full:
+            while self._threads.is_blocked or not self._buffer.find_room():
                 if (error := self._threads.error) is not None:
                     raise HaltedError(f"{self.name} has stopped: {error}") from error
                 if context.is_closing or self._dispatch.is_draining:
@@ -209,6 +213,7 @@ class MessageBatcher(Attachable):
             if self._is_started:
                 return
             self._is_started = True
+            self._buffer.join()
         log_started(self.name, self.config)
         self._threads.start()
 
@@ -231,6 +236,13 @@ class MessageBatcher(Attachable):
     def retries(self) -> int:
         """Attempts on batches beyond the first."""
         return self._threads.retries
+
+    def statistics(self) -> BatcherStatistics:
+        """Return what it has and how far it is, at one moment. From any thread."""
+        with self._lock:
+            now, is_started = self._clock.now(), self._is_started
+            done = Done(self.flushes, self.messages)
+            return look_at(self._buffer, self._dispatch, self._threads, done, now, is_started=is_started)
 
     def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:
         """Flush what is here, ahead of any other lane; returns at once."""
@@ -268,7 +280,7 @@ class MessageBatcher(Attachable):
                     self.flushes += is_processed
                     self.messages += len(batch) if is_processed else 0
                     self._dispatch.give_back(batch, is_done=flush.is_done)
-                    self._is_full = self._buffer.is_full or self._threads.is_blocked
+                    self._is_full = not self._buffer.find_room() or self._threads.is_blocked
         finally:
             self._dispatch.end()
 

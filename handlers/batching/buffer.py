@@ -12,18 +12,26 @@ from typing import cast
 from .batch import Batch, Trigger
 from .batch_message import BatchMessage
 from .batch_run import BatchRun
+from .budget import Budget
 from .config import BatchConfig
 from .rows import Row
 
 
 class BatchBuffer:
-    """Rows in arrival order, their bytes, and the time of the oldest."""
+    """Rows in arrival order, their bytes, and the time of the oldest.
 
-    def __init__(self, config: BatchConfig) -> None:
+    Args:
+        config: when a batch is due, and how large it may be.
+        budget: what it shares with others, in place of the bound of *config*, from `join` on.
+    """
+
+    def __init__(self, config: BatchConfig, budget: Budget | None = None) -> None:
         self.size_bytes = 0
         """Payload bytes of the rows here."""
-        self.room_bytes = config.max_pending_bytes
+        self.room_bytes = config.max_pending_bytes if budget is None else 0
         """Payload bytes that may still be added: the bound less the rows here and the batches that are not done."""
+        self._budget = budget
+        self._borrowed = 0
         self.is_closed = False
         """Nothing is taken in any more: nobody would flush it."""
         self._config = config
@@ -33,7 +41,8 @@ class BatchBuffer:
         self._rows: deque[Row] = deque()
         self._more = 0
         """Rows beyond the entries of `_rows`: those of runs, but for one each."""
-        self._oldest: float | None = None
+        self.oldest: float | None = None
+        """When the oldest row came."""
         self._requested: Trigger | None = None
 
     def add(self, row: BatchMessage, size_bytes: int) -> bool:
@@ -68,15 +77,30 @@ class BatchBuffer:
         """Whether the next batch is as large as one may be."""
         return len(self) >= self._limit or self.size_bytes >= self._max_bytes
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many bytes are pending as may be."""
-        return self.room_bytes <= 0
+    def join(self) -> None:
+        """Take the reserve that its budget has for it; once."""
+        if self._budget is not None:
+            self.room_bytes += self._budget.join()
+
+    def find_room(self) -> bool:
+        """Return whether more may be added, if need be with what the budget lends."""
+        while self.room_bytes <= 0 and self._budget is not None and (lent := self._budget.borrow()):
+            self.room_bytes += lent
+            self._borrowed += lent
+        return self.room_bytes > 0
+
+    def _give_room(self, size_bytes: int) -> None:
+        self.room_bytes += size_bytes
+        spare = min(self._borrowed, self.room_bytes)
+        if self._budget is not None and spare > 0:
+            self._borrowed -= spare
+            self.room_bytes -= spare
+            self._budget.give_back(spare)
 
     def start_age(self, now: float) -> None:
         """Note when the oldest row came."""
-        if self._oldest is None:
-            self._oldest = now
+        if self.oldest is None:
+            self.oldest = now
 
     def request(self, trigger: Trigger) -> None:
         """Make what is here due at once, for a reason from outside."""
@@ -93,22 +117,23 @@ class BatchBuffer:
             return Trigger.SIZE
         if self.size_bytes >= self._config.max_batch_bytes:
             return Trigger.BYTES
-        if self._oldest is not None and now >= self._oldest + self._config.flush_interval:
+        if self.oldest is not None and now >= self.oldest + self._config.flush_interval:
             return Trigger.AGE
         return None
 
     @property
     def deadline(self) -> float | None:
         """When the oldest row triggers a flush, or `None` when there is none."""
-        return None if self._oldest is None else self._oldest + self._config.flush_interval
+        return None if self.oldest is None else self.oldest + self._config.flush_interval
 
     def pop_batch(self, trigger: Trigger) -> Batch:
         """Close the next batch and take it out, at most `max_batch_size` rows and `max_batch_bytes`, but at least one row."""
         batch = self._pop_all(trigger) or self._pop_messages(trigger) or self._pop_one_by_one(trigger)
+        batch.oldest = self.oldest
         self.size_bytes -= batch.size_bytes
         if not self._rows:
             # Rows that stay keep the older time: flushed a little early, never late.
-            self._oldest = self._requested = None
+            self.oldest = self._requested = None
         return batch
 
     def _pop_all(self, trigger: Trigger) -> Batch | None:
@@ -172,7 +197,7 @@ class BatchBuffer:
 
     def done(self, batch: Batch) -> None:
         """Give the bytes of a *batch* back."""
-        self.room_bytes += batch.size_bytes
+        self._give_room(batch.size_bytes)
 
     def discard_void(self) -> None:
         """Drop the rows that nobody waits for any more."""
@@ -180,10 +205,10 @@ class BatchBuffer:
         kept_bytes = sum(map(_size, kept))
         self._more = sum(map(_count, kept)) - len(kept)
         self._rows = kept
-        self.room_bytes += self.size_bytes - kept_bytes
+        self._give_room(self.size_bytes - kept_bytes)
         self.size_bytes = kept_bytes
         if not kept:
-            self._oldest = self._requested = None
+            self.oldest = self._requested = None
 
     def __len__(self) -> int:
         return len(self._rows) + self._more

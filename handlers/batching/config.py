@@ -22,7 +22,7 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         max_retries: attempts after the first one, waiting `retry_interval`, twice that, and so on, with jitter: 3 is four.
         max_batch_size: messages a batch may grow to while the worker is busy; `None`: 50,000, and 1 with `batch_size=1`.
         max_batch_bytes: payload bytes that trigger a flush, and that one batch holds at most (but for a single larger message).
-        max_pending_bytes: payload bytes added and not yet stored before `add` waits.
+        max_pending_bytes: payload bytes added and not yet stored before `add` waits; of a service those of all lanes together.
         retry_interval: seconds before the first retry.
         max_retry_interval: seconds that a wait between retries grows to at most.
         on_exhausted: after the last retry, `"wait"`: one attempt every `wait_interval` with intake stopped, until the store is

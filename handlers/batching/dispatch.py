@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from millstream.router import Clock
@@ -34,8 +35,12 @@ class Dispatch:
         self._condition = condition
         self._clock = clock
         self._is_in_trouble = is_in_trouble
-        self._in_hand: list[Batch] = []
-        self._is_over = False
+        self.in_hand: list[Batch] = []
+        """Batches that were given out and are not done."""
+        self.flushes: Counter[Trigger] = Counter()
+        """Batches given out, by what made them due."""
+        self.is_over = False
+        """Whether no further batch is given out."""
 
     def flush(self, trigger: Trigger) -> None:
         """Make what is here due at once, ahead of any other lane. Under the lock."""
@@ -46,12 +51,13 @@ class Dispatch:
     def next_batch(self) -> Batch | None:
         """Wait for the next batch; `None` when there will be none."""
         with self._condition:
-            while not self._is_over:
+            while not self.is_over:
                 trigger = self._due()
                 if trigger is not None:
-                    self._in_hand.append(self._buffer.pop_batch(trigger))
-                    return self._in_hand[-1]
-                if self._in_hand:
+                    self.in_hand.append(self._buffer.pop_batch(trigger))
+                    self.flushes[trigger] += 1
+                    return self.in_hand[-1]
+                if self.in_hand:
                     self._clock.wait_until(self._condition, None)
                     continue
                 self.is_urgent = False
@@ -62,7 +68,7 @@ class Dispatch:
         return None
 
     def _due(self) -> Trigger | None:
-        if self._in_hand and (self._is_in_trouble() or not self._buffer.has_whole_batch):
+        if self.in_hand and (self._is_in_trouble() or not self._buffer.has_whole_batch):
             return None
         trigger = self._buffer.due(self._clock.now())
         if trigger is None and self.is_draining and not self._buffer.is_empty:
@@ -72,17 +78,17 @@ class Dispatch:
     def give_back(self, batch: Batch, *, is_done: bool) -> None:
         """Take note that nobody works on *batch* any more: it *is_done*, or was given up and stays in hand. Under the lock."""
         if is_done:
-            self._in_hand.remove(batch)
+            self.in_hand.remove(batch)
         self._buffer.done(batch)
         self._condition.notify_all()
 
     def end(self) -> None:
         """Give out no further batch."""
         with self._condition:
-            self._is_over = True
+            self.is_over = True
             self._condition.notify_all()
 
     @property
     def messages(self) -> int:
         """Messages that are here or in hand."""
-        return len(self._buffer) + sum(map(len, self._in_hand))
+        return len(self._buffer) + sum(map(len, self.in_hand))

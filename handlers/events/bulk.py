@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from millstream.handlers.batching import BatchMessage, MessageBatcher
 from millstream.router.delivery.message import Message
+from millstream.router.delivery.outliving import outliving
 from millstream.router.delivery.parts import Excerpt, text_of_parts
 from millstream.router.errors import MessageTooLarge
 
@@ -127,6 +129,22 @@ class DecodedBatch(msgspec.Struct, frozen=True):
             hold.fail(self.bad[part])
             if number and route is not None:
                 route.count_failed(None, self.bad[part])
+
+
+def add_unheld(content: DecodedBatch, message: Message, batcher: MessageBatcher, owner: object) -> None:
+    """Batch the good events of *message* apart from it, which waits for the record of its bad ones only: at most once."""
+    batcher.is_unheld = True
+    # Each is held for as long as it takes to add it, which also tells a repetition: they share one copy.
+    new = [each for each in content.good if message.delivery.hold(batcher, each.part, message.assignment)]
+    apart = outliving(message)
+    all_parts = apart.hold(owner)
+    if new:
+        batcher.add_all([BatchMessage(apart, each.event, each.part, each.payload) for each in new])
+    apart.delivery.divide(batcher, content.batch)
+    all_parts.release()
+    content.fail_bad(message, batcher)
+    for each in new:
+        message.delivery.release(batcher, each.part)
 
 
 _IDS = ("tenant_id", "environment_id")

@@ -7,17 +7,18 @@ from functools import partial
 
 from millstream.handlers.batching import (
     BatchConfig,
+    BatcherStatistics,
     BatchMessage,
     BatchResult,
+    Budget,
     InsertGate,
     MessageBatcher,
     ProcessBatch,
 )
 from millstream.router import MONOTONIC, Clock, Handler, HandlerFunc, Message, Publisher, Router, Subscriber
-from millstream.router.delivery.outliving import outliving
 from millstream.router.poison import Poison
 
-from .bulk import DecodedBatch, all_bad, decode_event_batch
+from .bulk import DecodedBatch, add_unheld, all_bad, decode_event_batch
 from .consumption import BatchConsumption, ConsumptionStats
 from .decode import DEFAULT_MAX_MESSAGE_BYTES, decode_event
 from .decode_many import decode_events
@@ -46,7 +47,7 @@ class EventConsumptionService:
 
     Args:
         repository: where events go.
-        batch_config: for each batcher; it counts events, also where a message brings several.
+        batch_config: for each batcher, and of all together its `max_pending_bytes`; it counts events, also of bulk messages.
         post_processor: told of every stored event; `None` tells nobody.
         max_message_bytes: a larger payload goes to the poison sink undecoded.
         clock: what tells the time.
@@ -74,6 +75,7 @@ class EventConsumptionService:
         self._unbilled = repository.without_billing()
         self._clock = clock
         self._gate = InsertGate(self.batch_config.at_once)
+        self._budget = Budget(self.batch_config.max_pending_bytes)
         self._regular = self._lane(REGULAR, self.process_message_with_batching, "batcher", rank=0)
         self._lazy = self._lane(LAZY, self.process_message_with_batching_lazy, "batcher-lazy")
         self._replay = self._lane(REPLAY, self.process_message_with_batching_replay, "batcher-replay")
@@ -93,6 +95,17 @@ class EventConsumptionService:
     def stats(self) -> ConsumptionStats:
         """What was stored, refused and published so far."""
         return self._consumption.stats
+
+    def statistics(self) -> dict[str, BatcherStatistics]:
+        """Return what the batcher of each lane that has started has, and how far it is, by the name of its handler."""
+        batchers = (
+            self.message_batcher,
+            self.lazy_message_batcher,
+            self.replay_message_batcher,
+            self.bulk_message_batcher,
+        )
+        told = {HANDLERS[each.name]: each.statistics() for each in batchers}
+        return {name: each for name, each in told.items() if each.state != "not started"}
 
     def register_handler(
         self,
@@ -260,7 +273,9 @@ class EventConsumptionService:
         unheld: UnheldFunc | None = None,
     ) -> Lane:
         process = self.process_batch if process is None else process
-        batcher = MessageBatcher(self.batch_config, process, name=name, gate=self._gate, rank=rank, clock=self._clock)
+        batcher = MessageBatcher(
+            self.batch_config, process, name=name, gate=self._gate, rank=rank, budget=self._budget, clock=self._clock
+        )
         if unheld is not None:
             return Lane(HANDLERS[name], function, batcher, unheld, default)
         keeps = self.repository.billing is not None or self._consumption.tells_others
@@ -272,20 +287,7 @@ class EventConsumptionService:
         batcher.add_unheld(BatchMessage(message, event))
 
     def _process_bulk_unheld(self, batcher: MessageBatcher, message: Message) -> None:
-        """Batch the good events apart from their message, which waits for the record of its bad ones only."""
-        batcher.is_unheld = True
-        content = self._decode_bulk(message)
-        # Each is held for as long as it takes to add it, which also tells a repetition: they share one copy.
-        new = [each for each in content.good if message.delivery.hold(batcher, each.part, message.assignment)]
-        apart = outliving(message)
-        all_parts = apart.hold(self)
-        if new:
-            batcher.add_all([BatchMessage(apart, each.event, each.part, each.payload) for each in new])
-        apart.delivery.divide(batcher, content.batch)
-        all_parts.release()
-        content.fail_bad(message, batcher)
-        for each in new:
-            message.delivery.release(batcher, each.part)
+        add_unheld(self._decode_bulk(message), message, batcher, self)
 
     def _decode_bulk(self, message: Message) -> DecodedBatch:
         content = decode_event_batch(message.payload, max_message_bytes=self._max_message_bytes).decode()

@@ -3,11 +3,13 @@
 import msgspec
 import pytest
 
-from millstream.handlers import BatchConfig, MessageBatcher
+from millstream.handlers import BatchConfig, Budget, MessageBatcher
 from millstream.router import Message, PoisonFile, Router
 from millstream.router.running.ways import passes_success
 from millstream.router.testing import FakeSubscriber
 from tests.docs.console import blocks, pages
+from tests.handlers.batching.batching_aids import drain
+from tests.handlers.events.service_aids import make_service
 
 PAGES = pages()
 ELSEWHERE = {"README.md": 1, "docs/kafka.md": 2, "docs/own-tables.md": 11, "docs/testing.md": 9}
@@ -27,7 +29,7 @@ def test_the_program_that_publishes_in_bulk_runs(monkeypatch):
 def test_the_two_lines_attach_a_batcher_to_a_topic(monkeypatch, tmp_path):
     """With a function and a type that the reader has; what cannot be decoded is in the file."""
     monkeypatch.chdir(tmp_path)
-    [program, _] = blocks(PAGES["docs/batching.md"], "python")
+    program, *_ = blocks(PAGES["docs/batching.md"], "python")
     done, subscriber, router = [], FakeSubscriber(in_runs=True), Router()
 
     def process_batch(batch):
@@ -46,7 +48,7 @@ def test_the_two_lines_attach_a_batcher_to_a_topic(monkeypatch, tmp_path):
 
 def test_the_middleware_that_lets_good_messages_pass_by_counts_the_others():
     """It says so, and is called for a message that fails."""
-    [_, program] = blocks(PAGES["docs/batching.md"], "python")
+    *_, program = blocks(PAGES["docs/batching.md"], "python")
     names = {}
     exec(program, names)
     middleware = names["CountFailures"]()
@@ -58,12 +60,30 @@ def test_the_middleware_that_lets_good_messages_pass_by_counts_the_others():
     assert passes_success(middleware)
 
 
+def test_batchers_share_a_budget_and_a_service_tells_of_its_lanes(capsys):
+    """Both have the one that they were given, and a lane that has started is told of by its handler."""
+    _, budgets, statistics, _ = blocks(PAGES["docs/batching.md"], "python")
+    names = {"BatchConfig": BatchConfig, "Budget": Budget, "MessageBatcher": MessageBatcher, "process_batch": print}
+    exec(budgets, names)
+    before = names["budget"].free
+    for each in (names["orders"], names["returns"]):
+        each.start()
+        assert drain(each)
+    service = make_service()
+    service.message_batcher.start()
+    exec(statistics, {"service": service})
+    assert drain(service.message_batcher)
+
+    assert (before, names["budget"].free) == (64 * 2**20, 48 * 2**20)
+    assert capsys.readouterr().out == "event_consumption_handler idle 0 0.0 {}\n"
+
+
 def test_no_block_is_left_out():
     """A new one needs a test."""
     found = {name: len(blocks(page, "python")) for name, page in PAGES.items()}
 
     assert {name: count for name, count in found.items() if count} == {
         **ELSEWHERE,
-        "docs/batching.md": 2,
+        "docs/batching.md": 4,
         "docs/events.md": 1,
     }

@@ -26,6 +26,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         inserts: INSERT statements sent, those that failed included.
         poisoned: messages set aside, their records safe.
         pending: messages delivered and not committed yet.
+        oldest: seconds since the oldest message came that is in a batcher and not stored; 0 where there is none.
         post_process_errors: events whose post-processing message was not confirmed.
         store_down: seconds since the store went away; 0 while it is there.
     """
@@ -34,6 +35,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     inserts: int
     poisoned: int
     pending: int
+    oldest: float
     post_process_errors: int
     store_down: float
 
@@ -76,6 +78,7 @@ class Report:
             poisoned=snapshot.poisoned,
             # What was not finished in time has been given up with its partitions by now, and is counted no more.
             **({"pending": snapshot.pending} if is_pending_known else {}),
+            **({"oldest_seconds": round(snapshot.oldest, 1)} if snapshot.oldest and is_pending_known else {}),
             **({"post_process_errors": snapshot.post_process_errors} if snapshot.post_process_errors else {}),
             **({"store_down_seconds": round(snapshot.store_down)} if snapshot.store_down else {}),
         ).info(text)
@@ -101,11 +104,13 @@ def look_at(handlers: Iterable[Handler], service: EventConsumptionService | None
         for partition in subscription.partitions
     )
     stats = None if service is None else service.stats
+    batchers = [] if service is None else service.statistics().values()
     return Snapshot(
         stored=None if stats is None else stats.events,
         inserts=0 if stats is None else stats.inserts,
         poisoned=sum(handler.poisoned for handler in handlers),
         pending=pending,
+        oldest=max([each.oldest_age for each in batchers], default=0.0),
         post_process_errors=0 if stats is None else stats.post_process_errors,
         store_down=0.0 if service is None else service.outage.seconds,
     )

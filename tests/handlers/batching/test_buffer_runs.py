@@ -123,7 +123,7 @@ def test_room_of_a_run_comes_back_when_its_batch_is_done():
     before = buffer.room_bytes
     buffer.done(batch)
 
-    assert (before, buffer.room_bytes, buffer.size_bytes, buffer.is_full) == (-1, 4, 4, False)
+    assert (before, buffer.room_bytes, buffer.size_bytes, buffer.find_room()) == (-1, 4, 4, True)
 
 
 def test_void_runs_are_discarded_with_their_rows_and_bytes():
@@ -193,7 +193,7 @@ class Both:
     def states(self):
         """What both show of themselves."""
         return [
-            (len(each), each.is_empty, each.size_bytes, each.room_bytes, each.is_full, each.deadline, each.due(0.0))
+            (len(each), each.is_empty, each.size_bytes, each.room_bytes, each.find_room(), each.deadline, each.due(0.0))
             for each in (self.in_runs, self.by_row)
         ]
 

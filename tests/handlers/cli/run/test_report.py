@@ -9,7 +9,7 @@ from loguru import logger
 from millstream.handlers.cli.run.report import Report, Snapshot
 from millstream.router import UndrainedError
 
-QUIET = Snapshot(stored=0, inserts=0, poisoned=0, pending=0, post_process_errors=0, store_down=0.0)
+QUIET = Snapshot(stored=0, inserts=0, poisoned=0, pending=0, oldest=0.0, post_process_errors=0, store_down=0.0)
 
 
 def test_a_line_comes_every_interval_and_one_at_the_end(log_lines):
