@@ -46,6 +46,10 @@ class TakeRun(Protocol):
         ...
 
 
+Prepare = Callable[[Sequence[bytes]], None]
+"""Does for many payloads at once what would cost more for each; see `Handler.prepare`."""
+
+
 class Middleware(Protocol):
     """What wraps handlers. The first added is the outermost; chains are built once, at the start of the router.
 

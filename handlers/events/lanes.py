@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Literal, Protocol, get_args
 
 import msgspec
 from loguru import logger
@@ -24,7 +25,10 @@ from millstream.router import (
 from millstream.router.callables import described
 from millstream.router.delivery.run import MessageRun
 from millstream.router.poison import Poison, choice_named
-from millstream.router.protocols import InGroup
+from millstream.router.protocols import InGroup, Prepare
+
+from .ahead import DecodeAhead
+from .event import Event
 
 Delivery = Literal["at_least_once", "at_most_once"]
 BURST_SECONDS = 0.01
@@ -108,8 +112,14 @@ BULK = LaneConfig(
 
 UnheldFunc = Callable[[MessageBatcher, Message], None]
 """Parses a message and hands what it brings to a batcher, which does not hold it."""
-DecodeMany = Callable[[Sequence[bytes]], Sequence[Any] | None]
-"""Parses payloads, one thing each; `None`: one of them may be odd."""
+
+
+class DecodeMany(Protocol):
+    """Parses payloads, one event each; `None`: one of them may be odd."""
+
+    def __call__(self, payloads: Sequence[bytes], *, keeps_events: bool = ...) -> Sequence[Event] | None:
+        """With *keeps_events* the events are made once, else again whenever somebody looks at one."""
+        ...
 
 
 class Lane:
@@ -179,10 +189,11 @@ class Lane:
         publisher: Publisher | None,
     ) -> Handler:
         sink = self._choose_sink(config, publisher) if poison is None else poison
-        function = self.function if config.delivery == "at_least_once" else self._process_unheld
+        function, prepare = self._function_for(config)
         handler = router.add_consumer_handler(
             self.handler, config.topic, subscriber, function, poison=sink, concurrency=config.concurrency
         )
+        handler.prepare = prepare
         if config.rate_limit is not None:
             handler.add_middleware(Throttle(config.rate_limit, burst=max(1, round(config.rate_limit * BURST_SECONDS))))
         if self._decode is not None:
@@ -200,6 +211,14 @@ class Lane:
             delivery=config.delivery,
         ).info("registered batching event consumption handler")
         return handler
+
+    def _function_for(self, config: LaneConfig) -> tuple[HandlerFunc, Prepare | None]:
+        if config.delivery == "at_most_once":
+            return self._process_unheld, None
+        if self._decode is None:
+            return self.function, None
+        ahead = DecodeAhead(self.function, partial(self._decode, keeps_events=True), self.batcher)
+        return ahead, ahead.prepare
 
     def _take_run(self, run: MessageRun) -> bool:
         items = None if self._decode is None else self._decode(run.payloads)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..errors import StateError
 from ..poison.choices import REDELIVER, Poison, chosen
-from ..protocols import ChecksTopics, HandlerFunc, Middleware, Publisher, Subscriber, TakeRun
+from ..protocols import ChecksTopics, HandlerFunc, Middleware, Prepare, Publisher, Subscriber, TakeRun
 from .chain import require_middlewares
 from .registration import require_concurrency, require_reader
 
@@ -80,6 +80,8 @@ class Handler:
         self.middlewares: list[Middleware] = []
         self.take_run: TakeRun | None = None
         """What handles many messages at once, where the chain allows; see `take_runs`."""
+        self.prepare: Prepare | None = None
+        """Called with the payloads of some messages, on their thread, before they go through the chain one by one."""
         self._work: Work | None = None
         self._started = threading.Event()
         self._stopped = threading.Event()

@@ -141,7 +141,7 @@ class HandlerRun:
         if in_runs and isinstance(source, DeliversRuns) and take_run is not None:
             admits = list(filter(admits_runs, self._middlewares))
             make = partial(RunRunner, source=source, take_run=take_run, admits=admits)
-        return make(
+        runner = make(
             name=name,
             chain=self._chain,
             publish=self._outgoing.send,
@@ -152,6 +152,9 @@ class HandlerRun:
             is_blocked=(lambda: False) if worker is None else lambda: worker.is_blocked,
             order_key=order_key,
         )
+        if not in_runs:  # what is not taken in runs has something odd about it
+            runner.prepare = self.handler.prepare
+        return runner
 
     @property
     def threads(self) -> list[WorkerThread]:

@@ -20,7 +20,7 @@ from ..delivery.parking import Parking
 from ..delivery.run import Entry
 from ..delivery.settlement import ACKED, NACKED, RETURNED, RUNNING
 from ..errors import Cancelled, PermanentError, PublishError, SubscriptionClosed, TransientError, is_about_us, text_of
-from ..protocols import HandlerFunc
+from ..protocols import HandlerFunc, Prepare
 from ..tracebacks import forget_traceback
 from ..worker_thread import WorkerThread
 
@@ -71,6 +71,8 @@ class Runner:
 
     failure: Exception | None = None
     """What was raised for a message that waits to be delivered again; the last such error, gone when none waits."""
+    prepare: Prepare | None = None
+    """Of the handler; called before a chunk goes through the chain."""
 
     def __init__(
         self,
@@ -160,6 +162,8 @@ class Runner:
     def _take_messages(self, chunk: Sequence[Message]) -> None:
         messages = self._chunk = iter(chunk)
         self._received += len(chunk)
+        if self.prepare is not None and chunk:
+            self.prepare([message.payload for message in chunk])
         if self._parking:
             self._dispatch_some(messages)
         else:

@@ -43,10 +43,10 @@ class Lane:
 
 
 @contextlib.contextmanager
-def lane_of(service, *, register=REGULAR, in_runs=True, **options):
-    """Run a lane of *service* on a subscriber that delivers in runs, or not."""
+def lane_of(service, *, register=REGULAR, in_runs=True, middleware=(), **options):
+    """Run a lane of *service* on a subscriber that delivers in runs, or not; *middleware* stands outermost."""
     subscriber, records, router = FakeSubscriber(in_runs=in_runs), RecordingPublisher(), Router()
-    router.add_middleware(FailurePolicy(retry=None))
+    router.add_middleware(*middleware, FailurePolicy(retry=None))
     config = LaneConfig(topic="events", consumer_group="g", topic_dlq="dlq", **options)
     handler = getattr(service, register)(router, subscriber, lane=config, publisher=records)
     with running(router):

@@ -425,3 +425,18 @@ def test_throttle_spreads_a_run_over_time():
         assert subscriber.subscription.wait_committed(5)
 
     assert takes.runs == [FIVE[:3], FIVE[3:4], FIVE[4:]]
+
+
+@pytest.mark.parametrize(("middleware", "expected"), [([], []), ([plain], [FIVE[:2], FIVE[2:]])])
+def test_payloads_are_prepared_where_their_messages_go_one_by_one(middleware, expected):
+    """Expect those of a chunk before the first of them is handled, and none of a run."""
+    router, subscriber = consumer(RecordingHandler(), Takes(), *middleware)
+    prepared = []
+    router.handlers["h"].prepare = prepared.append
+    with running(router):
+        subscriber.subscription.deliver(*FIVE[:2])
+        assert subscriber.subscription.wait_committed(2)
+        subscriber.subscription.deliver(*FIVE[2:])
+        assert subscriber.subscription.wait_committed(5)
+
+    assert prepared == expected
