@@ -44,8 +44,10 @@ class DecodeAhead:
 
     def prepare(self, payloads: Sequence[bytes]) -> None:
         """Decode *payloads*, which come next on this thread; see `Handler.prepare`."""
-        events = self._decode(payloads) or ()
-        self._known.events = dict(zip(map(id, payloads), events, strict=False))
+        events = self._decode(payloads)
+        if events is None:
+            payloads = events = ()  # large ones are not decoded together, and would be kept for nothing
+        self._known.events = dict(zip(map(id, payloads), events, strict=True))
         self._known.payloads = payloads
 
     def __call__(self, message: Message) -> None:

@@ -101,6 +101,14 @@ def test_what_an_earlier_chunk_has_decoded_is_not_found():
     assert one_by_one.calls == contents
 
 
+def test_chunk_that_was_not_decoded_is_not_kept():
+    """Expect none of the bytes of large events, of which a chunk is not decoded together, to outlive their messages here."""
+    ahead, _, _, _ = ahead_of(payloads(3))
+    ahead.prepare([b"x" * LIMIT, b"odd"])
+
+    assert (ahead._known.payloads, ahead._known.events) == ((), {})
+
+
 def test_threads_know_nothing_of_each_other():
     """Expect a handler of several threads to find on each what that has decoded."""
     contents = payloads(4)
