@@ -97,6 +97,7 @@ def test_the_budget_is_never_exceeded_and_never_lost(steps, total):
         elif step == "done" and popped[number]:
             buffer.done(popped[number].pop())
         held = sum(each.size_bytes + sum(batch.size_bytes for batch in popped[at]) for at, each in enumerate(buffers))
+        assert budget.free >= 0
         assert held + budget.free + sum(each.room_bytes for each in buffers) == total
         assert held < total + 3 * len(ROW)
     for buffer, batches in zip(buffers, popped, strict=True):
