@@ -101,7 +101,7 @@ class Handler:
     def take_runs(self, take_run: TakeRun) -> None:
         """Let *take_run* handle many messages at once, past the chain, where it can: it does what the function does with each.
 
-        It can where every middleware says `passes_success`, the handler publishes nothing and has one thread, and its
+        It can where every middleware says `passes_success` or `Admits`, the handler publishes nothing and has one thread, and its
         subscription delivers runs (`DeliversRuns`), as those of Kafka do. `describe` tells.
 
         Raises:
