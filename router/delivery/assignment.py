@@ -49,7 +49,6 @@ class Assignment:
 
     __slots__ = (
         "_redeliver",
-        "_wake",
         "epoch",
         "is_closed",
         "is_closing",
@@ -58,6 +57,7 @@ class Assignment:
         "route",
         "scope",
         "topic",
+        "wake",
     )
 
     def __init__(
@@ -80,13 +80,10 @@ class Assignment:
         """Nothing new should be fetched, as what its handler has cannot go on now. Whoever sets it clears it."""
         self.route: Routing | None = None
         self.scope: Scope = BACKGROUND
-        self._wake = wake
+        self.wake: Callable[[], None] = wake or _nobody
+        """Tells the subscription that some of its messages were settled; once per flush, not per message. A field, not a method:
+        a hold that is released by itself comes by here."""
         self._redeliver = redeliver
-
-    def wake(self) -> None:
-        """Tell the subscription that some of this assignment's messages were settled. Once per flush, not per message."""
-        if self._wake is not None:
-            self._wake()
 
     def redeliver(self, message: Message) -> None:
         """Ask the subscription to deliver a nacked *message* again."""
@@ -100,3 +97,7 @@ class Assignment:
     def __repr__(self) -> str:
         state = " closed" if self.is_closed else " closing" if self.is_closing else ""
         return f"<Assignment {self.topic}[{self.partition}] epoch {self.epoch}{state}>"
+
+
+def _nobody() -> None:
+    """Stand for a subscription that need not be told."""

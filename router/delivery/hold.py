@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from .settlement import Delivery
+
+
+class Wakes(Protocol):
+    """An assignment, as receipts know it."""
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Tells its subscription that something was settled."""
+        ...
 
 
 class Held(Protocol):
@@ -26,12 +38,13 @@ class Held(Protocol):
         """Fail the hold of *owner*."""
         ...
 
-    def wake(self) -> None:
-        """Tell its subscription that something was settled."""
+    @property
+    def assignment(self) -> Wakes | None:
+        """The one that it came by."""
         ...
 
 
-class Hold:
+class Hold(msgspec.Struct, gc=False, eq=False):
     """ "Do not commit this message yet": what `Message.hold` returns.
 
     Only names the hold (message, owner, part); its state lies in the message's delivery. So two receipts for one hold are equal,
@@ -47,17 +60,16 @@ class Hold:
         True
     """
 
-    __slots__ = ("message", "owner", "part")
-
-    def __init__(self, message: Held, owner: object, part: int = 0) -> None:
-        self.message = message
-        self.owner = owner
-        self.part = part
+    message: Held
+    owner: object
+    part: int = 0
 
     def release(self) -> None:
         """Say that this owner is done with the message. Thread-safe, idempotent; after `fail` it changes nothing."""
-        self.message.delivery.release(self.owner, self.part)
-        self.message.wake()
+        message = self.message
+        message.delivery.release(self.owner, self.part)
+        if message.assignment is not None:
+            message.assignment.wake()
 
     def fail(self, error: BaseException) -> None:
         """Say that this owner cannot do its part: the message goes to its handler's poison sink, once all holds are in.

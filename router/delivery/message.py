@@ -10,6 +10,7 @@ A message knows of its surroundings only what the protocols here say; `assignmen
 from __future__ import annotations
 
 import uuid as uuids
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -93,8 +94,9 @@ class Assigned(Stay, Protocol):
         """Where its messages go; `None` outside a router."""
         ...
 
-    def wake(self) -> None:
-        """Tell the subscription that something was settled."""
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Tells the subscription that something was settled."""
         ...
 
     def redeliver(self, message: Message) -> None:
@@ -153,8 +155,8 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         """Say that the message is handled. Returns False when it was nacked before; repeating it changes nothing."""
         if not self.delivery.ack():
             return False
-        if self.delivery.chain == NO_CHAIN:
-            self.wake()
+        if self.delivery.chain == NO_CHAIN and self.assignment is not None:
+            self.assignment.wake()
         return True
 
     def nack(self) -> bool:
@@ -181,7 +183,7 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         if owner is None:
             raise StateError("hold() needs an owner: a hold of nobody could not be told from no hold")
         self.delivery.hold(owner, part, self.assignment)
-        return Hold(self._delivered, owner, part)
+        return Hold(self, owner, part)
 
     def fail(self, error: BaseException, owner: object, part: int = 0) -> None:
         """Fail the hold of *owner*; see `Hold.fail`."""
@@ -212,11 +214,6 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         if name in FIELDS and self.delivery.chain != NO_CHAIN and self._delivered is self:
             self.delivery.keep_original(name, getattr(self, name))
         super().__setattr__(name, value)
-
-    def wake(self) -> None:
-        """Tell its subscription, if any, that something was settled. Once per flush is enough."""
-        if self.assignment is not None:
-            self.assignment.wake()
 
     @property
     def redeliveries(self) -> int:
@@ -298,3 +295,6 @@ class _Copy(Message, gc=False, eq=False, kw_only=True):
     @property
     def _delivered(self) -> Message:
         return self._origin
+
+    def hold(self, owner: object, part: int = 0) -> Hold:
+        return self._origin.hold(owner, part)

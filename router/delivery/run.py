@@ -21,6 +21,9 @@ from .context import Context
 from .message import Assigned, Message
 from .settlement import DIVIDED, NO_CHAIN, UNDECIDED, Delivery
 
+CHUNK_MESSAGES = 2000
+"""Messages that travel together at most, from a poll to the handler. What a chunk costs by itself is less than 20 ns a message of
+it; a chunk is done in a few ms, and its 3 MB of events as usual are still in the processor's cache when they are let go."""
 _GIVING_WAY = threading.Lock()
 """Taken once or twice for a run, so one is enough for all."""
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from ..clock import MONOTONIC
 from ..delivery.message import Message
+from ..delivery.run import CHUNK_MESSAGES
 from ..errors import SubscriptionClosed
 from ..protocols import Subscription
 from ..worker_thread import WorkerThread
-from .runner import CHUNK_MESSAGES, RECEIVE_SECONDS
+from .runner import RECEIVE_SECONDS
 
 MAX_QUEUED = 2 * CHUNK_MESSAGES
 """Messages that wait for one thread before the others have to wait with it: key order allows no overtaking."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..delivery.run import Entry, MessageRun, messages_of
+from ..delivery.run import CHUNK_MESSAGES, Entry, MessageRun, messages_of
 from ..errors import Cancelled, HaltedError, is_about_us, text_of_error
 from ..protocols import Admits, DeliversRuns, TakeRun
-from .runner import CHUNK_MESSAGES, Runner
+from .runner import Runner
 
 
 class RunRunner(Runner):

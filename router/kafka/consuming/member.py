@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from loguru import logger
 
 from ...clock import MONOTONIC
+from ...delivery.run import CHUNK_MESSAGES
 from ...errors import MillstreamError
 from ..config import KafkaSubscriberConfig
 from .errors import client_failed
@@ -15,8 +16,6 @@ from .membership import Membership, Move
 from .owned_partitions import OwnedPartitions
 from .rebalances import Rebalances, revoke_seconds
 
-CHUNK_MESSAGES = 500
-"""Records that one poll returns at most: at 500 the cost per call is 2 ns a record, and chunks stay small beside the buffer."""
 POLL_SECONDS = 0.1
 """How long one poll waits for a record; a close is noticed as soon."""
 GATHER_SECONDS = 0.005

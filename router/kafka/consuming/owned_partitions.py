@@ -58,6 +58,11 @@ class OwnedPartitions:
         self.remove([book])
         return self.add([book.assignment.partition])[0]
 
+    def let_go_of_settled(self) -> None:
+        """Let settled messages go, soon: memory that is used again at once costs less than new memory."""
+        for book in self.books.values():
+            book.advance()
+
     def advance(self, books: Iterable[OffsetBook] | None = None) -> dict[int, int]:
         """Let settled messages go; returns the next offset of each partition where it has moved since the last call."""
         moved: dict[int, int] = {}

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaException
 
 from ...clock import MONOTONIC
+from ...delivery.run import CHUNK_MESSAGES
 from ...delivery.standstill import StandstillWatch
 from ..config import KafkaSubscriberConfig
 from ..connection import ConnectionWatch
@@ -23,7 +24,7 @@ from .committer import Committer
 from .errors import InstanceInUse, RecordErrors, client_failed
 from .inbox import Inbox
 from .intake import Intake
-from .member import CHUNK_MESSAGES, GATHER_SECONDS, POLL_SECONDS, Member
+from .member import GATHER_SECONDS, POLL_SECONDS, Member
 from .membership import Membership
 from .owned_partitions import OwnedPartitions
 from .rebalances import Rebalances
@@ -83,6 +84,8 @@ class PollLoop:
         self._signs_of_life = SignsOfLife(watch)
         self._standstill = StandstillWatch(config.warn_after)
         self._next_store = 0.0
+        self._is_busy = False
+        """Whether the last chunk was a whole one."""
 
     def close(self) -> None:
         """End the loop: commit what is settled and leave the group. From any thread; returns at once."""
@@ -152,9 +155,13 @@ class PollLoop:
 
     def _fetch(self) -> list[Any]:
         consumer = self._client.consumer
-        records = consumer.consume(1, POLL_SECONDS)
-        if records:
-            records += consumer.consume(CHUNK_MESSAGES - 1, GATHER_SECONDS)
+        if self._is_busy:
+            records = consumer.consume(CHUNK_MESSAGES, GATHER_SECONDS)
+        else:
+            records = consumer.consume(1, POLL_SECONDS)
+            if records:
+                records += consumer.consume(CHUNK_MESSAGES - 1, GATHER_SECONDS)
+        self._is_busy = len(records) == CHUNK_MESSAGES
         return records
 
     def _step(self) -> None:
@@ -166,6 +173,7 @@ class PollLoop:
         unpacked = self._intake.unpack(self._fetch())
         self._signs_of_life.look(has_messages=bool(unpacked.entries))
         has_messages = self._intake.take(unpacked)
+        self._owned.let_go_of_settled()
         now = MONOTONIC.now()
         self._topic_watch.look(now, has_partitions=bool(self._owned.books))
         brake = self._intake.brake

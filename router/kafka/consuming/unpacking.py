@@ -14,6 +14,7 @@ from operator import lt
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError
+from confluent_kafka import Message as Record
 
 from ...delivery.assignment import Assignment
 from ...delivery.offset_book import OffsetBook
@@ -67,12 +68,16 @@ class Unpacker:
         """Return *records* as one run where they are messages of one partition that follow what was read; mostly they are."""
         partition = records[0].partition() if records else -1
         book = self._owned.books.get(partition)
-        if book is None or [each for each in records if each.error() is not None or each.partition() != partition]:
+        if book is None or any(map(Record.error, records)):
             return None
-        offsets = [each.offset() for each in records]
+        if list(map(Record.partition, records)).count(partition) < len(records):
+            return None
+        offsets: list[Any] = list(map(Record.offset, records))
         if offsets[0] <= book.newest or not all(map(lt, offsets, offsets[1:])):
             return None
-        payloads = [each.value() or b"" for each in records]
+        payloads: list[Any] = list(map(Record.value, records))
+        if not all(payloads) and None in payloads:
+            return None
         lengths = list(map(len, payloads))
         run = ReceivedRun(
             payloads, book.assignment, offsets[0], offsets[-1], size_bytes=sum(lengths), records=list(records)

@@ -446,7 +446,7 @@ def test_flushing_wakes_each_assignment_once(batcher):
     """Whoever waits for settled messages is told once per flush."""
     calls = []
     assignment, rows = assigned(5)
-    assignment._wake = lambda: calls.append("wake")
+    assignment.wake = lambda: calls.append("wake")
     one = batcher(RecordingProcess(), batch_size=5)
     for row in rows:
         one.add(row)

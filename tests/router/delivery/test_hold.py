@@ -77,6 +77,16 @@ def test_hold_of_nobody_is_refused():
         Message(b"").hold(None)
 
 
+def test_hold_on_a_copy_is_one_on_its_message():
+    """Whoever finishes with it finishes with what was delivered."""
+    message = Message(b"", assignment=routed())
+    start_chain(message)
+    held = message.copy().hold(A)
+
+    assert held.message is message
+    assert held == message.hold(A)
+
+
 def test_hold_after_the_chain_has_returned_is_refused():
     """The message may be committed already: it is a bug of the caller."""
     message = Message(b"")

@@ -48,6 +48,8 @@ class ScriptedConsumer:
         self.done = []
         """What the loop asked for, in order, but for polls."""
         self.polls = 0
+        self.asked_for = []
+        """How many records each poll asked for."""
         self.answers = deque()
         """What `committed` answers, call by call: an error to raise, or a function of the places that were asked for."""
         self.kept = {}
@@ -110,6 +112,7 @@ class ScriptedConsumer:
     def consume(self, count, timeout):
         """Take the next step of the script; without one, wait a moment and return nothing."""
         self.polls += 1
+        self.asked_for.append(count)
         if self._steps:
             return self._steps.popleft()()
         with self._changed:

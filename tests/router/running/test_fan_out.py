@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from millstream.router import InMemoryConfig, InMemoryPubSub, Message, SubscriptionClosed
+from millstream.router.delivery.run import CHUNK_MESSAGES
 from millstream.router.running.fan_out import MAX_QUEUED, FanOut, Share
-from millstream.router.running.runner import CHUNK_MESSAGES
 from millstream.router.testing import eventually
 
 MOST_TAKEN = MAX_QUEUED + CHUNK_MESSAGES

@@ -12,24 +12,21 @@ from tests.router.kafka.scripted_consumer import TOPIC, Listener, Loop
 UUID = ("_watermill_message_uuid", b"u" * 36)
 
 
-class CountedRecord:
+class CountedRecord(Record):
     """A record that counts how often its headers are read: a second time may crash."""
 
     def __init__(self, offset, partition=0, value=b"", key=None, headers=None, **fields):
         said = {"value": value, "key": key, "headers": headers, **fields}
-        self._record = Record(topic=TOPIC, partition=partition, offset=offset, **said)
+        super().__init__(topic=TOPIC, partition=partition, offset=offset, **said)
         self.reads = 0
 
     def headers(self):
         """Return them, or fail as confluent-kafka does where a name is not UTF-8."""
         self.reads += 1
-        found = self._record.headers()
+        found = super().headers()
         if found == [("unreadable", b"")]:
             raise SystemError("<method 'headers'> returned a result with an exception set")
         return found
-
-    def __getattr__(self, name):
-        return getattr(self._record, name)
 
 
 def unpacker():

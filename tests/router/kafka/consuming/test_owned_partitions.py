@@ -26,6 +26,17 @@ def test_what_moved_is_reported_once():
     assert [owned.advance(), owned.advance()] == [{1: 10}, {}]
 
 
+def test_what_was_let_go_of_is_reported_at_the_next_look():
+    """Letting settled messages go reports nothing by itself."""
+    owned = owned_partitions()
+    owned.add([0, 1])
+    add_acked(owned.books[1], 7, 9)
+    owned.let_go_of_settled()
+
+    assert owned.books[1].pending == 0
+    assert owned.advance() == {1: 10}
+
+
 def test_offsets_that_could_not_be_stored_are_reported_again():
     """A failed store is made up for."""
     owned = owned_partitions()

@@ -185,6 +185,16 @@ def test_records_that_follow_each_other_are_one_run():
     assert [message.offset for message in world.entries[0].divide()] == [1, 5]
 
 
+@pytest.mark.parametrize("values", [(None,), (b"v", None, b""), (b"v", b"")])
+def test_record_without_a_value_is_a_message_without_a_payload(values):
+    """A tombstone, also where all of the poll is of one partition."""
+    runs, ones = worlds([[{"partition": 0, "step": 1, "value": value, "error": None} for value in values]])
+
+    assert [message[0][0] for message in runs.messages] == [value or b"" for value in values]
+    assert runs.messages == ones.messages
+    assert runs.said == ones.said
+
+
 @pytest.mark.parametrize("steps", [(5, 1, -2, 1), (5, 1, 0), (5, -1)])
 def test_record_below_another_of_its_poll_begins_a_new_epoch(steps):
     """Also where all of the poll is of one partition."""
