@@ -6,7 +6,7 @@ import msgspec
 
 from .errors import StoreMisconfigured
 from .protocols import InsertSettings
-from .sent_settings import SENT
+from .sent_settings import SENT, WISHED
 
 EXECUTION_MARGIN = 5.0
 """Seconds by which the store gives an INSERT up before we do, so that there is an answer to wait for."""
@@ -14,7 +14,7 @@ MAX_NAMED = 3
 """Settings that an error names: more would not fit into its line."""
 
 _TIME_LIMIT = "max_execution_time"
-_NAMES = ", ".join(f"'{name}'" for name in (*SENT, _TIME_LIMIT))
+_NAMES = ", ".join(f"'{name}'" for name in (*SENT, *WISHED, _TIME_LIMIT))
 SETTINGS_QUERY = f"SELECT name, value, min, max, readonly FROM system.settings WHERE name IN ({_NAMES})"  # noqa: S608 - ours
 """Asks an engine what `SettingState` holds, one row for each setting that it knows."""
 
@@ -59,9 +59,15 @@ def insert_settings(deadline: float, found: Mapping[str, SettingState]) -> Inser
     refused = [name for name, value in sent.items() if not found[name].allows(value)]
     if refused:
         raise StoreMisconfigured(_refusal(refused, found))
+    wished = {name: value for name, value in WISHED.items() if name in found and found[name].allows(value)}
     limits = {name: _time_limit(deadline, state) for name, state in found.items() if name == _TIME_LIMIT}
     # The answer comes when the INSERT has ended: a parameter of the interface, not a setting.
-    return {**sent, **{name: limit for name, limit in limits.items() if limit is not None}, "wait_end_of_query": 1}
+    return {
+        **sent,
+        **wished,
+        **{name: limit for name, limit in limits.items() if limit is not None},
+        "wait_end_of_query": 1,
+    }
 
 
 def _time_limit(deadline: float, state: SettingState) -> int | None:

@@ -76,6 +76,15 @@ def test_user_who_may_set_nothing_gets_one_line():
     assert len(str(caught.value)) <= 300
 
 
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_store_is_asked_to_save_work_where_its_user_may(is_locked):
+    """A wish decides about no row, so a constraint is no error."""
+    name = "input_format_parallel_parsing"
+    settings = insert_settings(60.0, {name: SettingState("1", is_locked=is_locked)})
+
+    assert settings.get(name) == (None if is_locked else 0)
+
+
 @pytest.mark.parametrize(("deadline", "seconds"), [(60.0, 55), (5.5, 1), (0.1, 1)])
 def test_engine_gives_up_before_we_do(deadline, seconds):
     """The engine's own limit is five seconds below the deadline, and never 0, which would mean none."""

@@ -30,7 +30,8 @@ LIMITS = {
 """What happens at a limit of the user's shows only in a view that reaches it: the limit, and such a view."""
 FOUR_ROWS = b'{"id":"a"}\n{"id":"b"}\n{"id":"c"}\n{"id":"dddd"}'
 FOREGROUND = {"distributed_foreground_insert", "insert_distributed_sync"}
-ELSEWHERE = ONE_BLOCK | LIMITS.keys() | FOREGROUND
+PIECES = "min_chunk_bytes_for_parallel_parsing"
+ELSEWHERE = ONE_BLOCK | LIMITS.keys() | FOREGROUND | {PIECES}
 """What has a test of its own."""
 NOT_SHOWN = {
     "async_insert",  # the library has no queue for async inserts
@@ -119,6 +120,12 @@ class TestOnAServer:
         seen = run_scenario(owner, database, owner, {name: other(name) for name in names})
 
         assert "parts" in differences(seen, expected)
+
+    def test_size_of_pieces_matters_where_a_body_is_cut_into_them(self, owner, database, expected):
+        """Where the user may not turn parallel parsing off, and the profile has it cut lines."""
+        pieces = {"input_format_parallel_parsing": 1}
+
+        assert differences(run_scenario(owner, database, owner, {**pieces, PIECES: other(PIECES)}), expected)
 
     @pytest.mark.parametrize("name", sorted(LIMITS))
     def test_limit_that_a_view_reaches_is_told(self, owner, hostile, database, name):

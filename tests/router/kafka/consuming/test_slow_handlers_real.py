@@ -7,6 +7,7 @@ from confluent_kafka import Producer
 from loguru import logger
 
 from millstream.router import Router
+from millstream.router.delivery.run import CHUNK_MESSAGES
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.consuming.subscriber import KafkaSubscriber
 from millstream.router.testing import eventually, running
@@ -15,9 +16,7 @@ MAX_POLL_SECONDS = 6.0
 LONGER = 9.0
 """Longer than a member may go without a poll, by enough for the group to have noticed."""
 MAX_PENDING = 1000
-CHUNK = 500
-"""What one poll may bring in beyond a bound."""
-MESSAGES = 5000
+MESSAGES = 10_000
 TIMEOUT = 90.0
 
 
@@ -100,7 +99,7 @@ def test_hold_that_is_never_released_stops_intake_and_is_named(real_kafka, optio
         forgotten[0].release()
         assert eventually(lambda: real_kafka.committed(topic, topic) == {0: MESSAGES, 1: MESSAGES}, TIMEOUT)
 
-    assert MAX_PENDING <= while_held[0] <= MAX_PENDING + CHUNK
+    assert MAX_PENDING <= while_held[0] <= MAX_PENDING + CHUNK_MESSAGES  # what one poll may bring in beyond the bound
     assert while_held[1] == 0
     assert moves == [1, 0, 0]
     (warning,) = [line for line in lines if "has stood still" in line]
