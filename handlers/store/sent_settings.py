@@ -110,6 +110,6 @@ SENT: dict[str, Sent] = {
 }
 
 WISHED: dict[str, str | int] = {"input_format_parallel_parsing": 0}
-"""What saves the store work and decides about no row: sent where the user may set it. To cut a body into pieces for several threads
-costs the store a tenth of an INSERT's CPU time, and there are pieces only from 10 MB on: without it a server that shares two cores
-with `millstream run` takes 1.08 (1.04 to 1.12, nine alternating runs) times as many rows a second."""
+"""What saves the store work and decides about no row: sent where the user may set it. To cut a body into pieces for some threads
+costs the store a tenth of an INSERT's CPU time, and there are pieces from 10 MB on only. Without it a server that shares 2 cores
+with `millstream run` takes 1.08 times as many rows a second (1.04 to 1.12, nine alternating runs)."""
