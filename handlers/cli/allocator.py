@@ -1,15 +1,29 @@
-"""The allocator of the embedded engine, set for a process whose memory should stay where it is."""
+"""The allocators of a process whose memory should stay where it is: libc's own, and that of the embedded engine."""
 
+import ctypes
 import os
+import sys
 
 JEMALLOC = "dirty_decay_ms:0,muzzy_decay_ms:0"
 """Pages that were freed go back to the system at once. By default they wait for 5 s: over an ingest of a million events the
 process then grew by 8 to 24% after its first fifth, instead of by 7% at most, and was 8% faster."""
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""What `mallopt` of glibc calls these."""
+MALLOC = {MMAP_THRESHOLD: 32 * 1024 * 1024, TRIM_THRESHOLD: 128 * 1024 * 1024}
+"""Bytes from which a block has pages of its own, new ones each time (older versions take no more), and free bytes at the end of a
+heap that go back to the system. By default the bodies of the INSERTs and what is fetched are new pages again and again: a seventh
+of the processor time of `millstream run`. Rows a second 1.04 times as many (0.97 to 1.08, eight alternating runs), resident
+memory 344 MB instead of 326."""
 
 
 def tune_allocator() -> None:
-    """Set what libchdb's own jemalloc reads when it is loaded; a value of the user's is left alone.
+    """Set what libchdb's own jemalloc reads when it is loaded, and glibc's malloc; values of the user's are left alone.
 
     For the command line's own process, before a store is opened.
     """
     os.environ.setdefault("JE_MALLOC_CONF", JEMALLOC)
+    if sys.platform == "linux" and not any(name.startswith(("MALLOC_", "GLIBC_")) for name in os.environ):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+        if mallopt is not None:
+            for option, size in MALLOC.items():
+                mallopt(option, size)
