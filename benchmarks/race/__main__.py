@@ -5,7 +5,7 @@
 
 The same events lie in one topic of four partitions; each run reads all of it in a process and a group of its own into a new table
 as `millstream migrate` makes it, in INSERTs of 50,000 rows at most. Where a row is missing or is there twice, or something is
-not committed, the race ends with an error. Timed is the way from the first message to the last commit; the runs alternate, and
+not committed, the race ends with an error. Timed is the way from the first message to the last row; the runs alternate, and
 each ratio is of neighbours. The loop by hand checks nothing and knows no failure: it is what no library can be faster than. Bento
 takes part where Go is there to build it.
 

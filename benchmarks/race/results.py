@@ -13,7 +13,7 @@ RUNS, EVENTS = 9, 1_000_000
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One run, from the first message to the last commit: *seconds*, and *cpu_seconds* of the process in that time."""
+    """One run, from the first message to the last row: *seconds*, and *cpu_seconds* of the process in that time."""
 
     seconds: float
     cpu_seconds: float
