@@ -22,7 +22,8 @@ def tune_allocator() -> None:
     For the command line's own process, before a store is opened.
     """
     os.environ.setdefault("JE_MALLOC_CONF", JEMALLOC)
-    if sys.platform == "linux" and not any(name.startswith(("MALLOC_", "GLIBC_")) for name in os.environ):
+    is_theirs = "GLIBC_TUNABLES" in os.environ or any(name.startswith("MALLOC_") for name in os.environ)
+    if sys.platform == "linux" and not is_theirs:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
         if mallopt is not None:
             for option, size in MALLOC.items():

@@ -8,8 +8,10 @@ that msgspec rounds, where somebody will look at them.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import overload
 
 import msgspec
@@ -22,7 +24,8 @@ from .raw_line import FIRST_SURE, LAST_SURE
 
 _OPEN, _CLOSE = b"{}"
 MOST_BYTES = 8 * 1024 * 1024
-"""Of payloads that are joined: as text they may take four times as much, and of large ones each is worth a call of its own."""
+"""Of payloads that are joined; more of them are read in several pieces, and a larger one by itself: as text they may take four
+times as much."""
 
 _decode = msgspec.json.Decoder(Event).decode_lines
 # Reads every number, as `decode_event` does, and refuses what is no object.
@@ -83,8 +86,31 @@ def decode_events(
 ) -> DecodedEvents | None:
     """Decode and check *payloads*, one event each; `None`: at least one may be odd, so ask `decode_event` about each."""
     longest = max(map(len, payloads), default=0)
-    if not 0 < longest <= max_message_bytes or not _are_few_bytes(payloads, longest):
+    if not 0 < longest <= min(max_message_bytes, MOST_BYTES):
         return None
+    if longest * len(payloads) <= MOST_BYTES:
+        return _decode_piece(payloads, longest, keeps_events=keeps_events)
+    pieces: list[DecodedEvents] = []
+    for piece in _pieces_of(payloads):
+        events = _decode_piece(piece, longest, keeps_events=keeps_events)
+        if events is None:
+            return None
+        pieces.append(events)
+    kept = [event for events in pieces for event in events] if keeps_events else None
+    return DecodedEvents(payloads, kept, min(each.earliest for each in pieces), max(each.latest for each in pieces))
+
+
+def _pieces_of(payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Yield *payloads*, none above `MOST_BYTES`, in pieces of that many bytes at most."""
+    ends = list(accumulate(map(len, payloads)))
+    first = before = 0
+    while first < len(payloads):
+        end = bisect_right(ends, before + MOST_BYTES)
+        yield payloads[first:end]
+        first, before = end, ends[end - 1]
+
+
+def _decode_piece(payloads: Sequence[bytes], longest: int, *, keeps_events: bool) -> DecodedEvents | None:
     lines = b"\n".join(payloads)
     try:
         # Between a `}` and a `{` no JSON value goes on, and in a string stands no line break: so each payload has at least one
@@ -112,10 +138,6 @@ def decode_events(
         return None
     # The earliest may have been rounded up.
     return DecodedEvents(payloads, events if keeps_events else None, earliest - datetime.resolution, latest)
-
-
-def _are_few_bytes(payloads: Sequence[bytes], longest: int) -> bool:
-    return longest * len(payloads) <= MOST_BYTES or sum(map(len, payloads)) <= MOST_BYTES
 
 
 def _without_customer(events: list[Event]) -> list[Event]:

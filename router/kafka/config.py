@@ -64,8 +64,8 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
 class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
     """How `KafkaSubscriber` receives. Offsets are stored by us, after settlement, and never by librdkafka.
 
-    What messages have in bytes is their payload, key and headers; the latter two are read of one in about 500, and the others are
-    taken to be like it: reading costs as much as half of all that happens to a message.
+    What messages have in bytes is their payload, key and headers; the latter two are read of one in about 2,000, and the others
+    are taken to be like it: reading costs as much as half of all that happens to a message.
 
     Args:
         group_id: the consumer group; its members share the partitions, and it has one committed offset for each.

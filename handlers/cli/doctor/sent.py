@@ -9,6 +9,7 @@ from millstream.handlers.settings.sections import ClickHouseConfig
 from millstream.handlers.store import Store, StoreMisconfigured
 from millstream.handlers.store.insert_settings import SETTINGS_QUERY, SettingState, insert_settings
 from millstream.handlers.store.protocols import InsertSettings
+from millstream.handlers.store.sent_settings import WISHED
 
 from .findings import Finding, failure, ok, warning
 from .opening import open_for_looking
@@ -49,6 +50,7 @@ def judge_settings(sent: InsertSettings, applied: Mapping[str, str], changed: Ma
         applied: what the server had of it.
         changed: what a profile, or the address, has set otherwise than the engine's default, by name.
     """
+    sent = {name: value for name, value in sent.items() if name not in WISHED}  # which decides about no row
     lost = [
         f"{name} is {applied.get(name)}, not {value}" for name, value in sent.items() if applied.get(name) != str(value)
     ]

@@ -35,7 +35,7 @@ from .topic_identity import TopicIdentity
 from .topic_watch import TopicWatch
 
 STORE_SECONDS = 0.05
-"""Between looks at what has settled: 20 times a commit interval of one second."""
+"""Between stores of what has settled, and looks at bounds and standstills: 20 times a commit interval of one second."""
 
 
 class WatchedConsumer(NamedTuple):
@@ -155,9 +155,8 @@ class PollLoop:
 
     def _fetch(self) -> list[Any]:
         consumer = self._client.consumer
-        if self._is_busy:
-            records = consumer.consume(CHUNK_MESSAGES, GATHER_SECONDS)
-        else:
+        records = consumer.consume(CHUNK_MESSAGES, GATHER_SECONDS) if self._is_busy else []
+        if not records:
             records = consumer.consume(1, POLL_SECONDS)
             if records:
                 records += consumer.consume(CHUNK_MESSAGES - 1, GATHER_SECONDS)

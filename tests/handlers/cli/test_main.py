@@ -276,7 +276,8 @@ def test_the_collector_is_tuned_for_the_process_that_asks() -> None:
 
 
 NEW_PAGES = """
-import resource
+import ctypes, resource
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: huge pages would be few
 from millstream.handlers.cli.allocator import tune_allocator
 def use(): return sum(len(each) for each in [bytearray(b"x") * (24 << 20) for _ in range(3)])
 def pages(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

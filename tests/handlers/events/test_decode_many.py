@@ -297,11 +297,21 @@ def test_payload_above_the_bound_is_left_to_be_refused(size):
 
 
 def test_run_of_large_payloads_is_not_joined(monkeypatch):
-    """Expect large ones to be read one by one, rather than copied several times over in one piece."""
+    """Expect them to be read in pieces, rather than copied several times over in one, and what is larger than one by itself."""
     monkeypatch.setattr(decode_many, "MOST_BYTES", 3 * len(GOOD))
+    sizes, decode = [], decode_many._decode
+    monkeypatch.setattr(decode_many, "_decode", lambda lines: sizes.append(lines.count(b"\n") + 1) or decode(lines))
+    first, *others = [
+        make_payload(id=f"{number}", timestamp=f"2026-01-{number:02}T00:00:00Z") for number in range(1, 8)
+    ]
+    payloads = [*others, first]
 
-    assert len(decode_events([GOOD] * 3, max_message_bytes=LIMIT)) == 3
-    assert decode_events([GOOD] * 4, max_message_bytes=LIMIT) is None
+    found = decode_events(payloads, max_message_bytes=LIMIT)
+
+    assert [event.id for event in found] == ["2", "3", "4", "5", "6", "7", "1"]
+    assert max(sizes) <= 3
+    assert decode_events([GOOD] * 3 + [b"{}"] + [GOOD] * 3, max_message_bytes=LIMIT) is None
+    assert decode_events([GOOD * 4, GOOD], max_message_bytes=10 * LIMIT) is None
 
 
 def test_properties_are_those_of_each_event():

@@ -3,8 +3,8 @@
 import pytest
 
 from millstream.handlers.store import StoreMisconfigured
-from millstream.handlers.store.insert_settings import SettingState, insert_settings
-from millstream.handlers.store.sent_settings import SENT
+from millstream.handlers.store.insert_settings import SETTINGS_QUERY, SettingState, insert_settings
+from millstream.handlers.store.sent_settings import SENT, WISHED
 
 
 def known(**changed):
@@ -74,6 +74,11 @@ def test_user_who_may_set_nothing_gets_one_line():
         insert_settings(60.0, nothing)
 
     assert len(str(caught.value)) <= 300
+
+
+def test_engine_is_asked_about_everything_that_may_be_sent():
+    """What it is not asked about is never sent."""
+    assert [name for name in (*SENT, *WISHED, "max_execution_time") if f"'{name}'" not in SETTINGS_QUERY] == []
 
 
 @pytest.mark.parametrize("is_locked", [True, False])

@@ -166,6 +166,14 @@ def test_a_setting_that_did_not_arrive_is_a_failure() -> None:
     assert "insert_deduplicate" not in found.text
 
 
+def test_a_setting_that_only_saves_work_is_nobodys_fault() -> None:
+    """Expect no word of one that decides about no row, whatever a proxy or a profile makes of it."""
+    name = "input_format_parallel_parsing"
+    found = list(judge_settings({"async_insert": 0, name: 0}, {"async_insert": "0", name: "1"}, {name: "1"}))
+
+    assert [each.line for each in found] == ["ok   settings of an INSERT: 1 sent, all in force"]
+
+
 def test_a_hostile_profile_is_a_warning_as_every_insert_overrides_it() -> None:
     """Expect the first three settings by name, and how many there are besides."""
     sent = dict.fromkeys("abcde", 0)

@@ -147,9 +147,14 @@ def test_after_a_whole_chunk_the_next_is_asked_for_at_once(monkeypatch):
     monkeypatch.setattr(poll_loop, "CHUNK_MESSAGES", 3)
     with Loop(Listener()) as loop:
         loop.consumer.call("assign", 0)
-        loop.consumer.give(record(0))
-        loop.consumer.give(record(1), record(2))
-        loop.consumer.give(record(3), record(4))
+
+        def give_all():
+            loop.consumer.give(record(0))
+            loop.consumer.give(record(1), record(2))
+            loop.consumer.give(record(3), record(4))
+            return []
+
+        loop.consumer.do(give_all)  # by the poll thread, so that it finds all of them
         loop.receive(3)
         loop.receive(2)
         assert loop.polls_on()
