@@ -35,7 +35,7 @@ class Besides:
 
     def _of(self, count: int, message: Callable[[int], Message]) -> int:
         self._since += count
-        if self._since > SAMPLE_EVERY and count:
+        if self._since >= SAMPLE_EVERY and count:
             self._each = _besides_payload(message(self._since % count))
             self._since = 0
         return self._each * count

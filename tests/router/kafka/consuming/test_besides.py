@@ -74,6 +74,16 @@ def test_few_records_are_read_and_each_of_them_once():
     assert all("headers_unreadable" in text for text in texts)
 
 
+def test_one_record_of_each_full_poll_is_read():
+    """Not of every second one."""
+    unpack, _ = unpacker()
+    polls = [[CountedRecord(first + offset) for offset in range(SAMPLE_EVERY)] for first in (0, 10_000, 20_000)]
+    for poll in polls:
+        unpack.unpack(poll, in_runs=True)
+
+    assert [sum(record.reads for record in poll) for poll in polls] == [1, 1, 1]
+
+
 def test_what_messages_weigh_is_looked_at_again():
     """Producers change."""
     unpack, books = unpacker()
