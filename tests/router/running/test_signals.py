@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from millstream.router import ForcedExit, Router, SignalsHandler
+from millstream.router.running import signals
 from millstream.router.testing import FakeSubscriber, RecordingHandler
 
 pytestmark = pytest.mark.slow  # a process for each test
@@ -318,8 +319,11 @@ def test_forked_child_owns_nothing_and_dies_of_a_signal(signum, code, start):
     assert process.returncode == 0
 
 
-def test_signals_can_only_be_heard_in_the_main_thread():
-    """Elsewhere the start fails with the reason, instead of running deaf."""
+def test_signals_can_only_be_heard_in_the_main_thread(monkeypatch):
+    """Elsewhere the start fails with the reason, instead of running deaf; where somebody listens already nobody need be asked."""
+    monkeypatch.setattr(
+        signals, "_switchboard", signals._Switchboard()
+    )  # another test may have left somebody listening
     errors = []
     router = Router()
     router.add_plugin(SignalsHandler())
