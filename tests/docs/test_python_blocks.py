@@ -6,7 +6,7 @@ import pytest
 from millstream.handlers import BatchConfig, Budget, MessageBatcher
 from millstream.router import Message, PoisonFile, Router
 from millstream.router.running.ways import passes_success
-from millstream.router.testing import FakeSubscriber
+from millstream.router.testing import FakeSubscriber, eventually, running
 from tests.docs.console import blocks, pages
 from tests.handlers.batching.batching_aids import drain
 from tests.handlers.events.service_aids import make_service
@@ -36,10 +36,11 @@ def test_the_two_lines_attach_a_batcher_to_a_topic(monkeypatch, tmp_path):
         done.extend(batch.rows.items())
 
     given = {"BatchConfig": BatchConfig, "MessageBatcher": MessageBatcher, "PoisonFile": PoisonFile, "msgspec": msgspec}
-    exec(program, {**given, "process_batch": process_batch, "router": router, "subscriber": subscriber, "Order": int})
-    router.start()
-    subscriber.subscription.deliver(b"1", b"odd", b"3")
-    router.close()
+    names = {**given, "process_batch": process_batch, "router": router, "subscriber": subscriber, "Order": int}
+    exec(program, names)
+    with running(router):
+        subscriber.subscription.deliver(b"1", b"odd", b"3")
+        assert eventually(lambda: names["batcher"].pending == 2)
 
     assert subscriber.subscription.committed() == 3
     assert done == [1, 3]

@@ -210,6 +210,7 @@ def test_a_flush_is_logged_with_the_lines_of_the_original():
     try:
         with consuming(make_service(batch_size=3)) as (broker, _, _):
             publish(broker, payloads(3))
+            assert eventually(lambda: any(each["message"] == "batch processing completed" for each in records))
     finally:
         logger.disable("millstream")
         logger.remove(sink)

@@ -124,7 +124,7 @@ def test_writer_that_never_works_is_named_when_the_close_times_out():
     publisher = RecordingPublisher()
     publisher.break_down(DOWN)
     router, subscriber = consumer(
-        RecordingHandler([ValueError("bad")]), publisher, RouterConfig(max_redeliveries=0, close_timeout=0.2)
+        RecordingHandler([ValueError("bad")]), publisher, RouterConfig(max_redeliveries=0, close_timeout=0.5)
     )
     router.start()
     subscriber.subscription.deliver(b"bad")

@@ -93,7 +93,7 @@ def lines():
 
 def test_commit_that_stands_still_is_told(lines):
     """The loop looks at its books, and after `warn_after` names who keeps one back."""
-    with Loop(Listener(), warn_after=0.01) as loop:
+    with Loop(Listener(), warn_after=0.25) as loop:
         (message,) = loop.deliver(1)
         handle(message, "importer")
         assert eventually(lambda: lines, 5.0)
