@@ -176,9 +176,8 @@ class Broker:
             os.kill(pid, number)
 
     def _last_words(self) -> str:
-        lines = [
-            line for line in self.log.read_text(errors="replace").splitlines() if "ERROR" in line or "Exception" in line
-        ]
+        said = self.log.read_text(errors="replace") if self.log.exists() else ""
+        lines = [line for line in said.splitlines() if "ERROR" in line or "Exception" in line]
         return f"{self.log} says: {lines[-1]}" if lines else f"see {self.log}"
 
 

@@ -1,17 +1,22 @@
 """Java and the broker's jars: found, or fetched once with Maven into the user's cache folder."""
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from pathlib import Path
 
 from kafka_broker.errors import BrokerError
 
 POM = Path(__file__).with_name("pom.xml")
 OLDEST_JAVA = 17  # what Apache Kafka 4 asks for
+GOAL = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
+STRICT_CHECKSUMS = "-C"  # without it Maven warns of a jar that is not what it should be, and takes it
+TRIES = 3  # of a fetch; a registry's hiccup is over by then
 
 
 def cache_folder() -> Path:
@@ -43,32 +48,58 @@ def jar_folder() -> Path:
 
 def require_jars_or_maven() -> None:
     """Raise BrokerError if the jars are neither there nor to be fetched."""
-    if not jar_folder().is_dir() and shutil.which("mvn") is None:
+    if not _are_whole(jar_folder()):
+        require_maven()
+
+
+def require_maven() -> None:
+    """Raise BrokerError unless `mvn` is there."""
+    if shutil.which("mvn") is None:
         raise BrokerError(
             "mvn was not found; install Maven (Debian, Ubuntu: apt install maven), it fetches Kafka's jars"
         )
 
 
 def fetch_jars() -> Path:
-    """Return the folder with the jars; the first time, fetch them (43 MB).
+    """Return the folder with the jars; the first time, or where one of them is damaged, fetch them (43 MB).
 
     Two processes may do so at once: each fetches into a folder of its own, and the first to finish puts it in place.
     """
     folder = jar_folder()
-    if folder.is_dir():
+    if _are_whole(folder):
         return folder
-    require_jars_or_maven()
+    require_maven()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        fetched = Path(temporary) / "jars"
-        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fetched}"]
-        done = subprocess.run(["mvn", "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True, check=False)
-        if done.returncode:
-            lines = [line for line in done.stdout.splitlines() if "ERROR" in line]
-            raise BrokerError(f"Maven could not fetch Kafka's jars: {lines[0] if lines else done.stderr.strip()}")
+        fetched = _fetch(Path(temporary))
+        if not _are_whole(folder):
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(Path(temporary) / "damaged")
         try:
             fetched.rename(folder)
         except OSError:
-            if not folder.is_dir():
+            if not _are_whole(folder):
                 raise
     return folder
+
+
+def _fetch(temporary: Path) -> Path:
+    """Return a folder with all jars, each of them whole."""
+    reasons: list[str] = []
+    for number in range(TRIES):
+        fetched = temporary / f"jars-{number}"
+        # A repository of its own: once a shared one has a jar of no bytes, Maven does not look at it again.
+        where = [f"-DoutputDirectory={fetched}", f"-Dmaven.repo.local={temporary / f'repository-{number}'}"]
+        line = ["mvn", "-q", "-B", STRICT_CHECKSUMS, "-f", str(POM), *GOAL, *where]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        if not done.returncode and _are_whole(fetched):
+            return fetched
+        lines = [line for line in done.stdout.splitlines() if "ERROR" in line]
+        reasons.append(lines[0] if lines else done.stderr.strip() or "a jar that came is damaged")
+    raise BrokerError(f"Maven could not fetch Kafka's jars: {reasons[-1]}")
+
+
+def _are_whole(folder: Path) -> bool:
+    """Whether there are jars in *folder*, and each of them is an archive to its end."""
+    jars = list(folder.glob("*.jar"))
+    return bool(jars) and all(map(zipfile.is_zipfile, jars))
