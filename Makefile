@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint slow door check soak bench race mutants clean
+.PHONY: help venv demo test lint slow door check soak bench race race-long mutants clean
 
 help:
 	echo "make demo      events through the router into an embedded ClickHouse, with tables at the end"
@@ -30,6 +30,7 @@ help:
 	echo "make soak      the long forms of some tests, for a release or a suspicion"
 	echo "make bench     the benchmarks"
 	echo "make race      a loop by hand, Bento and the product beside each other, from Kafka into ClickHouse, with a plot"
+	echo "make race-long whether ten times as many events are stored as fast, in the same memory: ten minutes"
 	echo "make mutants   break each guarantee on purpose: its test must turn red"
 	echo "make venv      only the set-up that every other target does by itself"
 	echo "make clean     remove .venv, .venv-* and what the tools left; stored data stays"
@@ -84,6 +85,9 @@ bench: $(INSTALLED)
 
 race: $(INSTALLED)
 	PYTHONPATH=. $(BIN)/python -m benchmarks.race $(ARGS)
+
+race-long: $(INSTALLED)
+	PYTHONPATH=. $(BIN)/python -m benchmarks.race.long $(ARGS)
 
 mutants: $(INSTALLED)
 	$(BIN)/python scripts/mutants.py $(ARGS)

@@ -1,16 +1,19 @@
 """One run of the race, in a process of its own: `python -m benchmarks.race.python_ways WAY BROKERS TOPIC GROUP EVENTS STORE_DSN`.
 
 Prints one JSON object: seconds from the first message to the last row, and CPU seconds of the process in that time; with chDB
-the engine is a part of it. Each way reads the whole topic from its beginning in a group of its own, into the table `events`.
+the engine is a part of it. Of the product also the bytes in memory after a fifth of the rows and at the end. Each way reads the
+whole topic from its beginning in a group of its own, into the table `events`.
 """
 
 import contextlib
+import resource
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
@@ -49,9 +52,9 @@ class Timing:
         """Note the first message."""
         self.began, self.cpu = time.perf_counter(), time.process_time()
 
-    def end(self) -> None:
+    def end(self, resident: tuple[int, int] | None = None) -> None:
         """Note the last row."""
-        self.measured = Measured(time.perf_counter() - self.began, time.process_time() - self.cpu)
+        self.measured = Measured(time.perf_counter() - self.began, time.process_time() - self.cpu, resident)
 
     def tell(self) -> None:
         """Print what it took."""
@@ -144,12 +147,19 @@ def run_product(
     while not (timing.began or pause.wait(LOOK_SECONDS)):
         if any(each.pending for each in subscriber.statistics()[0].partitions):
             timing.begin()
-    while service.stats.events + handler.poisoned < events:
+    at_a_fifth = 0
+    while (through := service.stats.events + handler.poisoned) < events:
+        if not at_a_fifth and through >= events // 5:
+            at_a_fifth = _resident_bytes()
         pause.wait(LOOK_SECONDS)
-    timing.end()
+    timing.end((at_a_fifth, _resident_bytes()))
     router.close()  # commits what is stored
     repository.close()
     timing.tell()
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 ONE_BY_ONE = BatchConfig(batch_size=1, flush_interval=0.1)

@@ -13,12 +13,14 @@ from pathlib import Path
 from kafka_broker.listeners import HOST, becomes_free, find_free
 from kafka_broker.processes import arguments_of
 
-from clickhouse_server.errors import ServerError
+from clickhouse_server.errors import PortTaken, ServerError
 from clickhouse_server.library import fetch_library
 
 START_TIMEOUT = 120.0  # seconds; it takes one on a free machine
 STOP_TIMEOUT = 30.0  # seconds until SIGTERM is followed by SIGKILL
 LOOK_EVERY = 0.1  # seconds
+PORT_TRIES, PORT_TAKEN = 3, "Address already in use"
+"""How often a new server chooses a port, where another program has taken one before it could."""
 
 
 class Server:
@@ -55,9 +57,20 @@ class Server:
             raise ServerError(f"already running at {self.url} in {self.folder}; stop it first")
         library = fetch_library()
         self._data.mkdir(parents=True, exist_ok=True)
-        port = port or self._read_port() or find_free(set())
+        known = port or self._read_port()
+        for left in reversed(range(1 if known else PORT_TRIES)):
+            try:
+                self._start_at(known or find_free(set()), library, config)
+            except PortTaken:
+                if not left:
+                    raise
+                self._port_file.unlink(missing_ok=True)  # it was free when we chose it
+            else:
+                return
+
+    def _start_at(self, port: int, library: Path, config: Path | None) -> None:
         if not becomes_free(port):
-            raise ServerError(f"port {port} is taken; choose another with --port, or another --folder")
+            raise PortTaken(f"port {port} is taken; choose another with --port, or another --folder")
         self._port_file.write_text(str(port))
         options = [f"--path={self._data}", f"--http_port={port}", f"--listen_host={HOST}"]
         if config is not None:
@@ -101,7 +114,8 @@ class Server:
         while not is_ready(port):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_EVERY)
-                raise ServerError(f"the server ended during its start; {self._last_words()}")
+                kind = PortTaken if PORT_TAKEN in self._said() else ServerError
+                raise kind(f"the server ended during its start; {self._last_words()}")
             if time.monotonic() > deadline:
                 raise ServerError(f"the server did not answer within {START_TIMEOUT:.0f} s; {self._last_words()}")
 
@@ -125,8 +139,11 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
+    def _said(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     def _last_words(self) -> str:
-        lines = [line for line in self.log.read_text(errors="replace").splitlines() if "Exception" in line]
+        lines = [line for line in self._said().splitlines() if "Exception" in line]
         return f"{self.log} says: {lines[0]}" if lines else f"see {self.log}"
 
 
