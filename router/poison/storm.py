@@ -98,7 +98,7 @@ class StormGuard:
     Args:
         handler: its name.
         limits: when it halts.
-        begun: how many messages its chain has begun with.
+        begun: how many messages its chain has begun with, but for those that other threads than the caller's have in hand.
     """
 
     def __init__(self, handler: str, limits: StormLimits, begun: Callable[[], int]) -> None:

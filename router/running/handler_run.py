@@ -203,7 +203,11 @@ class HandlerRun:
         return next((runner.failure for runner in self._runners if runner.failure is not None), None)
 
     def _begun(self) -> int:
-        return sum(runner.begun for runner in self._runners)
+        """Return how many messages the chain has begun with, but for those that other threads have in hand: none is good yet."""
+        begun = sum([each.begun for each in self._runners])
+        # After that: what a thread begins with meanwhile counts once too little, and never once too much.
+        in_hand = [each for each in self._runners if each.current is not None and not each.thread.is_current]
+        return begun - len(in_hand)
 
     def begin_close_subscription(self, *seconds: float) -> None:
         """Let a subscription that takes its time to close begin with it: several do so side by side."""

@@ -158,6 +158,8 @@ class Runner:
         self._take_messages(self._source.receive(CHUNK_MESSAGES, timeout))
 
     def _take_messages(self, chunk: Sequence[Message]) -> None:
+        if chunk:
+            self.current = chunk[0].assignment  # before the first of them counts as begun with
         messages = self._chunk = iter(chunk)
         self._received += len(chunk)
         if self.prepare is not None and chunk:
