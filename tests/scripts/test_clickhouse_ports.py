@@ -86,6 +86,7 @@ def test_a_port_that_somebody_waits_at_is_not_replaced(starts, module):
 @pytest.mark.slow
 def test_the_engine_says_that_its_port_is_taken(tmp_path, monkeypatch, module):
     """In the words that are looked for, whatever a look at the port has said before."""
+    monkeypatch.setenv("PYTHONPATH", str(SCRIPTS))  # as the script sets it for the engine's process
     monkeypatch.setattr(module, "becomes_free", lambda _: True)
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
