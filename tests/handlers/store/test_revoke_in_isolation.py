@@ -101,10 +101,9 @@ def test_what_is_through_when_its_partition_goes_is_committed_and_comes_to_nobod
         through = sorted(isolation.stored + isolation.poisoned)
         store.goes_on.set()
         subscription.assign(0)
-        left = len(KINDS) + len(BEHIND) - committed
-        assert eventually(lambda: isolation.batcher.pending == left)
+        assert MAX_ISOLATED_PER_CYCLE < committed < len(KINDS)
+        assert eventually(lambda: isolation.batcher.pending == len(KINDS) + len(BEHIND) - committed)
 
-    assert MAX_ISOLATED_PER_CYCLE < committed < len(KINDS)
     assert through == list(range(committed))
     assert isolation.stored == [*numbers_of(KINDS, GOOD), *BEHIND]
     assert isolation.poisoned == numbers_of(KINDS, SERVER)
