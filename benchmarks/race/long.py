@@ -56,6 +56,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if min(options.events, options.times, options.runs) < 1:
         parser.error("--events, --times and --runs have to be at least 1")
+    if options.store == "chdb":
+        parser.error("--store has to be a ClickHouse server here")
     return options
 
 

@@ -152,7 +152,7 @@ def run_product(
         if not at_a_fifth and through >= events // 5:
             at_a_fifth = _resident_bytes()
         pause.wait(LOOK_SECONDS)
-    timing.end((at_a_fifth, _resident_bytes()))
+    timing.end((at_a_fifth, _resident_bytes()) if at_a_fifth else None)  # a short run is over between two looks
     router.close()  # commits what is stored
     repository.close()
     timing.tell()

@@ -44,8 +44,18 @@ def test_without_memory_the_report_is_silent_about_it() -> None:
     assert "memory" not in report([make_round(30.0, None)], 1_000_000)
 
 
-@pytest.mark.parametrize("option", ["--events", "--times", "--runs"])
-def test_nothing_is_refused(option: str) -> None:
-    """A ratio needs a run."""
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--events", "0"], "at least 1"),
+        (["--times", "0"], "at least 1"),
+        (["--runs", "0"], "at least 1"),
+        (["--store", "chdb"], "a ClickHouse server"),
+    ],
+)
+def test_what_gives_no_ratio_is_refused(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It needs a run, and a table on a server."""
     with pytest.raises(SystemExit):
-        parse([option, "0"])
+        parse(arguments)
+
+    assert reason in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 MAVEN = """#!{python}
-import pathlib, shutil, sys, zipfile
+import pathlib, sys, zipfile
 given = dict(each[2:].split("=", 1) for each in sys.argv if each.startswith("-D"))
 calls = pathlib.Path("{folder}/calls")
 said = calls.read_text().splitlines() if calls.exists() else []
