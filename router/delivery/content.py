@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import uuid as uuids
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 FIELDS = ("payload", "uuid", "key", "metadata")
 """Of a message: what a broker has brought, and a record of it says."""
+
+
+def new_uuid() -> str:
+    """Return a random (version 4) UUID as text, the default of `Message.uuid`."""
+    return str(uuids.uuid4())
 
 
 class Content(NamedTuple):

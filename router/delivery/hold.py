@@ -67,7 +67,11 @@ class Hold(msgspec.Struct, gc=False, eq=False):
     def release(self) -> None:
         """Say that this owner is done with the message. Thread-safe, idempotent; after `fail` it changes nothing."""
         message = self.message
-        message.delivery.release(self.owner, self.part)
+        delivery = message.delivery
+        if delivery.owner is self.owner and delivery.part == self.part:
+            delivery.is_open = False  # `Delivery.release`, written out
+        else:
+            delivery.release(self.owner, self.part)
         if message.assignment is not None:
             message.assignment.wake()
 

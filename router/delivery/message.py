@@ -9,19 +9,18 @@ A message knows of its surroundings only what the protocols here say; `assignmen
 
 from __future__ import annotations
 
-import uuid as uuids
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import msgspec
 
 from ..errors import StateError
-from .content import FIELDS, Content, delivered_content, put_back
+from .content import FIELDS, Content, delivered_content, new_uuid, put_back
 from .context import Context, Stay
 from .counting import Counting
 from .failure import Failure
 from .hold import Hold
-from .settlement import ACKED, NACKED, NO_CHAIN, Delivery
+from .settlement import ACKED, NACKED, NO_CHAIN, RETURNED, Delivery
 
 
 class PoisonSink(Counting, Protocol):
@@ -104,11 +103,6 @@ class Assigned(Stay, Protocol):
         ...
 
 
-def new_uuid() -> str:
-    """Return a random (version 4) UUID as text, the default of `Message.uuid`."""
-    return str(uuids.uuid4())
-
-
 class _Payload(msgspec.Struct, gc=False, eq=False):
     payload: bytes
 
@@ -182,7 +176,14 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         """
         if owner is None:
             raise StateError("hold() needs an owner: a hold of nobody could not be told from no hold")
-        self.delivery.hold(owner, part, self.assignment)
+        delivery, assignment = self.delivery, self.assignment
+        if delivery.owner is None and delivery.chain != RETURNED and (assignment is None or not assignment.is_closed):
+            delivery.owner = owner  # `Delivery.hold`, written out
+            delivery.is_open = True
+            if part:
+                delivery.part = part
+        else:
+            delivery.hold(owner, part, assignment)
         return Hold(self, owner, part)
 
     def fail(self, error: BaseException, owner: object, part: int = 0) -> None:
@@ -209,8 +210,7 @@ class Message(_Payload, gc=False, eq=False, kw_only=True):
         put_back(self, self.delivered)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # Here, where nearly no message comes by: to keep each content twice would cost all of them.
-        # What is replaced before a chain begins, as by the decorator of a subscriber, is what is delivered.
+        # Here, where nearly no message comes by. What is replaced before a chain begins, as by a decorator, is what is delivered.
         if name in FIELDS and self.delivery.chain != NO_CHAIN and self._delivered is self:
             self.delivery.keep_original(name, getattr(self, name))
         super().__setattr__(name, value)

@@ -12,8 +12,8 @@ Whoever is done writes one flag; the thread that owns the offset book reads them
 of a good message: under the interpreter lock a store to one attribute is atomic, and the book may read an old value, which
 only means that it looks again later. The lock below is for the rare paths that change several things at once.
 
-Two loops by which every message comes write calls of this file out: `Runner` (`begin`, `finish`) and `OffsetBook.advance`
-(`is_settled`). `tests/router/delivery/test_written_out.py` compares both forms.
+Where every message comes by, calls of this file are written out: in `Runner` (`begin`, `finish`), `OffsetBook.advance`
+(`is_settled`), `Message.hold` and `Hold.release`. `tests/router/delivery/test_written_out.py` compares both forms.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class Delivery(msgspec.Struct, gc=False, eq=False, kw_only=True):
             raise Cancelled
         if self.owner is None:
             self.owner = owner
-            self.part = part
+            if part:  # a store to a field costs more than the question
+                self.part = part
             self.is_open = True
             return True
         if self.owner is owner and self.part == part:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from ..clock import MONOTONIC
 from ..delivery.assignment import Assignment
-from ..delivery.message import Message, new_uuid
+from ..delivery.content import new_uuid
+from ..delivery.message import Message
 from ..delivery.offset_book import OffsetBook
 from ..delivery.revoke_wait import RevokeWait
 from ..delivery.run import Entry, messages_of

@@ -25,10 +25,12 @@ class Recipient:
     def __init__(self, listener: AssignmentListener | None) -> None:
         self._listener = listener
         self._settled = threading.Event()
+        self._is_waiting = False
+        """Whether `wait_for` is at it. Written before its first look, so that what settled unheard is seen by that look."""
 
     def wake(self) -> None:
-        """Let the poll thread look at the books: something was settled. From any thread."""
-        if not self._settled.is_set():
+        """Let the poll thread look at the books, if it waits for them: something was settled. From any thread."""
+        if self._is_waiting:
             self._settled.set()
 
     def assigned(self, made: Sequence[Assignment]) -> None:
@@ -49,6 +51,13 @@ class Recipient:
     def wait_for(self, books: Sequence[OffsetBook], deadline: float) -> None:
         """Wait while the front of one of *books* may still settle, until *deadline* at most."""
         wait = RevokeWait(books, MONOTONIC.now(), deadline)
+        self._is_waiting = True
+        try:
+            self._wait_until_over(wait)
+        finally:
+            self._is_waiting = False
+
+    def _wait_until_over(self, wait: RevokeWait) -> None:
         while True:
             self._settled.clear()
             if wait.is_over(MONOTONIC.now()):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspect import isfunction
 from typing import Any, ClassVar
 
-from ...delivery.message import new_uuid
+from ...delivery.content import new_uuid
 from ...errors import StateError
 from .features import Features, why_left_out
 from .trial import Pair, Trial

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...delivery.message import Message, new_uuid
+from ...delivery.content import new_uuid
+from ...delivery.message import Message
 from ...protocols import Subscription
 from .base import Cases
 from .checks import make_messages, require_same

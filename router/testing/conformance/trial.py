@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 
-from ...delivery.message import Message, new_uuid
+from ...delivery.content import new_uuid
+from ...delivery.message import Message
 from ...errors import PublishError, SubscriptionClosed, UndrainedError
 from ...protocols import DeliversRuns, Publisher, Subscriber, Subscription
 from ...running.shutdown import Closable

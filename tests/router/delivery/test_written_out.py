@@ -1,10 +1,19 @@
-"""Two hot loops write calls of `Delivery` out: what they do must stay what the calls do."""
+"""Where every message comes by, calls of `Delivery` are written out: what is done there must stay what the calls do."""
 
 import itertools
 
 import pytest
 
-from millstream.router import InMemoryConfig, InMemoryPubSub, Message, OffsetBook, Router
+from millstream.router import (
+    Assignment,
+    Cancelled,
+    InMemoryConfig,
+    InMemoryPubSub,
+    Message,
+    OffsetBook,
+    Router,
+    StateError,
+)
 from millstream.router.delivery.settlement import ACKED, NACKED, NO_CHAIN, RETURNED, RUNNING, UNDECIDED
 from millstream.router.testing import eventually, running
 from tests.router.delivery.model.stand_ins import StepSink, delivered, routed
@@ -94,3 +103,73 @@ def test_book_lets_go_what_is_settled(hold, rest):
         message.delivery.chain, message.delivery.verdict = chain, verdict
 
         assert book.advance() == message.is_settled == message.delivery.is_settled
+
+
+HELD = {
+    "nobody": lambda delivery: None,
+    "the same": lambda delivery: delivery.hold(OWNER, 3),
+    "the same, another part": lambda delivery: delivery.hold(OWNER, 0),
+    "the same, released": lambda delivery: (delivery.hold(OWNER, 3), delivery.release(OWNER, 3)),
+    "another": lambda delivery: delivery.hold(OTHER, 3),
+    "another, and the same": lambda delivery: (delivery.hold(OTHER, 3), delivery.hold(OWNER, 3)),
+    "nobody, and it is poisoned": lambda delivery: delivery.poison(ValueError()),
+}
+"""Who has it before it is held, with the part 3 of OWNER or with another."""
+
+
+def two_alike(before, chain, is_closed=False):
+    """Return two messages in the same state."""
+    assignment = Assignment("t", 0)
+    pair = delivered(assignment, [0, 1])
+    for message in pair:
+        before(message.delivery)
+        message.delivery.chain = chain
+    if is_closed:
+        assignment.close()
+    return pair
+
+
+def everything_of(message):
+    """Return all that a hold can change, and who has it."""
+    delivery = message.delivery
+    return *flags_of(message), delivery.part, delivery.owners, message.is_settled
+
+
+def outcome_of(call, *arguments):
+    """Return which error *call* raises, if any does."""
+    try:
+        call(*arguments)
+    except (StateError, Cancelled) as error:
+        return repr(error)
+    return None
+
+
+@pytest.mark.parametrize("chain", [NO_CHAIN, RUNNING, RETURNED])
+@pytest.mark.parametrize("is_closed", [False, True], ids=["ours", "gone"])
+@pytest.mark.parametrize("before", HELD.values(), ids=HELD)
+@pytest.mark.parametrize("part", [0, 3])
+def test_message_is_held_as_its_delivery_is(chain, is_closed, before, part):
+    """The same state, or the same refusal."""
+    one, other = two_alike(before, chain, is_closed)
+
+    said = outcome_of(one.hold, OWNER, part)
+    expected = outcome_of(other.delivery.hold, OWNER, part, other.assignment)
+
+    assert (said, everything_of(one)) == (expected, everything_of(other))
+
+
+@pytest.mark.parametrize("before", HELD.values(), ids=HELD)
+@pytest.mark.parametrize("part", [0, 3])
+def test_receipt_releases_as_the_delivery_does(before, part):
+    """Whoever had it first; and the subscription is told each time, also where there was nothing to release."""
+    one, other = two_alike(before, RUNNING)
+    woken = []
+    one.assignment.wake = lambda: woken.append(1)
+    hold = one.hold(OWNER, part)
+    other.delivery.hold(OWNER, part)
+
+    for _ in range(2):
+        hold.release()
+        other.delivery.release(OWNER, part)
+        assert everything_of(one) == everything_of(other)
+    assert woken == [1, 1]
