@@ -109,6 +109,18 @@ def reported_good(batch):
     return BatchResult(done=range(6))
 
 
+def reported_good_then_failed(batch):
+    """Tell of good ones before the end, of which one fails in what is done with it afterwards."""
+    batch.report([(0, None), (1, None), (2, None)])
+    return BatchResult(done=[0, 2, 3, 4, 5], failures={1: BAD})
+
+
+def reported_good_then_refused(batch):
+    """Tell of good ones before the end, and have all of the batch refused."""
+    batch.report([(0, None), (1, None), (2, None)])
+    raise BAD
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("answer", "told", "committed"),
@@ -134,6 +146,15 @@ def reported_good(batch):
         ),
         pytest.param(reported, [1, (1, b"1", "bad row"), 1, 1, (4, b"4", "worse row"), 1], 6, id="reported midway"),
         pytest.param(reported_good, [2, 4], 6, id="good ones reported midway"),
+        pytest.param(
+            reported_good_then_failed, [3, (1, b"1", "bad row"), 3], 6, id="one fails that was reported as good"
+        ),
+        pytest.param(
+            reported_good_then_refused,
+            [3, *((number, b"%d" % number, "bad row") for number in range(6))],
+            6,
+            id="all are refused, some of which were reported as good",
+        ),
         pytest.param(BAD, [(number, b"%d" % number, "bad row") for number in range(6)], 6, id="all refused"),
         pytest.param(BatchResult(done=[0, 1], left=[2, 3, 4, 5]), [2], 2, id="some are left, as their handler halts"),
         pytest.param(
