@@ -119,8 +119,8 @@ class Runner:
 
     @property
     def begun(self) -> int:
-        """Messages taken up so far, also those that wait behind one. No message pays: the iterator knows what is left."""
-        return self._received - length_hint(self._chunk)
+        """Messages taken up so far, but for those that wait parked. No message pays: the iterator knows what is left."""
+        return self._received - length_hint(self._chunk) - len(self._parking)
 
     def _loop(self) -> None:
         try:
@@ -135,7 +135,7 @@ class Runner:
         parking = self._parking
         timeout = RECEIVE_SECONDS
         while self._gone:
-            parking.discard(self._gone.popleft())
+            self._received -= parking.discard(self._gone.popleft())
         if parking:
             self._deliver_parked()
         if parking:

@@ -1,6 +1,7 @@
 """Letting go of what an error has seen, with no help from the cyclic garbage collector."""
 
 import gc
+import types
 
 import pytest
 
@@ -38,6 +39,64 @@ def test_frames_of_an_error_let_go_of_what_they_had(circles):
     assert before == 1
     assert circles.alive == 0
     assert error.__traceback__ is None
+
+
+def handing_out(errors):
+    """Yield to who asks, keep the errors that are met, and go on."""
+    while True:
+        try:
+            value = yield len(errors)
+            if value == "bad":
+                raise ValueError("bad")
+        except ValueError as error:
+            errors.append(error)
+
+
+@types.coroutine
+def pause():
+    """Wait for whoever drives the coroutine."""
+    return (yield)
+
+
+async def awaiting(errors):
+    """Do the same as a coroutine."""
+    while True:
+        try:
+            value = await pause()
+            if value == "bad":
+                raise ValueError("bad")
+        except ValueError as error:
+            errors.append(error)
+
+
+@pytest.mark.parametrize("make", [handing_out, awaiting])
+@pytest.mark.parametrize("meet", ["inside", "thrown in"])
+def test_what_has_handed_an_error_out_goes_on(make, meet):
+    """A generator or a coroutine of the user's that waits again is not closed with the frames of its error."""
+    errors = []
+    stage = make(errors)
+    stage.send(None)
+    for number in range(1, 4):
+        stage.send("bad") if meet == "inside" else stage.throw(ValueError("bad"))
+        forget_traceback(errors[-1])
+        assert len(errors) == number
+        assert errors[-1].__traceback__ is None
+    stage.send("good")
+    stage.close()
+
+
+def test_a_generator_that_has_ended_lets_go(circles):
+    """Its frame is as any other."""
+
+    def stage():
+        yield 1
+        circles.fail()
+
+    error = caught(lambda: list(stage()))
+    before = circles.alive
+    forget_traceback(error)
+
+    assert (before, circles.alive) == (1, 0)
 
 
 def test_what_led_to_it_lets_go_as_well(circles):

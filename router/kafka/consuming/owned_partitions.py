@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError
 
 from ...delivery.assignment import Assignment
 from ...delivery.offset_book import OffsetBook
@@ -45,6 +48,19 @@ class OwnedPartitions:
     def of(self, partitions: Iterable[int]) -> list[OffsetBook]:
         """Return the books of those of *partitions* that are ours."""
         return [self.books[partition] for partition in partitions if partition in self.books]
+
+    def of_before(self, records: list[Any], epoch: int) -> list[Any]:
+        """Return those of *records*, fetched in *epoch*, whose partition has not begun anew since.
+
+        Its new stay may begin below them, and they come again. The client drops by itself what a rebalance has made old, but not
+        what it has given out before.
+        """
+        return records if epoch == self.epoch else [each for each in records if not self._is_newer(each, epoch)]
+
+    def _is_newer(self, record: Any, epoch: int) -> bool:
+        book = self.books.get(record.partition())
+        is_place = record.error() is None or record.error().code() == KafkaError._PARTITION_EOF
+        return is_place and book is not None and book.assignment.epoch > epoch
 
     def remove(self, books: Iterable[OffsetBook]) -> None:
         """Close the assignments of *books*: nothing of them commits any more."""

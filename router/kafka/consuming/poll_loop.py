@@ -157,9 +157,10 @@ class PollLoop:
         consumer = self._client.consumer
         records = consumer.consume(CHUNK_MESSAGES, GATHER_SECONDS) if self._is_busy else []
         if not records:
-            records = consumer.consume(1, POLL_SECONDS)
+            records, epoch = consumer.consume(1, POLL_SECONDS), self._owned.epoch
             if records:
-                records += consumer.consume(CHUNK_MESSAGES - 1, GATHER_SECONDS)
+                more = consumer.consume(CHUNK_MESSAGES - 1, GATHER_SECONDS)
+                records = self._owned.of_before(records, epoch) + more
         self._is_busy = len(records) == CHUNK_MESSAGES
         return records
 

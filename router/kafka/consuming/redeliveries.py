@@ -29,9 +29,11 @@ class Redeliveries:
     def add(self, message: Message) -> None:
         """Keep *message*."""
         assignment = message.assignment
-        if assignment is None or assignment.is_closed:
+        if assignment is None:
             return
         with self._lock:
+            if assignment.is_closing:  # set before `discard`, so nothing slips in behind that
+                return
             if self._parking.holds(assignment):
                 self._parking.queue(assignment, [message])
             else:

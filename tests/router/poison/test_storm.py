@@ -19,6 +19,7 @@ from millstream.router import (
     Router,
     RouterConfig,
     StormLimits,
+    TransientError,
 )
 from millstream.router.poison.storm import StormGuard, Tally
 from millstream.router.testing import FakeSubscriber, RecordingHandler, RecordingPublisher, eventually, running
@@ -32,10 +33,10 @@ def refuse_bad(message):
         raise PermanentError(f"no {message.payload.decode()}")
 
 
-def halting(handler, *, poison=None, **limits):
+def halting(handler, *, poison=None, again_after=0.1, **limits):
     """Return a router that sets aside by *limits*, its subscriber and the publisher of its records."""
     subscriber, publisher = FakeSubscriber(), RecordingPublisher()
-    router = Router(RouterConfig(poison_limits=StormLimits(**limits)))
+    router = Router(RouterConfig(nack_resend_delay=again_after, poison_limits=StormLimits(**limits)))
     sink = PoisonTopic(publisher, "dlq") if poison is None else poison
     router.add_consumer_handler("h", "t", subscriber, handler, poison=sink)
     return router, subscriber, publisher
@@ -167,6 +168,25 @@ def test_a_share_within_the_limit_never_halts():
         assert subscriber.subscription.wait_committed(2500)
 
     assert len(publisher.messages("dlq")) == 250
+
+
+def test_what_waited_behind_a_message_counts_where_it_stands():
+    """After an outage a backlog has been taken in and nothing of it handled: none of it is good before its turn."""
+    tries, away = [], 3
+    first = b"first"
+
+    def handle(message):
+        if message.payload == first and len(tries) < away:
+            tries.append(message)
+            raise TransientError("away")
+        refuse_bad(message)
+
+    router, subscriber, publisher = halting(handle, max_in_a_row=2, max_share=0.1, window=20, again_after=0.0)
+    with running(router):
+        subscriber.subscription.deliver(first, *[each for _ in range(50) for each in (BAD, *[GOOD] * 9)])
+        assert subscriber.subscription.wait_committed(501)
+
+    assert (len(tries), len(publisher.messages("dlq"))) == (away, 50)
 
 
 def test_limits_can_be_switched_off():

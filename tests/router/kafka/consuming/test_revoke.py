@@ -3,11 +3,12 @@
 import threading
 
 import pytest
+from confluent_kafka import KafkaError
 
 from millstream.router.kafka.config import KafkaSubscriberConfig
 from millstream.router.kafka.consuming.rebalances import revoke_seconds
 from millstream.router.testing import eventually
-from tests.router.kafka.scripted_consumer import BRIEF, WORKER, Listener, Loop, handle, record
+from tests.router.kafka.scripted_consumer import BRIEF, WORKER, Listener, Loop, Place, handle, record
 
 
 def test_revoke_marks_the_assignment_before_it_asks_for_the_flush():
@@ -52,6 +53,16 @@ def test_nacked_message_of_a_partition_that_went_does_not_come_again():
     with Loop(Listener(), nack_resend_delay=0.0) as loop:
         (message,) = loop.deliver(1)
         message.nack()
+        assert loop.revoke()
+        assert loop.inbox.redeliveries.take_due(10) == []
+
+
+def test_message_that_is_nacked_while_its_partition_goes_does_not_come_again():
+    """The same while the revoke waits for what was begun."""
+    begun = []
+    with Loop(Listener(lambda assignments: begun[0].nack()), nack_resend_delay=0.0) as loop:
+        begun += loop.deliver(1)
+        begun[0].hold(WORKER)
         assert loop.revoke()
         assert loop.inbox.redeliveries.take_due(10) == []
 
@@ -160,3 +171,29 @@ def test_log_that_was_rewound_begins_a_new_epoch():
     assert listener.assignments[0] is new.assignment is next_one.assignment
     assert old.assignment.epoch < new.assignment.epoch
     assert held.is_void
+
+
+@pytest.mark.parametrize("in_runs", [False, True], ids=["messages", "runs"])
+@pytest.mark.parametrize("error", [None, KafkaError._PARTITION_EOF], ids=["record", "end"])
+def test_what_was_fetched_before_its_partition_came_anew_is_no_part_of_the_new_stay(in_runs, error):
+    """One poll asks the client twice: what the first call has brought is read again, and must not move the commit past it."""
+    with Loop(Listener()) as loop:
+        loop.inbox.takes_runs = in_runs
+        loop.consumer.kept[0] = Place(0, 50)
+        loop.consumer.call("assign", 0)
+        assert eventually(lambda: loop.consumer.starts == {0: 50})
+        loop.consumer.give(record(60, error=error))
+        loop.consumer.do(lambda: loop.consumer.happen("revoke", "assign"))
+        assert eventually(lambda: loop.consumer.done.count(("assign", [0])) == 2)
+        assert loop.polls_on()
+        assert (loop.consumer.stores, loop.buffer.messages) == ([], 0)
+
+
+def test_what_was_fetched_before_another_partition_came_is_kept():
+    """Its own stay goes on, as with cooperative rebalances."""
+    with Loop(Listener()) as loop:
+        loop.consumer.call("assign", 1)
+        loop.consumer.give(record(7, partition=1))
+        loop.consumer.do(lambda: loop.consumer.happen("assign"))
+        (message,) = loop.receive(1)
+        assert (message.partition, message.offset) == (1, 7)
