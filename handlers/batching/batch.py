@@ -67,6 +67,8 @@ class Batch(Sequence[BatchMessage]):
     """What each table that the batch goes into remembers between attempts; theirs alone, by a key that only they know."""
     refused: set[int]
     """The places that a table has refused: beside them `None` is no outcome, as nobody would hear of them."""
+    attempts: int
+    """How often somebody has begun to process it; counted by who does."""
     left: set[int]
     """The places that a table has left, as `BatchResult.left`: no outcome may call them done."""
     listener: Callable[[Batch, Iterable[Outcome]], bool] | None
@@ -91,6 +93,7 @@ class Batch(Sequence[BatchMessage]):
         self.progress = None
         self.plans = {}
         self.refused = set()
+        self.attempts = 0
         self.left = set()
         self.listener = None
         self.is_late = _never

@@ -183,6 +183,7 @@ class Flush:
                 return check(self._owner.name, result, batch)
 
     def _attempt(self, batch: Batch) -> BatchResult | None:
+        batch.attempts += 1
         with self._gate.turn(self._current_rank):
             return self._process_batch(batch)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from millstream.router import Message, Publisher, PublishError
+from millstream.router import ConfigurationError, HaltedError, Message, Publisher, PublishError, StateError
 
 from .event import Event
 
@@ -44,7 +44,12 @@ class PostProcessor:
         self.max_retries = max_retries
 
     def publish(self, events: Sequence[Event], payloads: Sequence[bytes]) -> dict[int, Exception]:
-        """Publish each event's JSON and wait; returns the error of each that was not confirmed, by its place."""
+        """Publish each event's JSON and wait; returns the error of each that was not confirmed, by its place.
+
+        Raises:
+            HaltedError: the publisher is closed, which no event is to blame for.
+            ConfigurationError: nor for what people have to mend.
+        """
         messages = [event_message(event, payload) for event, payload in zip(events, payloads, strict=True)]
         try:
             self.publisher.publish(self.topic, *messages)
@@ -55,6 +60,10 @@ class PostProcessor:
             if failed:
                 return failed
             return dict.fromkeys(range(len(messages)), error)  # it names others than were sent: which got out?
+        except StateError as error:
+            raise HaltedError(f"post-processing to {self.topic!r} cannot go on: {error}") from error
+        except (ConfigurationError, HaltedError):
+            raise
         except Exception as error:  # noqa: BLE001 - a publisher of any make: nothing is known to be confirmed
             return dict.fromkeys(range(len(messages)), error)
         return {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from loguru import logger
 
 from millstream.handlers.batching import Batch, BatchResult
+from millstream.router.callables import code_of
 
 from .batch_rows import BatchRows, Line
 from .insert_plan import InsertPlan
@@ -34,17 +36,35 @@ class BatchPlan:
         """The places that the last attempt has left."""
         self._told: set[int] = set()
         """The places of those that became no unit, and were reported."""
+        self._attempt = 0
+        """Which attempt on the batch has run last."""
+        self._has_result = False
+        """Whether that has come to a result."""
 
-    def has_line(self, line: Line) -> bool:
-        """Whether *line* is the one that its rows are from; made anew by a `lambda` or a `def` it still is."""
-        code = _code(line)
-        return line == self._line or (code is not None and code == _code(self._line))
+    def has_line(self, line: Line, attempt: int) -> bool:
+        """Whether *line* is the one that its rows are from.
+
+        Made anew for another attempt it still is, whatever it refers to by then: its rows were made once. Within one attempt
+        it is where it refers to the same objects: two of one factory make other rows.
+        """
+        if line == self._line:
+            return True
+        if _code(line) is None or _code(line) != _code(self._line):
+            return False
+        is_again = attempt != self._attempt or not self._has_result
+        return is_again or _has_same_objects(line, self._line)
 
     def run(self, batch: Batch) -> BatchResult:
         """Send what is not yet known to be stored, and tell *batch* between cycles what became of its messages so far.
 
         Raises what `InsertPlan.run` raises.
         """
+        self._attempt, self._has_result = batch.attempts, False
+        result = self._run(batch)
+        self._has_result = True
+        return result
+
+    def _run(self, batch: Batch) -> BatchResult:
         sent = self.plan.run(lambda: self._end_cycle(batch), batch.is_late)
         if not self._failures:
             return sent
@@ -75,4 +95,21 @@ class BatchPlan:
 
 
 def _code(line: Callable[..., bytes]) -> object:
-    return getattr(line, "__code__", None)
+    return getattr(code_of(line), "__code__", None)
+
+
+def _has_same_objects(line: Callable[..., bytes], other: Callable[..., bytes]) -> bool:
+    mine, theirs = _objects_of(line), _objects_of(other)
+    return len(mine) == len(theirs) and all(one is another for one, another in zip(mine, theirs, strict=True))
+
+
+def _objects_of(line: Callable[..., bytes]) -> list[object]:
+    """Return what *line* refers to beside its code: of a closure, as defaults, as arguments of a partial, and its instance."""
+    found: list[object] = []
+    while isinstance(line, partial):
+        found += [*line.args, *line.keywords, *line.keywords.values()]
+        line = line.func
+    function = code_of(line)
+    defaults, named = getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)
+    found += [*(defaults or ()), *(named or {}).values(), getattr(function, "__self__", None)]
+    return found + [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]

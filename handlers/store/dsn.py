@@ -15,7 +15,7 @@ DEFAULT_HTTPS_PORT = 8443
 
 _HIDDEN = "***"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_SECRET_NAME = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"pass|secret|token|key|credential|proxy", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class StoreDsn:
     def without_secrets(self, text: str) -> str:
         """Return a text, such as a driver's error, with this address's secrets blotted out."""
         secrets = [self.password, *(value for name, value in self.settings if _SECRET_NAME.search(name))]
+        secrets += [_password_of(value) for name, value in self.settings if "proxy" in name]
         for secret in sorted(filter(None, secrets), key=len, reverse=True):
             for form in (secret, quote(secret, safe=""), urlencode({"": secret})[1:]):
                 text = text.replace(form, _HIDDEN)
@@ -91,6 +92,14 @@ class StoreDsn:
 
     def __repr__(self) -> str:
         return f"StoreDsn({self.redacted!r})"
+
+
+def _password_of(address: str) -> str:
+    """Return the password in the *address* of a proxy, which may lack a scheme."""
+    try:
+        return unquote(urlsplit(address if "//" in address else f"//{address}").password or "")
+    except ValueError:  # no address: hidden as a whole all the same
+        return ""
 
 
 def _parse_folder(rest: str) -> StoreDsn:
@@ -109,6 +118,10 @@ def _parse_server(scheme: str, text: str) -> StoreDsn:
     settings = dict(_parse_settings(split.query))
     user = unquote(split.username or "") or settings.pop("user", "")
     password = unquote(split.password or "") or settings.pop("password", "")
+    path = unquote(split.path.strip("/"))
+    database = settings.pop("database", path)
+    if path and database != path:
+        raise ConfigurationError(f"the store address names two databases, {path!r} and {database!r}: leave one out")
     default_port = DEFAULT_HTTPS_PORT if scheme == "https" else DEFAULT_HTTP_PORT
     return StoreDsn(
         scheme=scheme,
@@ -116,7 +129,7 @@ def _parse_server(scheme: str, text: str) -> StoreDsn:
         port=default_port if split.port is None else split.port,
         user=user,
         password=password,
-        database=unquote(split.path.strip("/")) or None,
+        database=database or None,
         settings=tuple(settings.items()),
     )
 

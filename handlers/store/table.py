@@ -153,7 +153,7 @@ class ClickHouseTable:
         found: BatchPlan | None = whole.plans.get(self._key)
         if found is None:
             found = whole.plans[self._key] = make_plan(whole)
-        elif not found.has_line(source):
+        elif not found.has_line(source, whole.attempts):
             text = "a batch goes into a table once, under its token: let one line make all rows of a message"
             raise HaltedError(f"{self.full_name}: {text}")
         whole.left -= found.left  # what another attempt has left: this one goes on with it

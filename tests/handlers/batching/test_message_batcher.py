@@ -148,6 +148,21 @@ def test_many_threads_lose_and_double_nothing(batcher):
     assert len(flushed) == len(set(flushed)) == 4000
 
 
+def test_a_batch_knows_which_attempt_is_made_on_it(batcher):
+    """What a table keeps with it can tell what was made anew for another one."""
+    seen = []
+
+    def process(batch):
+        seen.append(batch.attempts)
+        if len(seen) < 3:
+            raise TransientError("store down")
+
+    one = batcher(process, batch_size=1, retry_interval=0.001, max_retry_interval=0.001)
+    one.add(batch_message())
+    drain(one)
+    assert seen == [1, 2, 3]
+
+
 @pytest.mark.parametrize("failures", [1, 3, 6])
 def test_a_failed_batch_is_retried_with_the_same_rows_and_token(batcher, failures):
     """Transient errors are waited out; every attempt sees the very same batch, also past the last retry."""

@@ -16,7 +16,7 @@ from millstream.handlers.events import (
 )
 from millstream.handlers.store import DataError, StoreMisconfigured, StoreUnavailable, UnknownOutcome
 from millstream.handlers.testing import FakeStore
-from millstream.router import ConfigurationError, Message, PublishError, StateError, TransientError
+from millstream.router import ConfigurationError, HaltedError, Message, PublishError, StateError, TransientError
 from millstream.router.testing import RecordingPublisher
 from tests.handlers.events.event_payloads import make_payload
 from tests.handlers.events.service_aids import batch_of, make_service, payloads
@@ -188,6 +188,28 @@ def test_a_publish_that_never_works_fails_the_message_and_is_counted():
     ] * 2
     assert service.stats.post_process_errors == 2
     assert len(store.rows()) == 2
+
+
+def test_a_publisher_that_is_closed_is_no_fault_of_the_events():
+    """It is nobody's to retry, and no record: the router halts, with all of them stored and none committed."""
+    store, publisher = FakeStore(), RecordingPublisher()
+    publisher.close()
+    service = make_service(store, post_processor=PostProcessor(publisher, "done", max_retries=0))
+
+    with pytest.raises(HaltedError, match=r"post-processing to 'done' cannot go on: .*closed"):
+        service.process_batch(Batch(batch_of(*payloads(2))))
+    assert (len(store.rows()), service.stats.post_process_errors) == (2, 0)
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("no such topic"), HaltedError("enough")])
+def test_what_no_event_is_to_blame_for_is_passed_on(error):
+    """The batch waits until somebody mends it, or halts."""
+    publisher = RecordingPublisher()
+    publisher.break_down(error)
+    service = make_service(post_processor=PostProcessor(publisher, "done", max_retries=0))
+
+    with pytest.raises(type(error), match=str(error)):
+        service.process_batch(Batch(batch_of(*payloads(2))))
 
 
 def test_a_publish_error_that_names_nothing_sent_counts_for_all():

@@ -1,6 +1,7 @@
 """Store addresses: taken apart, and shown without their secrets."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -52,6 +53,14 @@ def test_login_may_stand_among_the_settings():
     dsn = StoreDsn.parse("http://h/?user=u&password=hush")
 
     assert (dsn.user, dsn.password, dsn.settings) == ("u", "hush", ())
+
+
+def test_database_may_stand_among_the_settings():
+    """As ClickHouse's HTTP parameter, and as other clients write it; two that differ are refused."""
+    assert StoreDsn.parse("http://h/?database=shop").database == "shop"
+    assert StoreDsn.parse("http://h/shop?database=shop") == StoreDsn.parse("http://h/shop")
+    with pytest.raises(ConfigurationError, match="two databases, 'shop' and 'other'"):
+        StoreDsn.parse("http://h/shop?database=other")
 
 
 def test_ipv6_host_is_shown_as_it_is_written():
@@ -129,6 +138,23 @@ def test_secrets_are_blotted_out_of_foreign_texts():
     shown = dsn.without_secrets(f"bad login {SECRET} at http://u:{SECRET_IN_URL}@h")
 
     assert shown == "bad login *** at http://u:***@h"
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_login_of_a_proxy_is_shown_nowhere(scheme):
+    """Neither with the address nor in a text that quotes it, or the password alone."""
+    dsn = StoreDsn.parse(f"http://h/db?https_proxy={quote(f'{scheme}me:{SECRET_IN_URL}@proxy:3128', safe='')}")
+
+    assert repr(dsn) == "StoreDsn('http://h:8123/db?https_proxy=***')"
+    assert dsn.without_secrets(f"no way through {scheme}me:{SECRET_IN_URL}@proxy:3128") == "no way through ***"
+    assert dsn.without_secrets(f"{SECRET} and {SECRET_IN_URL}") == "*** and ***"
+
+
+def test_what_is_no_address_of_a_proxy_is_hidden_as_well():
+    """It is refused later, by the driver."""
+    dsn = StoreDsn.parse("http://h/db?http_proxy=http://[me")
+
+    assert (dsn.redacted, dsn.without_secrets("http://[me")) == ("http://h:8123/db?http_proxy=***", "***")
 
 
 def test_addresses_are_values():

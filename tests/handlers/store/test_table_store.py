@@ -1,5 +1,7 @@
 """What a table makes of one batch of messages: rows, tokens, an outcome for each, and what it keeps between attempts."""
 
+import functools
+
 import pytest
 
 from millstream.handlers.batching import Batch, BatchMessage
@@ -192,6 +194,74 @@ def test_a_function_made_anew_for_each_attempt_is_the_same_line():
         process(batch)
 
     assert list(process(batch).done) == [0, 1]
+
+
+class Kind:
+    """What makes rows of one kind: instances that share their code."""
+
+    def __init__(self, kind):
+        self._kind = kind
+
+    def __call__(self, each):
+        """Make a row."""
+        return row_of(self._kind, each)
+
+    def row(self, each):
+        """Make the same row."""
+        return row_of(self._kind, each)
+
+
+def row_of(kind, each):
+    """Return a row of some kind."""
+    return b'{"number":%d,"kind":"%s"}' % (each.item.number, kind)
+
+
+def closure(kind):
+    """Return a function that refers to *kind*."""
+
+    def made(each):
+        return row_of(kind, each)
+
+    return made
+
+
+FACTORIES = {
+    "a closure": closure,
+    "a lambda with a default": lambda kind: lambda each, kind=kind: row_of(kind, each),
+    "a partial": lambda kind: functools.partial(row_of, kind),
+    "a partial by name": lambda kind: functools.partial(lambda each, kind: row_of(kind, each), kind=kind),
+    "an instance": Kind,
+    "a method": lambda kind: Kind(kind).row,
+}
+
+
+@pytest.mark.parametrize("make", FACTORIES.values(), ids=FACTORIES)
+def test_another_line_of_the_same_factory_is_refused(make):
+    """It makes other rows, of which the table would keep none."""
+    store, batch = FakeStore(), batch_of([GOOD] * 2)
+    table = table_in(store)
+    table.store(batch, make(b"debit"))
+
+    with pytest.raises(HaltedError, match="a batch goes into a table once"):
+        table.store(batch, make(b"credit"))
+
+
+@pytest.mark.parametrize("make", FACTORIES.values(), ids=FACTORIES)
+@pytest.mark.parametrize("fails", ["the table", "what follows"])
+def test_a_line_of_the_same_factory_is_the_same_in_another_attempt(make, fails):
+    """Whatever it refers to then: its rows were made at the first attempt."""
+    store, batch = FakeStore(), batch_of([GOOD] * 2)
+    table, kinds = table_in(store), iter((b"first", b"second"))
+    if fails == "the table":
+        store.fail_next(StoreUnavailable("away"))
+        with pytest.raises(StoreUnavailable):
+            table.store(batch, make(next(kinds)))
+    else:
+        table.store(batch, make(next(kinds)))
+        batch.attempts += 1
+
+    assert list(table.store(batch, make(next(kinds))).done) == [0, 1]
+    assert [b"first" in each for each in store.rows("`m`.`rows`")] == [True, True]
 
 
 def test_partitions_cut_a_batch_and_what_has_none_is_refused():
