@@ -82,10 +82,8 @@ class Flush:
         self.last_error = LastError()
         """Of the batch in hand."""
         self._mistakes = Mistakes(owner.name)
-        self._told: set[int] = set()
-        """The places of the batch in hand whose outcome was reported before its end."""
-        self._failed: set[int] = set()
-        """Those of them that were reported as failed. One that was done by then may fail later, such as in post-processing."""
+        self._told: dict[int, bool] = {}
+        """By place in the batch in hand, where the outcome was reported before its end: whether it had failed by then."""
 
     def prepare(self) -> None:
         """Have the `process_batch` say whether it can work, where it knows; once."""
@@ -113,7 +111,6 @@ class Flush:
             return False
         self.is_done = False
         self._told.clear()
-        self._failed.clear()
         batch.listener, batch.is_late = self._report, self.is_late
         self._batch = batch
         try:
@@ -229,14 +226,13 @@ class Flush:
         self.is_in_trouble = True
         done = 0
         for place, error in outcomes:
-            self._told.add(place)
+            self._told[place] = error is not None
             if error is None:
                 done += 1
                 continue
             each = batch[place]
             self._count_done(each.message.assignment, done)
             done = 0
-            self._failed.add(place)
             self._fail(each, error)
         self._count_done(batch.rows.first_assignment, done)
         return not (_is_halted(batch) or self.is_late())
@@ -274,7 +270,7 @@ class Flush:
                 # Before it fails: the sink judges it by those that were done before.
                 self._count_done(each.message.assignment, done)
                 done = 0
-                if place not in self._failed:
+                if not self._told.get(place):  # one that was done by then may fail later, such as in post-processing
                     self._fail(each, failures[place])
             else:
                 each.message.delivery.release(self._owner, each.index)

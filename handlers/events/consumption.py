@@ -61,7 +61,8 @@ class BatchConsumption:
     """Processes batches for a service; safe for several batchers."""
 
     def __init__(self, post_processor: PostProcessor | None, clock: Clock = MONOTONIC) -> None:
-        self._post_processor = post_processor
+        self.post_processor = post_processor
+        """Who is told of stored events; `None`: nobody."""
         self.tells_others = post_processor is not None
         """Whether post-processing is told of each event."""
         self._clock = clock
@@ -111,7 +112,7 @@ class BatchConsumption:
         return stored
 
     def _publish(self, batch: Batch, progress: _Progress, stored: BatchResult) -> dict[int, BaseException]:
-        processor = self._post_processor
+        processor = self.post_processor
         if processor is None:
             return {}
         # Not before somebody is to be told: items may have to be read again.

@@ -26,9 +26,11 @@ from millstream.router.callables import described
 from millstream.router.delivery.run import MessageRun
 from millstream.router.poison import Poison, choice_named
 from millstream.router.protocols import InGroup, Prepare
+from millstream.router.running.clashes import meet
 
 from .ahead import DecodeAhead
 from .event import Event
+from .post_processing import PostProcessor
 
 Delivery = Literal["at_least_once", "at_most_once"]
 BURST_SECONDS = 0.01
@@ -131,6 +133,7 @@ class Lane:
         batcher: flushes what *function* has added; its rank says how it stands to other lanes.
         unheld: does what *function* does, but so that nothing holds the message: with `delivery="at_most_once"`.
         default: its settings where none are given; whoever registers it so wants it, enabled or not.
+        told: what publishes the events that the lane has stored.
         decode: parses many payloads of one event each as *function* would, or returns `None`; without it all go one by one.
     """
 
@@ -141,6 +144,7 @@ class Lane:
         batcher: MessageBatcher,
         unheld: UnheldFunc,
         default: LaneConfig,
+        told: PostProcessor | None = None,
         decode: DecodeMany | None = None,
     ) -> None:
         self.handler = handler
@@ -148,6 +152,7 @@ class Lane:
         self.batcher = batcher
         self._unheld = unheld
         self._default = default
+        self._told = told
         self._decode = decode
 
     def attach(
@@ -188,6 +193,7 @@ class Lane:
         poison: Poison | None,
         publisher: Publisher | None,
     ) -> Handler:
+        self._refuse_circle(config, subscriber)
         sink = self._choose_sink(config, publisher) if poison is None else poison
         function, prepare = self._function_for(config)
         handler = router.add_consumer_handler(
@@ -234,6 +240,14 @@ class Lane:
 
     def _process_unheld(self, message: Message) -> None:
         self._unheld(self.batcher, message)
+
+    def _refuse_circle(self, config: LaneConfig, subscriber: Subscriber) -> None:
+        told = self._told
+        if told is not None and told.topic == config.topic and meet(told.publisher, subscriber):
+            raise ConfigurationError(
+                f"{self.handler}: post-processing goes to topic {told.topic!r}, which it reads: each event would be stored again"
+                " for ever; give post-processing a topic of its own"
+            )
 
     def _choose_sink(self, config: LaneConfig, publisher: Publisher | None) -> Poison:
         choice = choice_named(config.topic_dlq)

@@ -272,15 +272,15 @@ class EventConsumptionService:
         process: ProcessBatch | None = None,
         unheld: UnheldFunc | None = None,
     ) -> Lane:
-        process = self.process_batch if process is None else process
+        process, told = process or self.process_batch, self._consumption.post_processor
         batcher = MessageBatcher(
             self.batch_config, process, name=name, gate=self._gate, rank=rank, budget=self._budget, clock=self._clock
         )
         if unheld is not None:
-            return Lane(HANDLERS[name], function, batcher, unheld, default)
+            return Lane(HANDLERS[name], function, batcher, unheld, default, told)
         keeps = self.repository.billing is not None or self._consumption.tells_others
         decode = partial(decode_events, max_message_bytes=self._max_message_bytes, keeps_events=keeps)
-        return Lane(HANDLERS[name], function, batcher, self._process_unheld, default, decode)
+        return Lane(HANDLERS[name], function, batcher, self._process_unheld, default, told, decode)
 
     def _process_unheld(self, batcher: MessageBatcher, message: Message) -> None:
         event = decode_event(message.payload, max_message_bytes=self._max_message_bytes)

@@ -162,7 +162,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         kafka: where the brokers are.
 
     Raises:
-        ConfigurationError: a topic or group of a lane cannot be called so.
+        ConfigurationError: a topic or group of a lane cannot be called so, or post-processing goes to the topic of one.
 
     Example:
         >>> settings = Settings(batch=BatchConfig(batch_size=1000))  # `load_settings()` reads them from where they are set
@@ -216,3 +216,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             checked_id(f"{section}.consumer_group", lane.consumer_group)
             if lane.poison_topic is not None:
                 checked_name(f"{section}.topic_dlq", lane.poison_topic)
+            if lane.enabled and lane.topic == self.post_processing.topic:
+                raise ConfigurationError(
+                    f"post_processing.topic and {section}.topic are both {lane.topic!r}, where each event would be stored again"
+                    " for ever; give post-processing a topic of its own"
+                )

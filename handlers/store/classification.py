@@ -53,6 +53,7 @@ DATA_CODES = frozenset(
         25,  # CANNOT_PARSE_ESCAPE_SEQUENCE: lone surrogates
         26,  # CANNOT_PARSE_QUOTED_STRING
         27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED: not JSON
+        33,  # CANNOT_READ_ALL_DATA: an object that ends too early, as the last one
         38,  # CANNOT_PARSE_DATE
         41,  # CANNOT_PARSE_DATETIME
         53,  # TYPE_MISMATCH
@@ -62,10 +63,12 @@ DATA_CODES = frozenset(
         117,  # INCORRECT_DATA: duplicate keys
         130,  # CANNOT_READ_ARRAY_FROM_TEXT
         131,  # TOO_LARGE_STRING_SIZE
+        153,  # ILLEGAL_DIVISION: by zero, in a constraint, a default or a computed column
         306,  # TOO_DEEP_RECURSION: over 1,000 levels below a key that is not a column
         321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
         349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
         376,  # CANNOT_PARSE_UUID
+        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: throwIf in one of them
         407,  # DECIMAL_OVERFLOW
         441,  # CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING
         467,  # CANNOT_PARSE_BOOL
@@ -136,6 +139,8 @@ _PASSING_CODES = HALFWAY_CODES | NETWORK_CODES | {159, 319, 394}
 """With TIMEOUT_EXCEEDED, UNKNOWN_STATUS_OF_INSERT, QUERY_WAS_CANCELLED: what passes by itself, also in a view."""
 _TOO_MANY_PARTS = 252
 _MEMORY_LIMIT_EXCEEDED = 241
+_MEMORY_OF_OTHERS = ("(total)", "(for user)", "User memory limit", "OvercommitTracker")
+"""What its text has where the limit is not that of one query; the engine's words of several years."""
 _TOO_MANY_BYTES = 307
 
 _INSERT_UNANSWERED: Mapping[Exchange, InsertErrorClass] = {
@@ -195,13 +200,17 @@ def _by_code(code: int, text: str) -> InsertErrorClass:
         # total" and "Too many parts, merges are slower than inserts" are the table's state.
         return ShapeError if "too many partitions" in text.lower() else StoreUnavailable
     if code == _MEMORY_LIMIT_EXCEEDED:
-        # "(total)": the whole server is short of memory, whatever this INSERT is like.
-        return StoreUnavailable if "(total)" in text else ShapeError
+        return StoreUnavailable if _others_have_memory(text) else ShapeError
     return _INSERT_BY_CODE.get(code, UnknownOutcome)
 
 
+def _others_have_memory(text: str) -> bool:
+    """Whether the whole server is short of memory, or all that its user runs, whatever this statement is like."""
+    return any(each in text for each in _MEMORY_OF_OTHERS)
+
+
 def classify_query(
-    code: int | None, *, status: int | None = None, exchange: Exchange = Exchange.ANSWERED
+    code: int | None, text: str = "", *, status: int | None = None, exchange: Exchange = Exchange.ANSWERED
 ) -> QueryErrorClass:
     """Choose the error class for a statement of the user's, or of ours, that is no INSERT of lines; arguments as above."""
     if exchange is not Exchange.ANSWERED:
@@ -210,4 +219,6 @@ def classify_query(
         if status is None:
             return QueryError
         return StoreMisconfigured if status in _REFUSED_STATUSES else StoreUnavailable
+    if code == _MEMORY_LIMIT_EXCEEDED and _others_have_memory(text):
+        return StoreUnavailable
     return _QUERY_BY_CODE.get(code, QueryError)

@@ -31,7 +31,7 @@ def opening_error(dsn: StoreDsn, failure: Failure) -> MillstreamError:
     if failure.network_reason is not None:
         return StoreUnavailable(f"cannot reach {dsn.redacted}: {failure.network_reason}")
     reason = dsn.without_secrets(short_reason(failure.text))
-    kind = classify_query(failure.code, status=http_status(failure.text), exchange=failure.exchange)
+    kind = classify_query(failure.code, failure.text, status=http_status(failure.text), exchange=failure.exchange)
     if kind is StoreUnavailable:
         return StoreUnavailable(f"{dsn.redacted} cannot answer now: {reason}", code=failure.code)
     return StoreMisconfigured(f"{dsn.redacted} refuses: {reason}", code=failure.code)
@@ -54,7 +54,7 @@ def insert_error(dsn: StoreDsn, failure: Failure) -> MillstreamError:
 def query_error(dsn: StoreDsn, failure: Failure) -> MillstreamError:
     """Return the error for a statement that failed."""
     text = _text(dsn, failure)
-    kind = classify_query(failure.code, status=http_status(text), exchange=failure.exchange)
+    kind = classify_query(failure.code, text, status=http_status(text), exchange=failure.exchange)
     reason = short_reason(text)
     if failure.code == UNKNOWN_DATABASE:
         # Often the wrong server, rather than a missing database.

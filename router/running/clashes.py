@@ -21,7 +21,7 @@ def refuse_clashes(handlers: Sequence[Handler]) -> None:
     """
     for handler in handlers:
         _refuse_poison_circle(handler, handlers)
-        if handler.publish_topic == handler.topic and _meet(handler.publisher, handler.subscriber):
+        if handler.publish_topic == handler.topic and meet(handler.publisher, handler.subscriber):
             logger.bind(handler=handler.name, topic=handler.topic).warning(
                 "handler {!r} publishes to the topic that it reads: what it returns comes to it again", handler.name
             )
@@ -49,11 +49,11 @@ def readers_of_poison(handler: Handler, handlers: Sequence[Handler]) -> list[Han
     choice = handler.poison
     if not isinstance(choice, PoisonTopic):
         return []
-    return [each for each in handlers if each.topic == choice.topic and _meet(choice.publisher, each.subscriber)]
+    return [each for each in handlers if each.topic == choice.topic and meet(choice.publisher, each.subscriber)]
 
 
 def _refuse_rivals(one: Handler, other: Handler) -> None:
-    if one.topic != other.topic or not _meet(one.subscriber, other.subscriber):
+    if one.topic != other.topic or not meet(one.subscriber, other.subscriber):
         return
     group = _group_of(one.subscriber)
     if group is not None and group == _group_of(other.subscriber):
@@ -63,7 +63,7 @@ def _refuse_rivals(one: Handler, other: Handler) -> None:
         )
 
 
-def _meet(one: object, other: object) -> bool:
+def meet(one: object, other: object) -> bool:
     """Whether *one* and *other* speak of the same topics, as far as they tell."""
     if not isinstance(one, Located) or not isinstance(other, Located):
         return False

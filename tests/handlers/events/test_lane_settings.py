@@ -2,7 +2,16 @@
 
 import pytest
 
-from millstream.handlers.events import BULK, LAZY, REGULAR, REPLAY, EventConsumptionService, EventRepository, LaneConfig
+from millstream.handlers.events import (
+    BULK,
+    LAZY,
+    REGULAR,
+    REPLAY,
+    EventConsumptionService,
+    EventRepository,
+    LaneConfig,
+    PostProcessor,
+)
 from millstream.handlers.testing import FakeStore
 from millstream.router import ConfigurationError, InMemoryConfig, InMemoryPubSub, Router
 
@@ -69,3 +78,26 @@ def test_a_subscriber_in_the_group_of_the_lane_or_in_none_is_taken(subscriber):
 def test_no_default_is_called_after_another_company(default):
     """A group that somebody reads as theirs would be taken for a mistake."""
     assert not any("flexprice" in name for name in (default.topic, default.consumer_group, default.topic_dlq))
+
+
+def attach_told(subscriber, publisher, *, topic="t"):
+    """Register a lane that reads the topic "t", and whose events are told to *topic*; returns its handler."""
+    told = PostProcessor(publisher, topic)
+    service = EventConsumptionService(EventRepository(FakeStore()), post_processor=told)
+    return service.register_handler(Router(), subscriber, lane=lane(), poison="drop")
+
+
+def test_post_processing_to_the_topic_that_a_lane_reads_is_refused():
+    """Each event would be stored again for ever."""
+    broker = InMemoryPubSub(InMemoryConfig(persistent=True))
+
+    with pytest.raises(ConfigurationError, match="post-processing goes to topic 't', which it reads"):
+        attach_told(broker.group("ours"), broker)
+
+
+@pytest.mark.parametrize(("is_same", "topic"), [(False, "t"), (True, "stored")], ids=["elsewhere", "another topic"])
+def test_post_processing_to_another_topic_is_taken(is_same, topic):
+    """Of another broker, too: there a topic of the same name is another one."""
+    broker = InMemoryPubSub(InMemoryConfig(persistent=True))
+
+    assert attach_told(broker.group("ours"), broker if is_same else InMemoryPubSub(), topic=topic) is not None

@@ -53,6 +53,11 @@ MISTAKES = [
         "post_processing.topic must be 1 to 249 of the characters",
         id="post-processing topic",
     ),
+    pytest.param(
+        '[post_processing]\ntopic = "events_lazy"',
+        "post_processing.topic and event_processing_lazy.topic are both 'events_lazy', where each event would be stored again",
+        id="post-processing to the topic of a lane",
+    ),
     pytest.param("[bach]\nbatch_size = 5", "unknown section [bach]; did you mean [batch]?", id="misspelt section"),
     pytest.param("[bach]", "unknown section [bach]", id="misspelt section without keys"),
     pytest.param(

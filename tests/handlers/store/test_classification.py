@@ -2,6 +2,7 @@
 
 import pytest
 
+from millstream.handlers import ClickHouseTable
 from millstream.handlers.store.classification import (
     CONFIGURATION_CODES,
     DATA_CODES,
@@ -51,6 +52,17 @@ from millstream.handlers.store.errors import (
         ),
         pytest.param(241, "Query memory limit exceeded: would use 10 GiB", ShapeError, id="memory of this INSERT"),
         pytest.param(241, "(total) memory limit exceeded", StoreUnavailable, id="memory of the whole server"),
+        pytest.param(241, "User memory limit exceeded: would use 1 GiB", StoreUnavailable, id="memory of the user"),
+        pytest.param(241, "Memory limit (for user) exceeded", StoreUnavailable, id="memory of the user, earlier"),
+        pytest.param(
+            241,
+            "Memory limit exceeded. OvercommitTracker decision: Query was selected to stop by OvercommitTracker",
+            StoreUnavailable,
+            id="stopped for the sake of others",
+        ),
+        pytest.param(33, "", DataError, id="object that ends too early"),
+        pytest.param(153, "", DataError, id="division by zero in a constraint"),
+        pytest.param(395, "", DataError, id="throwIf in a default"),
         pytest.param(307, "", ShapeError, id="too many bytes"),
         pytest.param(202, "", StoreUnavailable, id="too many queries"),
         pytest.param(243, "", UnknownOutcome, id="disk full, maybe behind the first partitions"),
@@ -209,6 +221,13 @@ def test_query_is_the_users_fault_unless_the_store_cannot_answer(code, status, e
     assert kind is expected
 
 
+@pytest.mark.parametrize("text", ["(total) memory limit exceeded", "User memory limit exceeded"])
+def test_query_that_meets_a_server_without_memory_may_be_asked_again(text):
+    """Nobody has to mend the statement, or the settings."""
+    assert classify_query(241, text) is StoreUnavailable
+    assert classify_query(241, "Query memory limit exceeded") is QueryError
+
+
 def test_no_code_is_in_two_lists():
     """Each code has one meaning at most."""
     lists = (DATA_CODES, UNAVAILABLE_CODES, HALFWAY_CODES, CONFIGURATION_CODES)
@@ -225,8 +244,32 @@ def test_codes_bear_the_names_they_are_listed_under(chdb_store):
     words = ("PARSE", "CONVERT", "RANGE", "BOUND", "MISMATCH", "INCORRECT_DATA", "CONSTRAINT", "NULL", "SIZE")
     others = {name for (name,) in rows if not any(word in name for word in words)}
     assert others == {
+        "CANNOT_READ_ALL_DATA",
         "CANNOT_READ_ARRAY_FROM_TEXT",
+        "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO",
+        "ILLEGAL_DIVISION",
         "TOO_DEEP_RECURSION",
         "DECIMAL_OVERFLOW",
         "UNKNOWN_ELEMENT_OF_ENUM",
     }
+
+
+@pytest.mark.parametrize(
+    ("columns", "bad"),
+    [
+        pytest.param("n Int32, CONSTRAINT share CHECK intDiv(10, n) > 0", b'{"n":0}', id="division in a constraint"),
+        pytest.param("n Int32, m Int32 MATERIALIZED intDiv(10, n)", b'{"n":0}', id="division in a computed column"),
+        pytest.param("n Int32, CONSTRAINT wanted CHECK throwIf(n = 0) = 0", b'{"n":0}', id="throwIf in a constraint"),
+        pytest.param("n Int32", b'{"n":0', id="an object that ends too early"),
+    ],
+)
+def test_row_that_the_engine_refuses_leaves_its_neighbours(chdb_store, database, columns, bad):
+    """Whatever the engine calls it: the others are stored, and it has its reason."""
+    chdb_store.command(f"CREATE TABLE `{database}`.t ({columns}) ENGINE = MergeTree ORDER BY tuple()")
+    table = ClickHouseTable(chdb_store, database=database, table="t", columns=["n"])
+
+    outcome = table.plan([b'{"n":1}', b'{"n":2}', bad], "token").run()
+
+    assert (list(outcome.done), list(outcome.failures)) == ([0, 1], [2])
+    assert isinstance(outcome.failures[2], DataError)
+    assert chdb_store.query(f"SELECT n FROM `{database}`.t ORDER BY n").rows == [(1,), (2,)]
