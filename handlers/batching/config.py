@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from millstream.router import ConfigurationError
+from millstream.router.typed_fields import require_types
 
 DEFAULT_MAX_BATCH_SIZE = 50_000
 """Messages: one INSERT of this many rows is one block, and more rows per INSERT bring no further speed."""
@@ -53,6 +54,7 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_in_flight: int | None = None
 
     def __post_init__(self) -> None:
+        require_types(self, "batch.")
         for name in ("batch_size", "max_batch_bytes", "max_pending_bytes"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("flush_interval", "retry_interval", "max_retry_interval", "wait_interval"):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 URGENT = -1
 """The rank of a flush that a revoke or a shutdown waits for."""
+LOOK_AGAIN_SECONDS = 0.05
+"""Between looks at the ranks of all who wait: one that becomes urgent tells nobody."""
 
 
 class InsertGate:
@@ -40,19 +42,25 @@ class InsertGate:
     def turn(self, rank: Callable[[], int]) -> Iterator[None]:
         """Wait for the turn of *rank* (0 for the regular lane, higher yields) and keep it for the body.
 
-        The rank is asked for whenever a turn ends: one that waits may have become urgent. On a closed gate it waits for ever.
+        The rank is asked for again and again: one that waits may have become urgent. On a closed gate it waits for ever.
         """
         with self._condition:
             self._waiting.append(rank)
-            self._condition.wait_for(lambda: self._is_free and min(each() for each in self._waiting) == rank())
+            while not (self._is_free and self._is_first(rank)):
+                self._condition.wait(LOOK_AGAIN_SECONDS)
             self._waiting.remove(rank)
             self._inserting += 1
+            self._condition.notify_all()  # who has yielded to it may go beside it
         try:
             yield
         finally:
             with self._condition:
                 self._inserting -= 1
                 self._condition.notify_all()
+
+    def _is_first(self, rank: Callable[[], int]) -> bool:
+        mine = rank()  # once: it may change between two looks
+        return all(mine <= each() for each in self._waiting if each is not rank)
 
     @property
     def _is_free(self) -> bool:

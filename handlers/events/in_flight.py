@@ -4,6 +4,7 @@ import msgspec
 
 from millstream.handlers.batching import BatchConfig
 from millstream.handlers.store import Store
+from millstream.router.callables import require_instance
 
 
 def with_in_flight(config: BatchConfig | None, store: Store, *, tells_others: bool) -> BatchConfig:
@@ -16,6 +17,7 @@ def with_in_flight(config: BatchConfig | None, store: Store, *, tells_others: bo
             batches at a time would not keep: then it is 1.
     """
     config = BatchConfig() if config is None else config
+    require_instance("batch_config", config, BatchConfig, "BatchConfig(…)")
     if config.max_in_flight is not None:
         return config
     return msgspec.structs.replace(config, max_in_flight=1 if tells_others else store.at_once)

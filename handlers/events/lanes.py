@@ -27,6 +27,7 @@ from millstream.router.delivery.run import MessageRun
 from millstream.router.poison import Poison, choice_named
 from millstream.router.protocols import InGroup, Prepare
 from millstream.router.running.clashes import meet
+from millstream.router.typed_fields import require_types
 
 from .ahead import DecodeAhead
 from .event import Event
@@ -78,6 +79,7 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return self.topic_dlq if choice_named(self.topic_dlq) is None else None
 
     def __post_init__(self) -> None:
+        require_types(self)
         for name in ("topic", "consumer_group"):
             if not getattr(self, name):
                 raise ConfigurationError(f"{name} must not be empty")
@@ -85,7 +87,7 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ConfigurationError(
                 "topic_dlq must be chosen: a topic, 'none' (halt at a message that cannot be handled), 'drop' or 'redeliver'"
             )
-        if self.rate_limit is not None and self.rate_limit <= 0:
+        if self.rate_limit is not None and not self.rate_limit > 0:
             raise ConfigurationError(
                 f"rate_limit must be more than 0 messages/s, not {self.rate_limit:g}; leave it out for no limit"
             )

@@ -13,6 +13,7 @@ from millstream.handlers.store import Compression, StoreDsn, quote_identifier
 from millstream.middleware import Retry
 from millstream.router import ConfigurationError, Publisher, RouterConfig, StormLimits
 from millstream.router.kafka.names import checked_id, checked_name
+from millstream.router.typed_fields import require_types
 
 from .kafka import KafkaConfig
 
@@ -48,6 +49,7 @@ class ClickHouseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     compression: Compression = "none"
 
     def __post_init__(self) -> None:
+        require_types(self, "clickhouse.")
         database = self.database
         try:
             from_dsn = self.address.database

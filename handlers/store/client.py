@@ -64,6 +64,8 @@ def open_store(
         StoreUnavailable: no server can be reached there, after *wait* seconds.
     """
     dsn = StoreDsn.parse(dsn) if isinstance(dsn, str) else dsn
+    if not isinstance(dsn, StoreDsn):  # not shown, as it may hold a password
+        raise ConfigurationError(f"the store address is a {type(dsn).__name__}: pass text, such as 'chdb:///folder'")
     if insert_deadline <= 0:
         raise ConfigurationError(f"insert_deadline={insert_deadline} must be above 0 seconds")
     if query_timeout <= 0:

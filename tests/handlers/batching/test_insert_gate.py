@@ -3,6 +3,7 @@
 import threading
 
 from millstream.handlers.batching import InsertGate
+from millstream.handlers.batching.gate import URGENT
 from millstream.router.testing import eventually
 from tests.handlers.batching.batching_aids import TIMEOUT
 
@@ -33,6 +34,55 @@ def test_the_lazy_lane_yields_to_the_regular_one():
         thread.join(TIMEOUT)
 
     assert order == [0, 1]
+
+
+def test_a_rank_that_changes_while_it_is_looked_at_keeps_nobody_out():
+    """A revoke may make it urgent between any two instructions."""
+    ranks = iter([0])
+    through = threading.Event()
+
+    def take():
+        with InsertGate().turn(lambda: next(ranks, URGENT)):
+            through.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    assert through.wait(TIMEOUT)
+
+
+def test_a_rank_that_becomes_urgent_is_noticed_though_nobody_tells():
+    """One yields to the other, and the other had yielded to the first: both would wait before a gate that is free."""
+    gate, order = InsertGate(), []
+    holding, release = threading.Event(), threading.Event()
+
+    def hold():
+        with gate.turn(lambda: 0):
+            holding.set()
+            release.wait(TIMEOUT)
+
+    seen = iter([1])
+
+    def lazy_rank():
+        return next(seen, URGENT) if threading.current_thread().name == "lazy" else URGENT
+
+    def take(rank, name):
+        with gate.turn(rank):
+            order.append(name)
+
+    threads = [
+        threading.Thread(target=hold, daemon=True),
+        threading.Thread(target=take, args=(lazy_rank, "lazy"), name="lazy", daemon=True),
+        threading.Thread(target=take, args=(lambda: 0, "regular"), name="regular", daemon=True),
+    ]
+    threads[0].start()
+    assert holding.wait(TIMEOUT)
+    for thread in threads[1:]:
+        thread.start()
+    assert eventually(lambda: len(gate._waiting) == 2)
+    release.set()
+    for thread in threads:
+        thread.join(TIMEOUT / 5)
+
+    assert order == ["lazy", "regular"]
 
 
 def test_a_closed_gate_waits_for_the_insert_in_hand_and_lets_none_follow():

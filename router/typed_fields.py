@@ -1,0 +1,34 @@
+"""Settings that a program makes, of the types that they say: those from a file were looked at when they were read."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args, get_origin
+
+import msgspec
+
+from .errors import ConfigurationError
+
+
+def require_types(settings: msgspec.Struct, prefix: str = "") -> None:
+    """Look at each field of *settings*.
+
+    Args:
+        prefix: what stands before the name of a field in an error, such as `batch.`.
+
+    Raises:
+        ConfigurationError: one has a value of another type, or none of those that it may have. The value itself is not shown,
+            as it may be a secret, but for a word that stands for none of a few.
+    """
+    for field in msgspec.structs.fields(settings):
+        value = getattr(settings, field.name)
+        try:
+            msgspec.convert(value, field.type)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"{prefix}{field.name} {_rule(field.type, value, error)}") from None
+
+
+def _rule(kind: object, value: object, error: msgspec.ValidationError) -> str:
+    if get_origin(kind) is Literal and isinstance(value, str):
+        known = " or ".join(map(repr, get_args(kind)))
+        return f"must be {known}, not {value!r}"
+    return f"is no value for it: {str(error)[:1].lower()}{str(error)[1:]}"
