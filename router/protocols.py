@@ -284,5 +284,15 @@ class Worker(Supervised, Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsItsThreads(Protocol):
+    """A worker that knows whether it is one of its own threads that asks: that one cannot wait for its own end."""
+
+    @property
+    def is_on_own_thread(self) -> bool:
+        """Whether the caller runs on one of them."""
+        ...
+
+
 PublisherDecorator = Callable[[Publisher], Publisher]
 SubscriberDecorator = Callable[[Subscriber], Subscriber]

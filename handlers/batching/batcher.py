@@ -223,6 +223,11 @@ class MessageBatcher(Attachable):
         return self._threads.error
 
     @property
+    def is_on_own_thread(self) -> bool:
+        """See `KnowsItsThreads`."""
+        return self._threads.is_current
+
+    @property
     def last_error(self) -> str:
         """What keeps the batch in hand from being done, and since when; empty while nothing does. See `TellsLastError`."""
         return self._threads.last_error
@@ -240,8 +245,7 @@ class MessageBatcher(Attachable):
     def statistics(self) -> BatcherStatistics:
         """Return what it has and how far it is, at one moment. From any thread."""
         with self._lock:
-            now, is_started = self._clock.now(), self._is_started
-            done = Done(self.flushes, self.messages)
+            now, is_started, done = self._clock.now(), self._is_started, Done(self.flushes, self.messages)
             return look_at(self._buffer, self._dispatch, self._threads, done, now, is_started=is_started)
 
     def seal(self, assignments: Sequence[Assignment], deadline: float) -> None:

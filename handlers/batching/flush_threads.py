@@ -43,6 +43,11 @@ class FlushThreads:
         return all(have_ended)
 
     @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on one of them."""
+        return any(thread.is_current for thread in self._threads)
+
+    @property
     def error(self) -> BaseException | None:
         """What the first of them died of."""
         return next((thread.error for thread in self._threads if thread.error is not None), None)

@@ -128,6 +128,11 @@ class SinkWorker:
         return self._thread.error
 
     @property
+    def is_on_own_thread(self) -> bool:
+        """See `KnowsItsThreads`."""
+        return self._thread.is_current
+
+    @property
     def last_error(self) -> str:
         """Why records are not written, and since when; empty while they are. See `TellsLastError`."""
         return self._thread.last_error.text

@@ -43,6 +43,8 @@ class Lifecycle:
         self._changed = threading.Condition()
         self._process: OwnProcess | None = None
         """Where it was started."""
+        self._starter = 0
+        """The thread that starts it."""
 
     def require_new(self, what: str) -> None:
         """Raise StateError unless *what* still can be done."""
@@ -55,6 +57,12 @@ class Lifecycle:
             self.require_new("a router runs once, make a new one and")
             self.state = State.STARTING
             self._process = OwnProcess("router")
+            self._starter = threading.get_ident()
+
+    @property
+    def is_starting_here(self) -> bool:
+        """Whether it is about to start, by the very thread that asks: such as in a plugin."""
+        return self.state is State.STARTING and self._starter == threading.get_ident()
 
     def require_own_process(self) -> None:
         """Raise StateError in a process that was forked from the one that runs the router."""

@@ -270,7 +270,9 @@ class Router:
         return self._life.wait_closed(timeout)
 
     def close(self) -> None:
-        """Finish what is in hand, flush, commit, and end; blocks until then, unless a handler calls it. May be called twice.
+        """Finish what is in hand, flush, commit, and end. May be called twice.
+
+        Blocks until then, unless a thread calls it that it would wait for: of a handler, a batcher, a poison sink, a plugin.
 
         Raises:
             UndrainedError: names what was still running after `close_timeout`; nothing of it is lost.
@@ -281,7 +283,7 @@ class Router:
         self.request_close()
         if self._life.close_if_new():
             self._claims.give_up()
-        if not self._supervisor.is_on_handler_thread:
+        if not (self._life.is_starting_here or self._supervisor.is_on_own_thread):
             self.wait_closed()
 
     def request_close(self, *, signal: str = "") -> None:

@@ -10,7 +10,7 @@ from loguru import logger
 
 from ..delivery.context import Scope
 from ..errors import UndrainedError
-from ..protocols import Worker
+from ..protocols import KnowsItsThreads, Worker
 from ..worker_thread import WorkerThread
 from .claims import Claims
 from .handler_run import HandlerRun
@@ -59,9 +59,11 @@ class Supervisor:
         self._thread.start()
 
     @property
-    def is_on_handler_thread(self) -> bool:
-        """Whether a handler is asking: it cannot wait for its own end."""
-        return any(thread.is_current for thread in self._threads())
+    def is_on_own_thread(self) -> bool:
+        """Whether a handler, a worker or a poison sink is asking: it cannot wait for its own end."""
+        workers = [*self._workers, *(run.sink_worker for run in self._runs)]
+        asked = (worker.is_on_own_thread for worker in workers if isinstance(worker, KnowsItsThreads))
+        return any(asked) or any(thread.is_current for thread in self._threads())
 
     def close_everything(self) -> None:
         """Close in order; what is not done in time is kept as the error of the router."""

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from millstream.router import HaltedError, PoisonTopic, Router, RouterConfig, StateError, UndrainedError
+from millstream.handlers.batching import BatchConfig, MessageBatcher
+from millstream.router import HaltedError, PermanentError, PoisonTopic, Router, RouterConfig, StateError, UndrainedError
 from millstream.router.testing import FakeSubscriber, FakeWorker, RecordingHandler, RecordingPublisher
 
 
@@ -75,6 +76,44 @@ def test_close_from_inside_a_handler_finishes_that_handler():
 
     assert router.wait_closed(10)
     assert subscriber.subscription.committed() == 1
+
+
+def closing_batch(router):
+    """Close from the `process_batch` of a batcher."""
+    batcher = MessageBatcher(BatchConfig(batch_size=1), lambda batch: router.close())
+    batcher.attach(router, "h", "t", FakeSubscriber(), poison="drop")
+
+
+def closing_writer(router):
+    """Close from what writes poison records."""
+    writer = RecordingPublisher()
+    writer.publish = lambda topic, *messages: router.close()
+    router.add_consumer_handler(
+        "h", "t", FakeSubscriber(), RecordingHandler([PermanentError("no")]), poison=PoisonTopic(writer, "d")
+    )
+
+
+def closing_plugin(router):
+    """Close from a plugin, before anything runs."""
+    router.add_consumer_handler("h", "t", FakeSubscriber(), RecordingHandler())
+    router.add_plugin(lambda each: each.close())
+
+
+@pytest.mark.parametrize("prepare", [closing_batch, closing_writer, closing_plugin])
+def test_close_from_what_it_would_wait_for_returns_at_once(prepare):
+    """The thread goes on, what it has in hand is finished, and then everything closes in order."""
+    router = Router(RouterConfig(close_timeout=60.0))
+    prepare(router)
+    starting = threading.Thread(target=router.start, daemon=True)
+    starting.start()
+    starting.join(10)
+    assert not starting.is_alive()
+    subscription = router.handlers["h"].subscriber.subscription
+    if prepare is not closing_plugin:
+        subscription.deliver(b"x")
+
+    assert router.wait_closed(10)
+    assert subscription.committed() == (0 if prepare is closing_plugin else 1)
 
 
 def test_error_of_the_router_comes_out_of_run_and_of_every_close():
