@@ -224,7 +224,7 @@ class MessageBatcher(Attachable):
 
     @property
     def is_on_own_thread(self) -> bool:
-        """See `KnowsItsThreads`."""
+        """Whether one of its own threads is asking: that cannot wait for its own end."""
         return self._threads.is_current
 
     @property

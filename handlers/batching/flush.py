@@ -9,7 +9,6 @@ from typing import NoReturn, Protocol
 from loguru import logger
 
 from millstream.router import Clock, HaltedError, TransientError
-from millstream.router.delivery.message import Assigned
 from millstream.router.delivery.mistakes import Mistakes
 from millstream.router.errors import reason_of
 from millstream.router.tracebacks import forget_traceback
@@ -22,6 +21,7 @@ from .batch import Batch, BatchResult, Outcome, ProcessBatch
 from .batch_message import BatchMessage
 from .config import BatchConfig
 from .decision import Decision, Verdict
+from .done_counts import DoneCounts
 from .ending import Ending
 from .gate import URGENT, InsertGate
 
@@ -224,17 +224,16 @@ class Flush:
     def _report(self, batch: Batch, outcomes: Iterable[Outcome]) -> bool:
         """Fail what has failed; a batch in trouble may take long, and its sink is to know whether there is a storm."""
         self.is_in_trouble = True
-        done = 0
+        done = DoneCounts(self._owner)
         for place, error in outcomes:
             self._told[place] = error is not None
-            if error is None:
-                done += 1
-                continue
             each = batch[place]
-            self._count_done(each.message.assignment, done)
-            done = 0
+            if error is None:
+                done.add(each.message.assignment)
+                continue
+            done.tell(each.message.assignment)
             self._fail(each, error)
-        self._count_done(batch.rows.first_assignment, done)
+        done.tell_all()
         return not (_is_halted(batch) or self.is_late())
 
     def _fail(self, each: BatchMessage, error: BaseException) -> None:
@@ -245,37 +244,30 @@ class Flush:
         if is_another_part and assignment is not None and assignment.route is not None:
             assignment.route.count_failed(self._owner, error)
 
-    def _count_done(self, assignment: Assigned | None, count: int) -> None:
-        """Tell the sink of *count* messages that are done; one of them, or the next, came by *assignment*."""
-        if assignment is not None and assignment.route is not None:
-            assignment.route.count_done(self._owner, count)
-
     def _settle(self, batch: Batch, result: BatchResult) -> None:
-        owner = self._owner
+        done = DoneCounts(self._owner)
         if result.failures or self._told or result.left:
-            self._settle_each(batch, result)
+            self._settle_each(batch, result, done)
         else:
-            batch.rows.release(owner)
-            self._count_done(batch.rows.last_assignment, len(batch))
+            batch.rows.release(self._owner)
+            done.add_all(batch.rows)
+        done.tell_all()
         for assignment in batch.rows.assignments():
             assignment.wake()
 
-    def _settle_each(self, batch: Batch, result: BatchResult) -> None:
+    def _settle_each(self, batch: Batch, result: BatchResult, done: DoneCounts) -> None:
         failures, left = result.failures, frozenset(result.left)
-        done = 0
         for place, each in enumerate(batch):
             if place in left:
                 continue
             if place in failures:
-                # Before it fails: the sink judges it by those that were done before.
-                self._count_done(each.message.assignment, done)
-                done = 0
+                done.tell(each.message.assignment)  # before it fails: the sink judges it by those that were done before
                 if not self._told.get(place):  # one that was done by then may fail later, such as in post-processing
                     self._fail(each, failures[place])
             else:
                 each.message.delivery.release(self._owner, each.index)
-                done += place not in self._told
-        self._count_done(batch.rows.last_assignment, done)
+                if place not in self._told:
+                    done.add(each.message.assignment)
 
 
 def _is_halted(batch: Batch) -> bool:

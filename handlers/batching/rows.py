@@ -89,11 +89,13 @@ class Rows(Sequence[BatchMessage]):
         part = self._parts[0]
         return part.run.assignment if isinstance(part, BatchRun) else part[0].message.assignment
 
-    @property
-    def last_assignment(self) -> Assigned | None:
-        """The assignment of the last."""
-        part = self._parts[-1]
-        return part.run.assignment if isinstance(part, BatchRun) else part[-1].message.assignment
+    def counts(self) -> Iterator[tuple[Assigned | None, int]]:
+        """Yield assignments with so many rows that came by them: one for each run, and for each row that is in none."""
+        for part in self._parts:
+            if isinstance(part, BatchRun):
+                yield part.run.assignment, part.count
+            else:
+                yield from ((row.message.assignment, 1) for row in part)
 
     def release(self, owner: object) -> None:
         """Release the hold of *owner* on each."""

@@ -129,7 +129,7 @@ class SinkWorker:
 
     @property
     def is_on_own_thread(self) -> bool:
-        """See `KnowsItsThreads`."""
+        """Whether one of its own threads is asking: that cannot wait for its own end."""
         return self._thread.is_current
 
     @property

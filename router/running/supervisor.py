@@ -61,7 +61,7 @@ class Supervisor:
     @property
     def is_on_own_thread(self) -> bool:
         """Whether a handler, a worker or a poison sink is asking: it cannot wait for its own end."""
-        workers = [*self._workers, *(run.sink_worker for run in self._runs)]
+        workers: list[object] = [*self._workers, *(run.sink_worker for run in self._runs)]
         asked = (worker.is_on_own_thread for worker in workers if isinstance(worker, KnowsItsThreads))
         return any(asked) or any(thread.is_current for thread in self._threads())
 

@@ -34,7 +34,6 @@ def are_whole(entries):
         pytest.param(lambda batch: batch.rows.payloads(), [b"a", b"b", b"c", b"d", b"e", b"f"], id="payloads"),
         pytest.param(lambda batch: [each.partition for each in batch.rows.assignments()], [3], id="assignments"),
         pytest.param(lambda batch: batch.rows.first_assignment.partition, 3, id="first"),
-        pytest.param(lambda batch: batch.rows.last_assignment.partition, 3, id="last"),
         pytest.param(lambda batch: batch.rows.release(OWNER), None, id="release"),
         pytest.param(lambda batch: batch.rows.is_void, False, id="is void"),
         pytest.param(lambda batch: batch.without_void() is batch, True, id="without void"),
