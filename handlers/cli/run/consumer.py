@@ -20,9 +20,10 @@ from millstream.middleware import CorrelationID, FailurePolicy
 from millstream.router import ExitCode, KafkaPublisher, Router, RouterConfig, SignalsHandler
 from millstream.router.kafka.lag import GroupLag
 
+from ..allocator import SpareMemory
 from ..gc_tuning import tune_gc
 from .catch_up import CatchUp, run_to_the_end
-from .report import Report, look_at
+from .report import Report, Snapshot, look_at
 
 
 class Consumer:
@@ -56,6 +57,7 @@ class Consumer:
         self._once = once
         self._signals = SignalsHandler() if signals is None else signals
         self._lanes: list[RunningLane] = []
+        self._spare_memory = SpareMemory()
 
     def run(self) -> ExitCode:
         """Run; blocks until the end. Raises what stopped the router. A signal before *once* is done is no clean end."""
@@ -83,8 +85,13 @@ class Consumer:
             if catch_up is not None:
                 stack.callback(catch_up.close)
                 catch_up.note_ends()
-            stack.enter_context(Report(lambda: look_at(router.handlers.values(), service), self._interval))
+            stack.enter_context(Report(lambda: self._look(router, service), self._interval))
             return run_to_the_end(router, catch_up)
+
+    def _look(self, router: Router, service: EventConsumptionService) -> Snapshot:
+        snapshot = look_at(router.handlers.values(), service)
+        self._spare_memory.note(snapshot.store_down)
+        return snapshot
 
     def _lag(self, lane: LaneConfig) -> GroupLag:
         return GroupLag(self._attacher.subscriber_config(lane), lane.topic)
