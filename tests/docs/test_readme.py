@@ -68,7 +68,7 @@ def test_every_setting_it_names_exists(tmp_path):
                 "group_protocol": "consumer",
                 "enabled": "true",
                 "max_share": "0.5",
-                "topic": "name",
+                "topic": section,
             }
             value = words.get(key, "50000" if number else "name")
             variables[f"MILLSTREAM_{section.upper()}__{key.upper()}"] = value
