@@ -6,6 +6,7 @@ from typing import Literal, get_args, get_origin
 
 import msgspec
 
+from .callables import described
 from .errors import ConfigurationError
 
 
@@ -25,6 +26,15 @@ def require_types(settings: msgspec.Struct, prefix: str = "") -> None:
             msgspec.convert(value, field.type)
         except msgspec.ValidationError as error:
             raise ConfigurationError(f"{prefix}{field.name} {_rule(field.type, value, error)}") from None
+
+
+def require_words(settings: msgspec.Struct, prefix: str = "") -> None:
+    """Look only at those fields of *settings* that may have one of a few words; as `require_types`, for who checks the others."""
+    for field in msgspec.structs.fields(settings):
+        value = getattr(settings, field.name)
+        if get_origin(field.type) is Literal and value not in get_args(field.type):
+            known = " or ".join(map(repr, get_args(field.type)))
+            raise ConfigurationError(f"{prefix}{field.name} must be {known}, not {described(value)}")
 
 
 def _rule(kind: object, value: object, error: msgspec.ValidationError) -> str:

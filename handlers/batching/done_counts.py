@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from millstream.router.delivery.message import Assigned, Destination
 
@@ -28,9 +29,8 @@ class DoneCounts:
             self._routes[route.handler] = route
             self._counts[route.handler] += count
 
-    def add_all(self, rows: Rows) -> None:
-        """Count all of *rows*; mostly they are of one handler, and no look at each is needed."""
-        assignments = rows.assignments()
+    def add_all(self, rows: Rows, assignments: Sequence[Assigned]) -> None:
+        """Count all of *rows*, which came by *assignments*; mostly they are of one handler, and no look at each is needed."""
         if len({each.route.handler for each in assignments if each.route is not None}) <= 1:
             self.add(next((each for each in assignments if each.route is not None), None), len(rows))
             return

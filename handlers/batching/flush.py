@@ -245,14 +245,14 @@ class Flush:
             assignment.route.count_failed(self._owner, error)
 
     def _settle(self, batch: Batch, result: BatchResult) -> None:
-        done = DoneCounts(self._owner)
+        done, assignments = DoneCounts(self._owner), batch.rows.assignments()
         if result.failures or self._told or result.left:
             self._settle_each(batch, result, done)
         else:
             batch.rows.release(self._owner)
-            done.add_all(batch.rows)
+            done.add_all(batch.rows, assignments)
         done.tell_all()
-        for assignment in batch.rows.assignments():
+        for assignment in assignments:
             assignment.wake()
 
     def _settle_each(self, batch: Batch, result: BatchResult, done: DoneCounts) -> None:

@@ -15,6 +15,7 @@ from millstream.router.kafka.config import Partitioner
 from millstream.router.kafka.names import checked_name
 from millstream.router.kafka.redaction import RedactedSettings, shown
 from millstream.router.kafka.security import SaslMechanism
+from millstream.router.typed_fields import require_words
 
 SECRET_KEYS = ("sasl_password", "tls_key_password", "properties")
 """Keys whose value no error shows."""
@@ -112,6 +113,7 @@ class KafkaConfig(RedactedSettings, frozen=True, kw_only=True, forbid_unknown_fi
     bulk_max_batch_bytes: int | None = None
 
     def __post_init__(self) -> None:
+        require_words(self, "kafka.")
         self._refuse_without_switch(
             "tls", "tls_ca_cert_file", "tls_certificate_file", "tls_key_file", "tls_key_password"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import CellType
 
 from loguru import logger
 
@@ -112,4 +113,11 @@ def _objects_of(line: Callable[..., bytes]) -> list[object]:
     function = code_of(line)
     defaults, named = getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)
     found += [*(defaults or ()), *(named or {}).values(), getattr(function, "__self__", None)]
-    return found + [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    return found + [_content_of(cell) for cell in getattr(function, "__closure__", None) or ()]
+
+
+def _content_of(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing is in it yet
+        return cell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ..typed_fields import require_words
 from .client_config import MAX_SECONDS, KafkaClientConfig
 from .forbidden import PUBLISHER, SUBSCRIBER
 from .names import checked_id, checked_name
@@ -49,6 +50,7 @@ class KafkaPublisherConfig(KafkaClientConfig, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_words(self)
         self._refuse(PUBLISHER)
         self._require(0 <= self.linger <= MAX_LINGER, "linger", f"not be negative, nor more than {MAX_LINGER} seconds")
         self._require_seconds("delivery_timeout", "close_timeout")
@@ -116,6 +118,7 @@ class KafkaSubscriberConfig(KafkaClientConfig, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_words(self)
         self._refuse(SUBSCRIBER)
         checked_id("KafkaSubscriberConfig.group_id", self.group_id)
         if self.group_instance_id is not None:

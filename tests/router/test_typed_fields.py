@@ -7,9 +7,9 @@ import pytest
 
 from millstream.handlers import BatchConfig, EventConsumptionService, EventRepository, open_store
 from millstream.handlers.events import LaneConfig
-from millstream.handlers.settings import ClickHouseConfig
+from millstream.handlers.settings import ClickHouseConfig, KafkaConfig
 from millstream.handlers.testing import FakeStore
-from millstream.router import ConfigurationError
+from millstream.router import ConfigurationError, KafkaPublisherConfig, KafkaSubscriberConfig
 from millstream.router.typed_fields import require_types
 
 LANE = {"topic": "t", "consumer_group": "g", "topic_dlq": "drop"}
@@ -66,6 +66,15 @@ def test_what_is_not_is_told_by_its_name(given, text):
         (lambda: LaneConfig(**LANE, concurrency="4"), "concurrency is no value"),
         (lambda: LaneConfig(**LANE, rate_limit=float("nan")), "rate_limit must be more than 0"),
         (lambda: ClickHouseConfig(insert_deadline="60"), "clickhouse.insert_deadline is no value"),
+        (lambda: KafkaConfig(start_from="lastest"), "kafka.start_from must be 'earliest' or 'latest', not 'lastest'"),
+        (
+            lambda: KafkaSubscriberConfig(brokers=["h:1"], group_id="g", group_protocol="clasic"),
+            "group_protocol must be 'classic' or 'consumer', not 'clasic'",
+        ),
+        (
+            lambda: KafkaPublisherConfig(brokers=["h:1"], partitioner=["murmur2"]),
+            "partitioner must be 'consistent_random' or",
+        ),
         (lambda: open_store(None), "the store address is a NoneType: pass text"),
         (lambda: open_store(SECRET.encode()), "the store address is a bytes: pass text"),
         (

@@ -53,7 +53,8 @@ def test_of_several_handlers_each_hears_of_its_own(as_run):
         BatchMessage(Message(b""), 0),
     ]
     done = DoneCounts(OWNER)
-    done.add_all(Batch(rows).rows)
+    whole = Batch(rows).rows
+    done.add_all(whole, whole.assignments())
     done.tell_all()
     done.tell_all()
 

@@ -225,8 +225,20 @@ def closure(kind):
     return made
 
 
+def closure_too_early(kind):
+    """Return a function that refers to what is not there yet."""
+
+    def made(each):
+        return row_of(kind, each) if each is not None else later
+
+    if kind is None:
+        later = kind
+    return made
+
+
 FACTORIES = {
     "a closure": closure,
+    "a closure over nothing yet": closure_too_early,
     "a lambda with a default": lambda kind: lambda each, kind=kind: row_of(kind, each),
     "a partial": lambda kind: functools.partial(row_of, kind),
     "a partial by name": lambda kind: functools.partial(lambda each, kind: row_of(kind, each), kind=kind),
