@@ -20,12 +20,13 @@ def require_types(settings: msgspec.Struct, prefix: str = "") -> None:
         ConfigurationError: one has a value of another type, or none of those that it may have. The value itself is not shown,
             as it may be a secret, but for a word that stands for none of a few.
     """
+    require_words(settings, prefix)
     for field in msgspec.structs.fields(settings):
-        value = getattr(settings, field.name)
         try:
-            msgspec.convert(value, field.type)
+            msgspec.convert(getattr(settings, field.name), field.type)
         except msgspec.ValidationError as error:
-            raise ConfigurationError(f"{prefix}{field.name} {_rule(field.type, value, error)}") from None
+            told = str(error)
+            raise ConfigurationError(f"{prefix}{field.name} is no value for it: {told[:1].lower()}{told[1:]}") from None
 
 
 def require_words(settings: msgspec.Struct, prefix: str = "") -> None:
@@ -35,10 +36,3 @@ def require_words(settings: msgspec.Struct, prefix: str = "") -> None:
         if get_origin(field.type) is Literal and value not in get_args(field.type):
             known = " or ".join(map(repr, get_args(field.type)))
             raise ConfigurationError(f"{prefix}{field.name} must be {known}, not {described(value)}")
-
-
-def _rule(kind: object, value: object, error: msgspec.ValidationError) -> str:
-    if get_origin(kind) is Literal and isinstance(value, str):
-        known = " or ".join(map(repr, get_args(kind)))
-        return f"must be {known}, not {value!r}"
-    return f"is no value for it: {str(error)[:1].lower()}{str(error)[1:]}"

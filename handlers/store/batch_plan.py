@@ -55,12 +55,15 @@ class BatchPlan:
         is_again = attempt != self._attempt or not self._has_result
         return is_again or _has_same_objects(line, self._line)
 
-    def run(self, batch: Batch) -> BatchResult:
+    def run(self, batch: Batch, line: Line) -> BatchResult:
         """Send what is not yet known to be stored, and tell *batch* between cycles what became of its messages so far.
+
+        Args:
+            line: what this attempt has given.
 
         Raises what `InsertPlan.run` raises.
         """
-        self._attempt, self._has_result = batch.attempts, False
+        self._line, self._attempt, self._has_result = line, batch.attempts, False
         result = self._run(batch)
         self._has_result = True
         return result

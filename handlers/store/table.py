@@ -157,7 +157,7 @@ class ClickHouseTable:
             text = "a batch goes into a table once, under its token: let one line make all rows of a message"
             raise HaltedError(f"{self.full_name}: {text}")
         whole.left -= found.left  # what another attempt has left: this one goes on with it
-        result = found.run(whole)
+        result = found.run(whole, source)
         found.left = set(result.left)
         whole.refused.update(result.failures)
         whole.left.update(result.left)

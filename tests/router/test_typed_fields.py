@@ -44,7 +44,7 @@ def test_what_is_of_its_type_passes(given):
         ({"count": True}, "x.count is no value for it: expected `int`, got `bool`"),
         ({"seconds": "2"}, "x.seconds is no value for it: expected `float`, got `str`"),
         ({"way": "posion"}, "x.way must be 'wait' or 'poison', not 'posion'"),
-        ({"way": 5}, "x.way is no value for it: "),
+        ({"way": 5}, "x.way must be 'wait' or 'poison', not 5"),
         ({"name": b"secret"}, "x.name is no value for it: expected `str | null`, got `bytes`"),
         ({"names": "ab"}, "x.names is no value for it: expected `array`, got `str`"),
     ],
